@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * abi.h: the shape of every pinned map; the one place where kernel and user space agree.
+ * Integers are host byte order unless they are __be16; rates are bits per second on the wire
+ * (Ethernet header included, no preamble, no FCS); times are ns of CLOCK_MONOTONIC.
+ * A change of any size or offset below raises WEIR_ABI: pins of another version are reported,
+ * never reinterpreted. Configuration, state and counters are separate maps, so that a writer
+ * in user space never clobbers what the kernel moves.
+ */
+#ifndef WEIR_ABI_H
+#define WEIR_ABI_H
+
+#include <linux/types.h>
+#include "reason.h"
+
+#define WEIR_ABI 1
+#define WEIR_PIN_ROOT "/sys/fs/bpf/weir/v1"	/* + "/" + instance name ("host" or a netns name) */
+
+#define WEIR_MAX_CLASSES 1024
+#define WEIR_MAX_RULES 1024
+#define WEIR_NAME_LEN 32		/* with the terminating NUL */
+#define WEIR_PORT_RANGES 8		/* most ranges in one sport or dport list */
+#define WEIR_PREFIXES 4			/* most prefixes in one src or dst list */
+#define WEIR_PROTOS 4			/* most protocols in one proto list */
+#define WEIR_HIST 24			/* delay histogram: bucket i counts [2^i, 2^(i+1)) us, 0: < 2 us */
+
+#define WEIR_RATE_MIN 8000ULL		/* bit/s */
+#define WEIR_RATE_MAX 400000000000ULL	/* bit/s */
+#define WEIR_NPB_SHIFT 20		/* npb: ns per byte in units of 2^-20 ns */
+
+enum weir_hook { WEIR_EGRESS, WEIR_INGRESS, WEIR_HOOK_COUNT };
+enum weir_action { WEIR_PACE, WEIR_POLICE, WEIR_OBSERVE, WEIR_ACTION_COUNT };
+
+/* what one bucket of a class holds */
+enum weir_per {
+	WEIR_PER_FLOW, WEIR_PER_SRC, WEIR_PER_DST, WEIR_PER_DSCP, WEIR_PER_CGROUP, WEIR_PER_CLASS,
+	WEIR_PER_COUNT
+};
+
+/*
+ * Map "control", array[1]. The policy lives in two banks; bank = generation & 1 is the live
+ * one. A writer fills the other bank, then stores generation + 1: that one store is the whole
+ * switch. A flow entry that carries an older generation is classified anew at its next packet.
+ */
+struct weir_control {
+	__u32 generation;
+	__u32 reserved;
+};
+
+/* Map "policy", array[2]: one per bank. */
+struct weir_policy {
+	__u32 generation;		/* of this bank, when it was written */
+	__u32 n_rules;			/* rules 0..n_rules-1 of the bank are in use */
+	__u32 n_classes;		/* 1 + the highest class slot in use */
+	__u32 reserved;
+};
+
+#define WEIR_CLASS_USED 0x01		/* the slot holds a class */
+#define WEIR_CLASS_FAIR 0x02		/* max-min shares by the class's level */
+#define WEIR_CLASS_ECN 0x04		/* CE may be set */
+#define WEIR_CLASS_SOCKET 0x08		/* local TCP sockets are paced */
+#define WEIR_CLASS_INNER 0x10		/* classify by the flow inside a tunnel */
+#define WEIR_CLASS_FROZEN 0x20		/* rate set by hand: the controller keeps off */
+#define WEIR_CLASS_LEASED 0x40		/* an agent may set the rate: look at map "leases" */
+/* which values the user gave; the others are defaults and follow them */
+#define WEIR_SET_BURST 0x01
+#define WEIR_SET_MARK_AT 0x02
+#define WEIR_SET_DROP_AT 0x04
+#define WEIR_SET_FAIR 0x08
+#define WEIR_SET_ECN 0x10
+#define WEIR_SET_SOCKET 0x20
+#define WEIR_SET_ACTION 0x40
+#define WEIR_SET_BURST_BYTES 0x80	/* burst was given as a size */
+
+/*
+ * Map "classes", array[2 * WEIR_MAX_CLASSES]: bank * WEIR_MAX_CLASSES + slot. Slot 0 is
+ * "default". A slot keeps its class as long as a class of that name exists.
+ */
+struct weir_class {
+	char name[WEIR_NAME_LEN];
+	__u64 rate_bps;			/* total of the class; 0: none */
+	__u64 flow_rate_bps;		/* cap of each bucket; 0: none */
+	__u64 npb_rate;			/* the same two, as 2^-20 ns per byte; 0: none */
+	__u64 npb_flow;
+	__u64 burst_ns;			/* depth of a bucket, in time at its own rate */
+	__u64 burst_bytes;		/* depth in bytes, where given so; 0: burst_ns counts */
+	__u64 mark_at_ns;		/* delay from which CE is set */
+	__u64 drop_at_ns;		/* delay beyond which a packet is dropped (pace) */
+	__u64 min_bps;			/* the controller's bounds */
+	__u64 max_bps;
+	__u64 target;			/* of the controller: ns, or 1e-6 units of the signal */
+	char signal[WEIR_NAME_LEN];	/* what `control` follows; "" none */
+	__u32 flags;			/* WEIR_CLASS_* */
+	__u32 set;			/* WEIR_SET_* */
+	__u32 overhead;			/* bytes added to every wire packet (int32) */
+	__u32 mpu;			/* least bytes of a wire packet, after overhead */
+	__u32 conn_rate;		/* new TCP connections per second; 0: no limit */
+	__u8 action;			/* enum weir_action */
+	__u8 per;			/* enum weir_per */
+	__u8 plen4;			/* src/N, dst/N: prefix length for IPv4 ... */
+	__u8 plen6;			/* ... and for IPv6 */
+	__u8 law;			/* 0 feed-forward, 1 aimd, 2 pi */
+	__u8 reserved[3];
+	__u64 reserved2[4];
+};
+
+/* addr and mask in network byte order; IPv4 as ::ffff:a.b.c.d, so a /8 has plen 104 */
+struct weir_prefix {
+	__u8 addr[16];
+	__u8 mask[16];
+};
+
+struct weir_range {
+	__u16 lo, hi;			/* inclusive, host order */
+};
+
+#define WEIR_M_DEV 0x001
+#define WEIR_M_HOOK 0x002
+#define WEIR_M_SRC 0x004
+#define WEIR_M_DST 0x008
+#define WEIR_M_PROTO 0x010
+#define WEIR_M_SPORT 0x020
+#define WEIR_M_DPORT 0x040
+#define WEIR_M_DSCP 0x080
+#define WEIR_M_MARK 0x100
+#define WEIR_M_CGROUP 0x200
+#define WEIR_M_FAMILY 0x400		/* set when a prefix list or ICMP proto implies it */
+
+/* Map "rules", array[2 * WEIR_MAX_RULES]: bank * WEIR_MAX_RULES + position; first match wins. */
+struct weir_rule {
+	__u32 fields;			/* WEIR_M_*: which of the below count */
+	__u32 pref;			/* the user's order; rules are stored sorted by it */
+	__u16 class_slot;
+	__u8 hook;			/* enum weir_hook */
+	__u8 n_src, n_dst, n_proto, n_sport, n_dport;
+	__u32 ifindex;			/* of dev, 0 while no such device exists */
+	char dev[16];
+	__u8 proto[WEIR_PROTOS];
+	__u32 mark, mark_mask;
+	__u32 cgroup_level;		/* depth of cgroup_id below the root of cgroup v2 */
+	__u64 cgroup_id;
+	__u64 dscp;			/* bit n: DSCP n */
+	struct weir_range sport[WEIR_PORT_RANGES];
+	struct weir_range dport[WEIR_PORT_RANGES];
+	struct weir_prefix src[WEIR_PREFIXES];
+	struct weir_prefix dst[WEIR_PREFIXES];
+	char cgroup[128];		/* path below the cgroup v2 mount, as the user gave it */
+};
+
+/*
+ * Map "flows", LRU hash. Addresses in network byte order, IPv4 as ::ffff:a.b.c.d. Example: TCP
+ * from 10.0.0.1:40000 to 10.0.0.2:80 leaving device 7 is {src ::ffff:10.0.0.1, dst
+ * ::ffff:10.0.0.2, sport 40000, dport 80, proto 6, hook 0, ifindex 7}. ICMP echo puts its
+ * identifier in sport. A later fragment has ports 0 and WEIR_KEY_FRAG.
+ */
+#define WEIR_KEY_FRAG 0x01		/* a fragment whose first is not known: no ports */
+#define WEIR_KEY_INNER 0x02		/* the flow inside a tunnel */
+struct weir_flow_key {
+	__u8 src[16];
+	__u8 dst[16];
+	__be16 sport;
+	__be16 dport;
+	__u8 proto;
+	__u8 hook;
+	__u8 flags;			/* WEIR_KEY_* */
+	__u8 family;			/* 4 or 6 */
+	__u32 ifindex;
+};
+
+/* A bucket: virtual clocks (bucket.h) and the state of its AQM (aqm.h). */
+struct weir_bucket {
+	__u64 tat;			/* theoretical arrival time; every passed byte is charged */
+	__u64 soft;			/* phantom queue: CE-marked ECT(0) bytes are not charged */
+	__u64 pi_at;			/* when pi_p was last moved */
+	__u32 pi_p;			/* classic AQM: square root of the mark probability, 2^-32 */
+	__u32 pi_delay_us;		/* the delay at pi_at */
+};
+
+#define WEIR_FLOW_EDT 0x01		/* departure times are kept below (fq) */
+#define WEIR_FLOW_LOCAL 0x02		/* a local TCP socket sends it; its pacing rate is ours */
+#define WEIR_FLOW_LIMITED 0x04		/* went over its rate in the current window */
+
+struct weir_flow {
+	struct weir_bucket bucket;	/* used where the class is `per flow` */
+	__u32 generation;
+	__u16 class_slot;
+	__u16 flags;			/* WEIR_FLOW_* */
+	__u64 last_seen_ns;
+	__u64 packets;			/* wire packets seen: passed and dropped */
+	__u64 bytes;			/* wire bytes seen: passed and dropped */
+	__u64 sk_rate;			/* payload bytes/s last asked of the socket; 0 none */
+	__u32 sk_ratio;			/* payload / wire bytes of recent packets, 2^-16 */
+	__u32 last_reason;		/* enum weir_reason */
+	__u64 marked;			/* wire packets on which weir set CE */
+	__u64 dropped;			/* wire packets */
+	__u64 dropped_bytes;
+	__u64 delayed;			/* wire packets with a later departure than asked */
+	__u64 delay_ns;			/* sum over the delayed */
+	__u64 first_seen_ns;
+	__u64 win_start_ns;		/* rate_bps is of the last full window of >= 250 ms */
+	__u64 win_bytes;		/* `bytes` at win_start_ns */
+	__u64 rate_bps;
+};
+
+/* Map "buckets", LRU hash: where the class is per src, dst, dscp, cgroup. */
+struct weir_bucket_key {
+	__u8 id[16];			/* masked address, or DSCP, or cgroup id in its first bytes */
+	__u16 class_slot;
+	__u8 per;
+	__u8 hook;
+	__u32 ifindex;
+};
+
+/* Map "class_state", array[WEIR_MAX_CLASSES]: moved by the kernel alone. 128 bytes: two lines. */
+struct weir_class_state {
+	__u64 tat;			/* the class clock */
+	__u64 npb_level;		/* the level as 2^-20 ns per byte; 0: no level yet */
+	__u64 level_bps;		/* max-min fair share of each bucket */
+	__u64 conn_tat;			/* clock of conn-rate */
+	__u64 newcomer_tat;		/* clock of first packets */
+	__u64 level_at;			/* when the level was last moved */
+	__u64 level_bytes;		/* class bytes at that time */
+	__u64 rate_bps;			/* the class rate in force (configured or leased) */
+	__u64 used_bps;			/* measured over the last level interval */
+	__u64 limited_at;		/* when a bucket was last over its rate */
+	__u64 level_seen;		/* bytes offered at level_at */
+	__u64 reserved[5];
+};
+
+/* Map "class_stats", per-CPU array[WEIR_MAX_CLASSES]: wire packets and bytes by reason. */
+struct weir_class_stats {
+	__u64 packets[WEIR_R_COUNT];
+	__u64 bytes[WEIR_R_COUNT];
+	__u64 marked;			/* CE set, whatever the reason says */
+	__u64 delayed;
+	__u64 delay_ns;
+	__u64 flows;			/* flow entries made */
+	__u64 delay_hist[WEIR_HIST];	/* of every packet of a class with a rate */
+};
+
+/* Map "leases", array[WEIR_MAX_CLASSES]: written by the agent; past expires_ns it is void. */
+struct weir_lease {
+	__u64 rate_bps;
+	__u64 npb_rate;
+	__u64 expires_ns;
+	__u64 reserved;
+};
+
+/* Map "devices", hash: one entry per attached hook. */
+struct weir_dev_key {
+	__u32 ifindex;
+	__u32 hook;			/* enum weir_hook */
+};
+
+#define WEIR_DEV_TCX 0x01		/* a pinned link; else a clsact filter */
+#define WEIR_DEV_EDT 0x02		/* fq is below: departure times are kept */
+#define WEIR_DEV_L3 0x04		/* no Ethernet header */
+#define WEIR_DEV_QDISC 0x08		/* weir put the fq there; detach restores */
+#define WEIR_DEV_CLSACT 0x10		/* weir made the clsact qdisc */
+#define WEIR_DEV_KEEP 0x20		/* the user said: qdisc keep */
+#define WEIR_DEV_IFB 0x40		/* weir made an ifb for ingress */
+#define WEIR_QDISC_SAVE 448
+
+struct weir_dev {
+	char name[16];			/* at attach */
+	__u32 flags;			/* WEIR_DEV_* */
+	__u32 tc_handle;		/* of the clsact filter */
+	__u32 tc_priority;
+	__u32 prog_id;
+	__u32 ifb_ifindex;
+	__u16 qdisc_len;		/* bytes of qdisc_options */
+	__u16 reserved;
+	char qdisc_kind[16];		/* the root qdisc that was there; "" none */
+	__u32 qdisc_handle;		/* its handle; 0: the kernel's default */
+	__u32 reserved2;
+	__u8 qdisc_options[WEIR_QDISC_SAVE];	/* its TCA_OPTIONS as dumped */
+};
+
+/* Map "sockets", sk_storage: what weir asks of a local TCP socket, and what was there before. */
+#define WEIR_SK_APPLIED 0x01		/* saved_* are valid */
+struct weir_sock {
+	__u64 rate;			/* wanted pacing rate, payload bytes/s; 0: none */
+	__u64 applied;			/* last set */
+	__u64 saved_rate;		/* the application's own SO_MAX_PACING_RATE */
+	__u32 saved_lowat;		/* the application's own TCP_NOTSENT_LOWAT */
+	__u32 flags;			/* WEIR_SK_* */
+};
+
+/* Map "door", array: the doorkeeper. A flow gets an entry when its fingerprint is seen again. */
+#define WEIR_DOOR_SLOTS 65536
+struct weir_door {
+	__u32 fingerprint;
+	__u32 seen_ms;
+};
+
+#define WEIR_ASSERT_SIZE(type, size) \
+	_Static_assert(sizeof(struct type) == (size), #type " changed: raise WEIR_ABI")
+WEIR_ASSERT_SIZE(weir_control, 8);
+WEIR_ASSERT_SIZE(weir_policy, 16);
+WEIR_ASSERT_SIZE(weir_class, 216);
+WEIR_ASSERT_SIZE(weir_rule, 520);
+WEIR_ASSERT_SIZE(weir_flow_key, 44);
+WEIR_ASSERT_SIZE(weir_bucket, 32);
+WEIR_ASSERT_SIZE(weir_flow, 152);
+WEIR_ASSERT_SIZE(weir_bucket_key, 24);
+WEIR_ASSERT_SIZE(weir_class_state, 128);
+WEIR_ASSERT_SIZE(weir_class_stats, 16 * WEIR_R_COUNT + 32 + 8 * WEIR_HIST);
+WEIR_ASSERT_SIZE(weir_lease, 32);
+WEIR_ASSERT_SIZE(weir_dev_key, 8);
+WEIR_ASSERT_SIZE(weir_dev, 512);
+WEIR_ASSERT_SIZE(weir_sock, 32);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * cmd.h: what main() and the commands share. A command gets its words without its own name and
+ * returns the exit status; main() prints err.text where it is not empty.
+ */
+#ifndef WEIR_CMD_H
+#define WEIR_CMD_H
+
+#include <stdbool.h>
+#include "util.h"
+
+enum { CMD_DONE = 0, CMD_FAILED = 1, CMD_USAGE = 2 };
+
+struct context {
+	const char *netns;		/* weir -n NAME; NULL: host */
+	bool json;			/* -j, before or after the command */
+	struct err err;
+};
+
+int cmd_attach(struct context *context, int argc, char **argv);
+int cmd_detach(struct context *context, int argc, char **argv);
+int cmd_apply(struct context *context, int argc, char **argv);
+int cmd_class(struct context *context, int argc, char **argv);
+int cmd_match(struct context *context, int argc, char **argv);
+int cmd_show(struct context *context, int argc, char **argv);
+int cmd_check(struct context *context, int argc, char **argv);
+int cmd_version(struct context *context, int argc, char **argv);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * maps.h: the only module that calls bpf_map_*. Opens the pinned maps of an instance by path,
+ * checks their shape against abi.h, and moves whole values in and out.
+ */
+#ifndef WEIR_MAPS_H
+#define WEIR_MAPS_H
+
+#include <stdbool.h>
+#include <weir/abi.h>
+#include "pin.h"
+#include "policy.h"
+
+struct maps {
+	int control, policy, classes, rules, flows, buckets, class_state, class_stats, leases,
+		devices, door;
+	int n_cpus;
+	__u32 max_flows;
+};
+
+/* -ENOENT when nothing is attached; -EPROTO when a map's shape is not this version's. */
+int maps_open(struct maps *maps, const struct instance *instance, struct err *err);
+void maps_close(struct maps *maps);
+
+/* The live policy. */
+int maps_policy_load(const struct maps *maps, struct policy *ret_policy, struct err *err);
+
+/*
+ * Makes `policy` the live one: fills the other bank, clears state and counters of slots that
+ * change their class, then moves the generation with one store. All of it or nothing. Waits (by
+ * membarrier, an RCU grace period) so that no packet still reads the bank that is written next.
+ */
+int maps_policy_store(const struct maps *maps, const struct policy *policy, struct err *err);
+
+/* Ask every flow to be classified anew (a qdisc or a device has changed). */
+int maps_policy_touch(const struct maps *maps, struct err *err);
+
+/* Counters of a class, summed over the CPUs, and its state. */
+int maps_class_stats(const struct maps *maps, unsigned int slot, struct weir_class_stats *ret);
+int maps_class_state(const struct maps *maps, unsigned int slot, struct weir_class_state *ret);
+
+/* Calls fn for every flow (in batches); stops when it returns non-zero and returns that. */
+typedef int (*maps_flow_fn)(const struct weir_flow_key *key, const struct weir_flow *flow,
+			    void *arg);
+int maps_flows_each(const struct maps *maps, maps_flow_fn fn, void *arg);
+
+typedef int (*maps_device_fn)(const struct weir_dev_key *key, const struct weir_dev *dev,
+			      void *arg);
+int maps_devices_each(const struct maps *maps, maps_device_fn fn, void *arg);
+int maps_device_get(const struct maps *maps, const struct weir_dev_key *key,
+		    struct weir_dev *ret_dev);
+int maps_device_put(const struct maps *maps, const struct weir_dev_key *key,
+		    const struct weir_dev *dev);
+int maps_device_del(const struct maps *maps, const struct weir_dev_key *key);
+
+#endif

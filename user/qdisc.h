@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * qdisc.h: rtnetlink through libmnl: what is at a device's root, put fq there, put back what was
+ * there, links up or down. The only module that speaks rtnetlink for qdiscs and links.
+ */
+#ifndef WEIR_QDISC_H
+#define WEIR_QDISC_H
+
+#include <stdbool.h>
+#include <weir/abi.h>
+#include "util.h"
+
+/* Kind, handle and options of the root qdisc. */
+int qdisc_root_get(__u32 ifindex, struct weir_dev *ret_dev, struct err *err);
+
+/*
+ * Puts fq at the root (under mq: at every leaf) where what is there is the kernel's default or a
+ * classless qdisc that can be put back, and notes in dev what that was. 1: fq was there already;
+ * -EBUSY: a configured classful qdisc that weir will not touch; -ENOENT: this kernel has no fq.
+ */
+int qdisc_fq_put(__u32 ifindex, struct weir_dev *dev, struct err *err);
+int qdisc_fq_restore(__u32 ifindex, const struct weir_dev *dev, struct err *err);
+
+/* Does every root or mq leaf keep departure times (fq, etf)? */
+int qdisc_keeps_edt(__u32 ifindex, bool *ret_yes, struct err *err);
+
+/* The clsact qdisc: 1 made, 0 was there. Removed only when empty. */
+int qdisc_clsact_make(__u32 ifindex, struct err *err);
+int qdisc_clsact_remove_if_empty(__u32 ifindex, struct err *err);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * util.h: cleanup attributes, small macros and the error message that pure code hands up.
+ * Conventions of user/: a function returns 0 or -errno, leaves its ret_ outputs untouched on
+ * failure, and either logs or returns an error, never both.
+ */
+#ifndef WEIR_UTIL_H
+#define WEIR_UTIL_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* One error message, without the "weir: " in front. Pure code fills it, main() prints it. */
+struct err {
+	char text[512];
+};
+
+/* Fills err and returns -code, so that callers can `return err_set(err, EINVAL, ...)`. */
+int err_set(struct err *err, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static inline void closep(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+static inline void freep(void *p)
+{
+	free(*(void **)p);
+}
+
+#define _cleanup_close_ __attribute__((cleanup(closep)))
+#define _cleanup_free_ __attribute__((cleanup(freep)))
+#define _cleanup_(f) __attribute__((cleanup(f)))
+
+#endif
