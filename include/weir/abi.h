@@ -42,9 +42,10 @@ enum weir_per {
  * one. A writer fills the other bank, then stores generation + 1: that one store is the whole
  * switch. A flow entry that carries an older generation is classified anew at its next packet.
  */
+#define WEIR_CAN_SOCKET 0x01		/* sock_ops is attached: sockets can be paced */
 struct weir_control {
 	__u32 generation;
-	__u32 reserved;
+	__u32 can;			/* WEIR_CAN_*: what this host offers */
 };
 
 /* Map "policy", array[2]: one per bank. */
@@ -167,18 +168,27 @@ struct weir_flow_key {
 	__u32 ifindex;
 };
 
-/* A bucket: virtual clocks (bucket.h) and the state of its AQM (aqm.h). */
+/*
+ * A bucket: its virtual clocks (bucket.h), the state of its AQM (aqm.h) and what the class's
+ * level needs to know of it (level.h). One cache line.
+ */
+#define WEIR_BUCKET_LIMITED 0x01	/* was ahead of its clock in this window */
 struct weir_bucket {
 	__u64 tat;			/* theoretical arrival time; every passed byte is charged */
 	__u64 soft;			/* phantom queue: CE-marked ECT(0) bytes are not charged */
+	__u64 bytes;			/* passed so far */
+	__u64 win_bytes;		/* `bytes` when the level's window began */
 	__u64 pi_at;			/* when pi_p was last moved */
-	__u32 pi_p;			/* classic AQM: square root of the mark probability, 2^-32 */
+	__u32 pi_p;			/* classic AQM: square root of the probability, 2^-32 */
 	__u32 pi_delay_us;		/* the delay at pi_at */
+	__u32 window;			/* the window of the class that win_bytes belongs to */
+	__u32 flags;			/* WEIR_BUCKET_* */
+	__u64 reserved;
 };
 
 #define WEIR_FLOW_EDT 0x01		/* departure times are kept below (fq) */
-#define WEIR_FLOW_LOCAL 0x02		/* a local TCP socket sends it; its pacing rate is ours */
-#define WEIR_FLOW_LIMITED 0x04		/* went over its rate in the current window */
+#define WEIR_FLOW_LOCAL 0x02		/* a local TCP socket sends it */
+#define WEIR_FLOW_ACTUATED 0x04		/* and that socket's pacing rate follows weir */
 
 struct weir_flow {
 	struct weir_bucket bucket;	/* used where the class is `per flow` */
@@ -197,8 +207,8 @@ struct weir_flow {
 	__u64 delayed;			/* wire packets with a later departure than asked */
 	__u64 delay_ns;			/* sum over the delayed */
 	__u64 first_seen_ns;
-	__u64 win_start_ns;		/* rate_bps is of the last full window of >= 250 ms */
-	__u64 win_bytes;		/* `bytes` at win_start_ns */
+	__u64 rate_at_ns;		/* rate_bps is of the last full span of >= 250 ms */
+	__u64 rate_bytes;		/* `bytes` at rate_at_ns */
 	__u64 rate_bps;
 };
 
@@ -211,20 +221,35 @@ struct weir_bucket_key {
 	__u32 ifindex;
 };
 
-/* Map "class_state", array[WEIR_MAX_CLASSES]: moved by the kernel alone. 128 bytes: two lines. */
+/* What the buckets of a class did in one window of its level; see level.h. */
+struct weir_window {
+	__u64 bytes;			/* of all buckets that were active */
+	__u64 free_bytes;		/* of those that the level did not limit */
+	__u32 active;			/* buckets */
+	__u32 limited;			/* buckets that the level limited */
+	__u32 now_limited;		/* buckets seen ahead of their clock in the current window */
+	__u32 reserved;
+};
+
+/* Map "class_state", array[WEIR_MAX_CLASSES]: moved by the kernel alone. */
 struct weir_class_state {
 	__u64 tat;			/* the class clock */
 	__u64 npb_level;		/* the level as 2^-20 ns per byte; 0: no level yet */
-	__u64 level_bps;		/* max-min fair share of each bucket */
-	__u64 conn_tat;			/* clock of conn-rate */
+	__u64 limited_bytes;		/* a bucket with more than this in a window was limited */
 	__u64 newcomer_tat;		/* clock of first packets */
-	__u64 level_at;			/* when the level was last moved */
-	__u64 level_bytes;		/* class bytes at that time */
-	__u64 rate_bps;			/* the class rate in force (configured or leased) */
-	__u64 used_bps;			/* measured over the last level interval */
-	__u64 limited_at;		/* when a bucket was last over its rate */
-	__u64 level_seen;		/* bytes offered at level_at */
-	__u64 reserved[5];
+	__u64 conn_tat;			/* clock of conn-rate */
+	__u64 last_ns;			/* a packet of the class was seen, to some 16 ms */
+	__u32 window;			/* number of the current window */
+	__u32 gain;			/* correction of the level by measured use, 2^-16 */
+	__u64 level_at;			/* when the current window began */
+
+	struct weir_window windows[2];	/* [window & 1] collects what happened in window - 1 */
+	__u64 level_bps;		/* max-min fair share of each bucket */
+	__u64 used_bps;			/* measured over the last window */
+	__u64 limited_at;		/* when the class last had a limited bucket */
+	__u32 active;			/* buckets in the last window */
+	__u32 limited;
+	__u64 reserved[4];
 };
 
 /* Map "class_stats", per-CPU array[WEIR_MAX_CLASSES]: wire packets and bytes by reason. */
@@ -300,10 +325,10 @@ WEIR_ASSERT_SIZE(weir_policy, 16);
 WEIR_ASSERT_SIZE(weir_class, 216);
 WEIR_ASSERT_SIZE(weir_rule, 520);
 WEIR_ASSERT_SIZE(weir_flow_key, 44);
-WEIR_ASSERT_SIZE(weir_bucket, 32);
-WEIR_ASSERT_SIZE(weir_flow, 152);
+WEIR_ASSERT_SIZE(weir_bucket, 64);
+WEIR_ASSERT_SIZE(weir_flow, 184);
 WEIR_ASSERT_SIZE(weir_bucket_key, 24);
-WEIR_ASSERT_SIZE(weir_class_state, 128);
+WEIR_ASSERT_SIZE(weir_class_state, 192);
 WEIR_ASSERT_SIZE(weir_class_stats, 16 * WEIR_R_COUNT + 32 + 8 * WEIR_HIST);
 WEIR_ASSERT_SIZE(weir_lease, 32);
 WEIR_ASSERT_SIZE(weir_dev_key, 8);

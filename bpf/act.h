@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * act.h: carries a verdict out: departure time, CE, the local socket's pacing rate. The only
+ * place that writes an skb or a socket's storage.
+ */
+#ifndef WEIR_ACT_H
+#define WEIR_ACT_H
+
+#include "charge.h"
+
+/* the departure that is asked for already: TCP's own pacing sets one, in the same clock */
+static __always_inline __u64 weir_asked_departure(const struct __sk_buff *skb)
+{
+	return skb->tstamp_type == BPF_SKB_TSTAMP_DELIVERY_MONO || test_clock ? skb->tstamp : 0;
+}
+
+/* A mark that could not be set is no mark. */
+static __always_inline void weir_act(struct __sk_buff *skb, struct weir_facts *f)
+{
+	__u64 departure = f->now + f->delay;
+
+	if (f->mark && bpf_skb_ecn_set_ce(skb) != 1) {
+		f->mark = 0;
+		f->reason = f->delay ? WEIR_R_DELAYED : WEIR_R_CONFORM;
+	}
+	if (f->delay && departure > weir_asked_departure(skb))
+		bpf_skb_set_tstamp(skb, departure, BPF_SKB_TSTAMP_DELIVERY_MONO);
+}
+
+/* payload's share of the wire bytes, over the last 64 KiB or so */
+static __always_inline void weir_socket_ratio(struct weir_job *job)
+{
+	const struct weir_packet *p = &job->packet;
+	struct weir_flow *flow = job->flow;
+	__u32 payload = p->len > p->headers ? p->len - p->headers : 0;
+	__s64 ratio;
+	__u32 weight;
+
+	if (p->flags & WEIR_P_CONTROL && flow->sk_ratio)
+		return;
+	ratio = payload ? ((__u64)payload << 16) / job->facts.bytes : (1448ULL << 16) / WEIR_MTU;
+	weight = job->facts.bytes < 65536 ? job->facts.bytes : 65536;
+	if (!flow->sk_ratio || flow->sk_ratio > 65536)
+		flow->sk_ratio = ratio;
+	else
+		flow->sk_ratio += ((ratio - (__s64)flow->sk_ratio) * weight) >> 16;
+}
+
+/*
+ * Asks the packet's own socket for the rate in force, as payload bytes per second, less what its
+ * debt still has to make good: rate * (1 - debt / drop-at). sock.h carries it into the socket at
+ * the next ACK. The storage is only looked up when the wish moved by 1/512.
+ */
+static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_job *job)
+{
+	struct weir_flow *flow = job->flow;
+	const struct weir_facts *f = &job->facts;
+	__u64 npb = f->npb_bucket ? f->npb_bucket : f->npb_class;
+	__u64 slack, span, debt, wish, moved;
+	struct bpf_sock *sk;
+	struct weir_sock *asked;
+
+	if (job->class->flags & WEIR_CLASS_SOCKET && job->class->action == WEIR_PACE)
+		weir_socket_ratio(job);
+	else
+		npb = 0;
+	if (npb) {
+		slack = 2 * f->packet_ns;
+		span = weir_max(job->class->drop_at_ns, 4 * slack);
+		debt = weir_max(f->debt_bucket, f->debt_class);
+		debt = debt > slack ? debt - slack : 0;
+		if (debt > span - span / 64)
+			debt = span - span / 64;
+		wish = ((1000000000ULL << WEIR_NPB_SHIFT) / npb * flow->sk_ratio) >> 16;
+		wish -= wish * (debt >> 10) / (span >> 10);
+		if (!wish)
+			wish = 1;
+	} else {
+		if (!flow->sk_rate)
+			return;
+		wish = 0;
+	}
+	moved = wish > flow->sk_rate ? wish - flow->sk_rate : flow->sk_rate - wish;
+	if (flow->flags & WEIR_FLOW_ACTUATED ? moved <= flow->sk_rate >> 9 : moved == 0)
+		return;
+	sk = weir_socket(skb, &job->packet);
+	if (!sk)
+		return;
+	asked = bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!asked)
+		return;
+	asked->rate = wish;
+	flow->sk_rate = wish;
+	if (asked->flags & WEIR_SK_APPLIED)
+		flow->flags |= WEIR_FLOW_ACTUATED;
+}
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * charge.h: a packet's job: gather the facts, move the bucket's clock and the class's clock, and
+ * afterwards the state that the verdict moves. Owns the clocks and the reports to the level;
+ * decides nothing (decide.h does).
+ */
+#ifndef WEIR_CHARGE_H
+#define WEIR_CHARGE_H
+
+#include <weir/level.h>
+#include "flow.h"
+#include "decide.h"
+
+/* one packet on its way: the numbers, and where its state lives */
+struct weir_job {
+	struct weir_packet packet;
+	struct weir_facts facts;
+	const struct weir_class *class;
+	struct weir_class_state *state;
+	struct weir_flow *flow;		/* NULL: newcomer or no entry */
+	struct weir_bucket *bucket;	/* NULL: charged to the class alone */
+	__u64 *tat;			/* the bucket's clock; newcomers share one in a fair class */
+	__u64 cost_bucket, cost_class;
+	__u32 slot;
+	enum weir_reason why_no_flow;
+};
+
+/* in virtual time the dice are a function of the packet, so that a replay repeats to the byte */
+static __always_inline __u32 weir_random(const struct weir_facts *f)
+{
+	__u64 h;
+
+	if (!test_clock)
+		return bpf_get_prandom_u32();
+	h = (f->now ^ f->bytes) * 0x9e3779b97f4a7c15ULL;
+	return (__u32)((h ^ (h >> 29)) * 0xbf58476d1ce4e5b9ULL >> 32);
+}
+
+/* the rates in force: a lease beats the configuration while it lasts, the level caps a bucket */
+static __always_inline void weir_rates(struct weir_job *job)
+{
+	const struct weir_class *class = job->class;
+	struct weir_facts *f = &job->facts;
+	__u64 level;
+
+	job->tat = job->bucket ? &job->bucket->tat : NULL;
+	f->npb_class = class->npb_rate;
+	f->npb_bucket = job->tat ? class->npb_flow : 0;
+	if (class->flags & WEIR_CLASS_LEASED) {
+		const struct weir_lease *lease = bpf_map_lookup_elem(&leases, &job->slot);
+
+		if (lease && lease->npb_rate && lease->expires_ns > f->now)
+			f->npb_class = lease->npb_rate;
+	}
+	if (class->flags & WEIR_CLASS_FAIR && f->npb_class) {
+		level = weir_max(job->state->npb_level, f->npb_class);
+		f->npb_bucket = weir_max(f->npb_bucket, level);
+		if (!job->tat)
+			job->tat = &job->state->newcomer_tat;
+	}
+}
+
+static __always_inline void weir_gather(struct weir_job *job, __u32 can)
+{
+	const struct weir_class *class = job->class;
+	struct weir_facts *f = &job->facts;
+	__u32 flags = 0, flow_flags;
+
+	weir_rates(job);
+	f->ecn = job->packet.ecn;
+	if (job->flow) {
+		flow_flags = job->flow->flags;
+		flags = WEIR_F_FLOW | (flow_flags & WEIR_FLOW_EDT);
+		/* a socket that does not follow after a second is not relied upon */
+		if (flow_flags & WEIR_FLOW_LOCAL && class->flags & WEIR_CLASS_SOCKET &&
+		    can & WEIR_CAN_SOCKET &&
+		    (flow_flags & WEIR_FLOW_ACTUATED ||
+		     f->now - job->flow->first_seen_ns < 1000000000ULL))
+			flags |= WEIR_F_SOCKET;
+	}
+	if (job->bucket && f->npb_bucket && job->bucket->tat <= f->now)
+		flags |= WEIR_F_WITHIN;
+	if (job->packet.flags & WEIR_P_CONTROL)
+		flags |= WEIR_F_CONTROL;
+	if (job->packet.flags & WEIR_P_SMALL)
+		flags |= WEIR_F_SMALL;
+	f->flags = flags;
+}
+
+/*
+ * A bucket's first packet in a window reports the window before; see level.h. Two CPUs may
+ * report one bucket twice in the same instant; the level bears that.
+ */
+static __always_inline void weir_window_report(struct weir_job *job)
+{
+	struct weir_class_state *state = job->state;
+	struct weir_bucket *bucket = job->bucket;
+	__u32 window = state->window;
+	struct weir_window *sum = &state->windows[window & 1];
+	__u64 used = bucket->bytes - bucket->win_bytes;
+
+	if (bucket->window == window - 1 && used) {
+		__sync_fetch_and_add(&sum->bytes, used);
+		__sync_fetch_and_add(&sum->active, 1);
+		if (job->facts.npb_bucket > job->class->npb_flow &&
+		    (bucket->flags & WEIR_BUCKET_LIMITED || used > state->limited_bytes))
+			__sync_fetch_and_add(&sum->limited, 1);
+		else
+			__sync_fetch_and_add(&sum->free_bytes, used);
+	}
+	bucket->window = window;
+	bucket->win_bytes = bucket->bytes;
+	bucket->flags &= ~WEIR_BUCKET_LIMITED;
+}
+
+/* the level holds the bucket back by more than two packets: limited, said at once */
+static __always_inline void weir_window_limited(struct weir_job *job)
+{
+	struct weir_class_state *state = job->state;
+
+	if (job->bucket->flags & WEIR_BUCKET_LIMITED ||
+	    job->facts.npb_bucket <= job->class->npb_flow)
+		return;
+	job->bucket->flags |= WEIR_BUCKET_LIMITED;
+	__sync_fetch_and_add(&state->windows[state->window & 1].now_limited, 1);
+	state->limited_at = job->facts.now;
+}
+
+/* Moves both clocks. A refusal by the class takes the bucket's charge back. */
+static __always_inline void weir_charge_job(struct weir_job *job)
+{
+	struct weir_facts *f = &job->facts;
+	int fair = job->bucket && job->class->flags & WEIR_CLASS_FAIR;
+
+	if (fair && job->bucket->window != job->state->window)
+		weir_window_report(job);
+	if (f->npb_bucket && job->tat) {
+		job->cost_bucket = weir_cost(f->bytes, f->npb_bucket);
+		f->debt_bucket = weir_charge(job->tat, f->now, job->cost_bucket, f->limit_bucket);
+		if (fair && f->debt_bucket > 2 * f->packet_ns)
+			weir_window_limited(job);
+		if (f->debt_bucket > f->limit_bucket) {
+			f->refused_bucket = 1;
+			return;
+		}
+	}
+	if (f->npb_class) {
+		job->cost_class = weir_cost(f->bytes, f->npb_class);
+		f->debt_class = weir_charge(&job->state->tat, f->now, job->cost_class,
+					    f->limit_class);
+		if (f->debt_class > f->limit_class) {
+			f->refused_class = 1;
+			if (job->cost_bucket && job->tat)
+				weir_refund(job->tat, job->cost_bucket);
+		}
+	}
+	if (f->debt_bucket | f->debt_class)
+		f->random = weir_random(f);
+}
+
+/* the verdict has its say on the clocks: a drop takes its charge back, a wait moves the bucket's */
+static __always_inline void weir_settle(struct weir_job *job)
+{
+	struct weir_facts *f = &job->facts;
+
+	if (f->reason == WEIR_R_DROP_AQM) {
+		if (job->cost_bucket && job->tat)
+			weir_refund(job->tat, job->cost_bucket);
+		if (job->cost_class)
+			weir_refund(&job->state->tat, job->cost_class);
+	} else if (f->advance && job->cost_bucket && job->tat) {
+		__sync_fetch_and_add(job->tat, f->advance);
+	}
+}
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * decide.h: from numbers to a verdict, by the gentlest means that this packet allows: its socket
+ * is paced, it is delayed (EDT), marked CE, dropped. Pure: no map, no packet, no clock. Two steps
+ * with the charge (charge.h) between them: the limits of the means, then the verdict, which also
+ * moves the bucket's AQM state.
+ * Both are global functions: the verifier reads them once, and their results are "any number".
+ */
+#ifndef WEIR_DECIDE_H
+#define WEIR_DECIDE_H
+
+#include <weir/aqm.h>
+#include <weir/bucket.h>
+
+#define WEIR_NEVER (~0ULL)		/* a limit that no debt exceeds */
+
+/* how a packet may be slowed */
+enum weir_means {
+	WEIR_BY_NOTHING,		/* no rate is set */
+	WEIR_BY_EDT,			/* a later departure, kept by fq */
+	WEIR_BY_SOCKET,			/* at once; its socket slows down */
+	WEIR_BY_POLICE,			/* a phantom queue */
+};
+
+#define WEIR_F_EDT 0x01			/* departure times are kept below */
+#define WEIR_F_SOCKET 0x02		/* a local TCP socket that follows weir */
+#define WEIR_F_FLOW 0x04		/* has an entry */
+#define WEIR_F_WITHIN 0x10		/* the bucket has no debt */
+#define WEIR_F_CONTROL 0x20		/* the packet is a control packet (parse.h) */
+#define WEIR_F_SMALL 0x40
+
+/* all that counts for one packet; times in ns, npb in 2^-20 ns per byte */
+struct weir_facts {
+	__u64 now;
+	__u64 npb_bucket;		/* rates in force; 0: none */
+	__u64 npb_class;
+	__u32 bytes, segments;
+	__u32 flags;			/* WEIR_F_* */
+	__u32 ecn;			/* codepoint */
+
+	/* from weir_limits() */
+	__u32 means;
+	__u32 random;			/* filled by the caller between the steps */
+	__u64 packet_ns;		/* a full packet's time at the rate */
+	__u64 limit;			/* before the exceptions below */
+	__u64 limit_bucket;		/* debts beyond which the packet is refused */
+	__u64 limit_class;
+
+	/* from the charge */
+	__u64 debt_bucket, debt_class;
+	__u32 refused_bucket, refused_class;
+
+	/* the verdict */
+	__u32 reason;
+	__u32 mark;			/* set CE */
+	__u64 delay;			/* from now to the departure */
+	__u64 advance;			/* ns by which the bucket's clock waits for the class */
+};
+
+static __always_inline __u64 weir_max(__u64 a, __u64 b)
+{
+	return a > b ? a : b;
+}
+
+static __always_inline __u64 weir_burst(const struct weir_class *class, __u64 npb)
+{
+	return class->burst_bytes ? weir_cost(class->burst_bytes, npb) : class->burst_ns;
+}
+
+/*
+ * The means, and the debt that each clock may have before the packet is refused. Control packets
+ * may go twice as deep; so may, at the class's clock, a bucket that is within its own rate.
+ */
+__attribute__((noinline)) int weir_limits(struct weir_facts *f, const struct weir_class *class)
+{
+	__u64 npb, limit, limit_class;
+	__u32 control, within;
+
+	if (!f || !class)
+		return -1;
+	npb = f->npb_bucket ? f->npb_bucket : f->npb_class;
+	f->packet_ns = weir_cost(WEIR_MTU, npb);
+	if (!npb) {
+		f->means = WEIR_BY_NOTHING;
+		return 0;
+	}
+	if (class->action != WEIR_POLICE && (f->flags & WEIR_F_EDT || !(f->flags & WEIR_F_FLOW)))
+		f->means = WEIR_BY_EDT;
+	else if (class->action != WEIR_POLICE && f->flags & WEIR_F_SOCKET)
+		f->means = WEIR_BY_SOCKET;
+	else
+		f->means = WEIR_BY_POLICE;
+	limit = weir_max(class->drop_at_ns, 8 * f->packet_ns);
+	limit_class = limit;
+	if (f->means == WEIR_BY_POLICE) {
+		limit = weir_burst(class, npb);
+		limit_class = weir_burst(class, f->npb_class);
+	}
+	control = (f->flags & WEIR_F_CONTROL) != 0;
+	within = (f->flags & WEIR_F_WITHIN) != 0;
+	f->limit = limit;
+	f->limit_bucket = limit << control;
+	f->limit_class = limit_class << (control | within);
+	return 0;
+}
+
+/* the classic law's probability; moves the PI state at most every 16 ms */
+static __always_inline __u32 weir_classic(struct weir_facts *f, const struct weir_class *class,
+					  struct weir_bucket *bucket)
+{
+	__u64 target = weir_classic_target(class->mark_at_ns, f->packet_ns);
+	__u64 elapsed = f->now - bucket->pi_at, p;
+	__u32 delay_us = f->delay / 1000;
+
+	if (elapsed >= WEIR_PI_UPDATE_NS) {
+		bucket->pi_p = weir_pi(bucket->pi_p, bucket->pi_delay_us, delay_us, target / 1000, elapsed);
+		bucket->pi_delay_us = delay_us;
+		bucket->pi_at = f->now;
+	}
+	p = (__u64)weir_square(bucket->pi_p) * f->segments;
+	return p > 0xffffffff ? 0xffffffff : p;
+}
+
+static __always_inline int weir_markable(const struct weir_facts *f,
+					 const struct weir_class *class)
+{
+	return (class->flags & WEIR_CLASS_ECN) && (f->ecn == WEIR_ECT0 || f->ecn == WEIR_ECT1);
+}
+
+static __always_inline void weir_set_mark(struct weir_facts *f, __u32 reason)
+{
+	f->mark = 1;
+	f->reason = reason;
+}
+
+/* a real queue: L4S by a ramp, ECT(0) and Not-ECT by PI2 */
+static __always_inline void weir_queue_law(struct weir_facts *f,
+					 const struct weir_class *class, struct weir_bucket *bucket)
+{
+	__u32 p;
+
+	if (!bucket)
+		return;
+	if (f->ecn == WEIR_ECT1 && weir_markable(f, class)) {
+		if (f->random < weir_l4s(f->delay, f->packet_ns))
+			weir_set_mark(f, WEIR_R_MARKED_L4S);
+		return;
+	}
+	p = weir_classic(f, class, bucket);
+	if (!p || f->random >= p)
+		return;
+	if (weir_markable(f, class))
+		weir_set_mark(f, WEIR_R_MARKED);
+	else if (f->ecn == WEIR_NOT_ECT && !(f->flags & (WEIR_F_CONTROL | WEIR_F_SMALL)))
+		f->reason = WEIR_R_DROP_AQM;
+}
+
+static __always_inline void weir_verdict_edt(struct weir_facts *f, __u64 debt,
+					 const struct weir_class *class, struct weir_bucket *bucket)
+{
+	if (debt <= class->burst_ns)
+		return;
+	f->delay = debt - class->burst_ns;
+	if (f->reason == WEIR_R_CONFORM)
+		f->reason = WEIR_R_DELAYED;
+	/* held back by the class: the bucket's clock waits with its packet, or it would earn credit */
+	if (f->debt_class > f->debt_bucket)
+		f->advance = f->debt_class - f->debt_bucket;
+	if (!(f->flags & WEIR_F_SOCKET) || f->delay > f->limit / 2)
+		weir_queue_law(f, class, bucket);
+}
+
+/*
+ * A phantom queue. ECT(0) by AVQ's rule: a marked packet is not charged to the soft clock, so
+ * that one overshoot is not answered for several round trips; the hard clock charges everything,
+ * and its limit drops what does not answer.
+ */
+static __always_inline void weir_verdict_police(struct weir_facts *f, __u64 debt,
+					 const struct weir_class *class, struct weir_bucket *bucket)
+{
+	__u64 npb = f->npb_bucket ? f->npb_bucket : f->npb_class;
+
+	if (!weir_markable(f, class) || !bucket)
+		return;
+	if (f->ecn == WEIR_ECT1) {
+		if (f->random < weir_l4s(debt, f->packet_ns))
+			weir_set_mark(f, WEIR_R_MARKED_L4S);
+	} else if (weir_debt(bucket->soft, f->now) > weir_max(class->mark_at_ns, 2 * f->packet_ns) ||
+		   debt > f->limit - f->limit / 4) {
+		weir_set_mark(f, WEIR_R_MARKED);
+	} else {
+		weir_charge(&bucket->soft, f->now, weir_cost(f->bytes, npb), WEIR_NEVER);
+	}
+}
+
+/* The verdict, after the charge. */
+__attribute__((noinline)) int weir_verdict(struct weir_facts *f,
+					 const struct weir_class *class, struct weir_bucket *bucket)
+{
+	__u64 debt;
+
+	if (!f || !class)
+		return -1;
+	f->reason = WEIR_R_CONFORM;
+	if (f->means == WEIR_BY_NOTHING) {
+		f->reason = WEIR_R_UNLIMITED;
+		return 0;
+	}
+	if (f->refused_class) {
+		f->reason = WEIR_R_DROP_CLASS;
+		return 0;
+	}
+	if (f->refused_bucket) {
+		f->reason = f->means == WEIR_BY_POLICE ? WEIR_R_DROP_RATE : WEIR_R_DROP_HORIZON;
+		return 0;
+	}
+	/* a bucket within its own rate does not wait behind its class's backlog */
+	debt = !f->npb_bucket || f->debt_bucket ? weir_max(f->debt_bucket, f->debt_class) : 0;
+	if (f->means == WEIR_BY_POLICE && f->npb_bucket)
+		debt = f->debt_bucket;
+	if (debt > f->limit)
+		f->reason = WEIR_R_SPARED;
+	if (f->means == WEIR_BY_EDT && f->flags & WEIR_F_EDT) {
+		weir_verdict_edt(f, debt, class, bucket);
+	} else if (f->means == WEIR_BY_POLICE) {
+		weir_verdict_police(f, debt, class, bucket);
+	} else {
+		if (debt > 2 * f->packet_ns && f->flags & WEIR_F_FLOW)
+			f->reason = WEIR_R_SOCKET;
+		if (debt > f->limit / 2 && weir_markable(f, class))
+			weir_set_mark(f, WEIR_R_MARKED);
+	}
+	return 0;
+}
+
+#endif

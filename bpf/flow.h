@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * flow.h: the flow cache and the buckets: one lookup for an established flow; a new one is let in
+ * by the doorkeeper when it is seen a second time, so that a flood of one-packet flows evicts
+ * nobody. Owns the entries' birth and their class; the clocks in them belong to charge.h.
+ */
+#ifndef WEIR_FLOW_H
+#define WEIR_FLOW_H
+
+#include "classify.h"
+
+#define WEIR_DOOR_MS 10000		/* a fingerprint older than this is forgotten */
+
+/* what a new entry starts as: too large for the stack */
+const volatile struct weir_flow blank_flow;
+
+static __always_inline __u64 weir_hash(const struct weir_flow_key *key)
+{
+	const __u32 *words = (const __u32 *)key;
+	__u64 h = 0x9e3779b97f4a7c15ULL;
+	int i;
+
+	for (i = 0; i < (int)sizeof(*key) / 4; i++)
+		h = (h ^ words[i]) * 0xff51afd7ed558ccdULL;
+	return h ^ (h >> 32);
+}
+
+/* has this flow knocked before? */
+static __always_inline int weir_door(const struct weir_flow_key *key, __u64 now)
+{
+	__u64 hash = weir_hash(key);
+	__u32 at = hash & (WEIR_DOOR_SLOTS - 1), fingerprint = (__u32)(hash >> 24) | 1;
+	__u32 now_ms = now / 1000000;
+	struct weir_door *slot = bpf_map_lookup_elem(&door, &at);
+
+	if (!slot)
+		return 1;
+	if (slot->fingerprint == fingerprint && now_ms - slot->seen_ms < WEIR_DOOR_MS)
+		return 1;
+	slot->fingerprint = fingerprint;
+	slot->seen_ms = now_ms;
+	return 0;
+}
+
+/* does the device keep departure times? */
+static __always_inline __u32 weir_device_flags(const struct weir_flow_key *key)
+{
+	struct weir_dev_key at = { .ifindex = key->ifindex, .hook = key->hook };
+	const struct weir_dev *dev = bpf_map_lookup_elem(&devices, &at);
+
+	return dev ? dev->flags : 0;
+}
+
+/* the local TCP socket that sends this packet, or NULL; ingress packets have none */
+static __always_inline struct bpf_sock *weir_socket(struct __sk_buff *skb,
+						    const struct weir_packet *p)
+{
+	struct bpf_sock *sk;
+
+	if (p->key.hook != WEIR_EGRESS || p->key.proto != IPPROTO_TCP)
+		return NULL;
+	sk = skb->sk;
+	if (!sk)
+		return NULL;
+	sk = bpf_sk_fullsock(sk);
+	return sk && sk->protocol == IPPROTO_TCP ? sk : NULL;
+}
+
+/* the flow's class and what its device and sender can do, under this generation */
+static __always_inline void weir_flow_classify(struct __sk_buff *skb, const struct weir_packet *p,
+					       struct weir_flow *flow, __u32 generation, __u32 slot)
+{
+	__u32 flags = weir_socket(skb, p) ? WEIR_FLOW_LOCAL : 0;
+
+	if (weir_device_flags(&p->key) & WEIR_DEV_EDT)
+		flags |= WEIR_FLOW_EDT;
+	flow->class_slot = slot;
+	flow->flags = flags | (flow->flags & WEIR_FLOW_ACTUATED);
+	flow->sk_rate = 0;
+	flow->generation = generation;
+}
+
+/*
+ * A flow that is not in the table, or whose class is of an older policy. Makes the entry where
+ * the doorkeeper lets it in (a local socket's always: nobody can spoof it). Returns 0, or the
+ * reason why there is no entry; *slot is its class either way. A global function: the verifier
+ * looks at it once, not once for each way that leads here.
+ */
+__attribute__((noinline)) int weir_flow_new(struct __sk_buff *skb, struct weir_packet *p, __u64 now,
+					    __u32 generation, __u32 *slot)
+{
+	struct weir_flow_key key;
+	struct weir_flow *flow;
+
+	if (!p || !slot)
+		return WEIR_R_NO_FLOW;
+	key = p->key;			/* kernel 6.1 wants a map's key on the stack */
+	flow = bpf_map_lookup_elem(&flows, &key);
+	if (flow) {
+		*slot = weir_classify(skb, p, generation);
+		weir_flow_classify(skb, p, flow, generation, *slot);
+		return 0;
+	}
+	*slot = weir_classify(skb, p, generation);
+	if (!weir_socket(skb, p) && !weir_door(&key, now))
+		return WEIR_R_NEWCOMER;
+	if (bpf_map_update_elem(&flows, &key, (const void *)&blank_flow, BPF_NOEXIST))
+		return WEIR_R_NO_FLOW;
+	flow = bpf_map_lookup_elem(&flows, &key);
+	if (!flow)
+		return WEIR_R_NO_FLOW;
+	flow->first_seen_ns = now;
+	flow->rate_at_ns = now;
+	weir_flow_classify(skb, p, flow, generation, *slot);
+	return 0;
+}
+
+/* the packet's flow, or NULL: *slot and *why then tell its class and the reason */
+static __always_inline struct weir_flow *weir_flow_get(struct __sk_buff *skb, struct weir_packet *p,
+						       __u64 now, __u32 generation, __u32 *slot,
+						       enum weir_reason *why)
+{
+	struct weir_flow *flow = bpf_map_lookup_elem(&flows, &p->key);
+
+	if (!flow || flow->generation != generation) {
+		*why = weir_flow_new(skb, p, now, generation, slot);
+		if (*why)
+			return NULL;
+		flow = bpf_map_lookup_elem(&flows, &p->key);
+		if (!flow)
+			*why = WEIR_R_NO_FLOW;
+		return flow;
+	}
+	*slot = flow->class_slot;
+	return flow;
+}
+
+static __always_inline void weir_mask(__u8 id[16], const __u8 addr[16], __u32 family, __u32 plen4,
+				      __u32 plen6)
+{
+	__u32 bits = family == 4 ? 96 + plen4 : plen6;
+	__u32 *to = (__u32 *)id;
+	const __u32 *from = (const __u32 *)addr;
+	__u32 i;
+
+	for (i = 0; i < 4; i++) {
+		__u32 n = bits > 32 * i ? bits - 32 * i : 0;
+
+		to[i] = n >= 32 ? from[i] : n ? from[i] & bpf_htonl(~0U << (32 - n)) : 0;
+	}
+}
+
+/* Fills key->id; global, so that its many ways stay out of the caller's. */
+__attribute__((noinline)) int weir_bucket_id(struct __sk_buff *skb, const struct weir_packet *p,
+					     struct weir_bucket_key *key, __u32 plen4, __u32 plen6)
+{
+	if (!p || !key)
+		return -1;
+	switch (key->per) {
+	case WEIR_PER_SRC:
+		weir_mask(key->id, p->key.src, p->key.family, plen4, plen6);
+		break;
+	case WEIR_PER_DST:
+		weir_mask(key->id, p->key.dst, p->key.family, plen4, plen6);
+		break;
+	case WEIR_PER_DSCP:
+		key->id[0] = p->dscp;
+		break;
+	case WEIR_PER_CGROUP:
+		if (p->key.hook == WEIR_EGRESS)
+			*(__u64 *)key->id = bpf_skb_cgroup_id(skb);
+		break;
+	}
+	return 0;
+}
+
+/* the bucket that the packet is charged to: the flow's own, or the one its class's key names */
+static __always_inline struct weir_bucket *weir_bucket_get(struct __sk_buff *skb,
+							   const struct weir_packet *p,
+							   const struct weir_class *class,
+							   struct weir_flow *flow, __u32 slot)
+{
+	struct weir_bucket_key key = {
+		.class_slot = slot, .per = class->per, .hook = p->key.hook, .ifindex = p->key.ifindex,
+	};
+	struct weir_bucket *bucket;
+
+	if (class->per == WEIR_PER_FLOW)
+		return flow ? &flow->bucket : NULL;
+	weir_bucket_id(skb, p, &key, class->plen4, class->plen6);
+	bucket = bpf_map_lookup_elem(&buckets, &key);
+	if (bucket)
+		return bucket;
+	if (bpf_map_update_elem(&buckets, &key, (const void *)&blank_flow.bucket, BPF_NOEXIST))
+		return NULL;
+	return bpf_map_lookup_elem(&buckets, &key);
+}
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * maps.h: every map of the datapath, and nothing else; their values are described in
+ * include/weir/abi.h. All are pinned under their name by user/dp.c, which also sets the size of
+ * the two LRU tables.
+ */
+#ifndef WEIR_MAPS_H
+#define WEIR_MAPS_H
+
+#include <weir/abi.h>
+
+#define WEIR_ARRAY(map, value_type, entries) \
+	struct { \
+		__uint(type, BPF_MAP_TYPE_ARRAY); \
+		__uint(max_entries, entries); \
+		__type(key, __u32); \
+		__type(value, value_type); \
+	} map SEC(".maps")
+
+WEIR_ARRAY(control, struct weir_control, 1);
+WEIR_ARRAY(policy, struct weir_policy, 2);
+WEIR_ARRAY(classes, struct weir_class, 2 * WEIR_MAX_CLASSES);
+WEIR_ARRAY(rules, struct weir_rule, 2 * WEIR_MAX_RULES);
+WEIR_ARRAY(class_state, struct weir_class_state, WEIR_MAX_CLASSES);
+WEIR_ARRAY(leases, struct weir_lease, WEIR_MAX_CLASSES);
+WEIR_ARRAY(door, struct weir_door, WEIR_DOOR_SLOTS);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WEIR_MAX_CLASSES);
+	__type(key, __u32);
+	__type(value, struct weir_class_stats);
+} class_stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 131072);
+	__type(key, struct weir_flow_key);
+	__type(value, struct weir_flow);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 131072);
+	__type(key, struct weir_bucket_key);
+	__type(value, struct weir_bucket);
+} buckets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct weir_dev_key);
+	__type(value, struct weir_dev);
+} devices SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct weir_sock);
+} sockets SEC(".maps");
+
+/* what the walk over existing sockets does: 0 lets their pacing follow, 1 gives it back */
+WEIR_ARRAY(walk, __u32, 1);
+
+/* apart from the state it moves: a value with a timer must never be written from user space */
+struct weir_timer {
+	struct bpf_timer timer;
+};
+WEIR_ARRAY(timer, struct weir_timer, 1);
+
+#endif

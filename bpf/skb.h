@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * skb.h: what is read from an skb: its bytes, its length on the wire, the time. Must not write
+ * it (act.h does) and knows no policy.
+ */
+#ifndef WEIR_SKB_H
+#define WEIR_SKB_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include <weir/bucket.h>
+
+/* the very program in virtual time: tests and replay put the time into cb[0] and cb[1] */
+const volatile __u32 test_clock;
+
+struct weir_cursor {
+	struct __sk_buff *skb;
+};
+
+/* len bytes at off, from the linear part where they are there, else through the helper */
+static __always_inline int weir_load(const struct weir_cursor *c, __u32 off, void *to, __u32 len)
+{
+	void *data = (void *)(long)c->skb->data;
+	void *end = (void *)(long)c->skb->data_end;
+
+	if (off > 0x7fff)
+		return -1;
+	if (data + off + len <= end) {
+		__builtin_memcpy(to, data + off, len);
+		return 0;
+	}
+	return bpf_skb_load_bytes(c->skb, off, to, len) ? -1 : 0;
+}
+
+#include "parse.h"
+
+/* Global: verified once, and what it found are plain numbers for what follows. */
+__attribute__((noinline)) int weir_parse_skb(struct __sk_buff *skb, struct weir_packet *p, int l3)
+{
+	struct weir_cursor cursor = { .skb = skb };
+
+	return p ? (int)weir_parse(&cursor, p, l3, skb->protocol) : WEIR_R_UNPARSED;
+}
+
+static __always_inline __u64 weir_now(const struct __sk_buff *skb)
+{
+	if (test_clock)
+		return (__u64)skb->cb[1] << 32 | skb->cb[0];
+	return bpf_ktime_get_ns();
+}
+
+/* wire packets in this skb; gso_segs can be forged or missing, so it is derived and clamped */
+static __always_inline __u32 weir_segments(const struct __sk_buff *skb, const struct weir_packet *p)
+{
+	__u32 size = skb->gso_size, payload;
+
+	if (!size || p->len <= p->headers)
+		return 1;
+	payload = p->len - p->headers;
+	if (size >= payload)
+		return 1;
+	payload = (payload + size - 1) / size;
+	return payload > 65535 ? 65535 : payload;
+}
+
+/* a negative overhead never makes a packet of no bytes */
+static __always_inline __u32 weir_least(__u32 bytes, __u32 mpu)
+{
+	return (__s32)bytes < (__s32)mpu || (__s32)bytes < 1 ? (mpu ? mpu : 1) : bytes;
+}
+
+/*
+ * Bytes on the wire from the Ethernet header up, each segment with its own headers. At egress
+ * the kernel keeps the same sum in wire_len; it is not used because it trusts gso_segs, and
+ * lacks a VLAN tag kept in metadata.
+ */
+static __always_inline __u32 weir_wire_bytes(const struct __sk_buff *skb,
+					     const struct weir_packet *p, __u32 segments,
+					     const struct weir_class *class)
+{
+	__u32 extra = class->overhead + (skb->vlan_present ? 4 : 0), bytes = 0, last = p->len;
+
+	if (segments > 1) {
+		__u32 size = skb->gso_size;
+
+		bytes = (segments - 1) * weir_least(size + p->headers + extra, class->mpu);
+		last -= (segments - 1) * size;
+	}
+	bytes += weir_least(last + extra, class->mpu);
+	return bytes < WEIR_BYTES_MAX ? bytes : WEIR_BYTES_MAX;
+}
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sock.h: the socket as actuator. sock_ops asks for a callback per round-trip sample and carries
+ * the rate that act.h left in the socket's storage into SO_MAX_PACING_RATE and
+ * TCP_NOTSENT_LOWAT; the iterator does the same for sockets older than weir, and gives all of
+ * them their own values back. Only sockets of the instance's network namespace are touched.
+ */
+#ifndef WEIR_SOCK_H
+#define WEIR_SOCK_H
+
+#include "maps.h"
+
+#define WEIR_SOL_SOCKET 1
+#define WEIR_SO_MAX_PACING_RATE 47
+#define WEIR_SOL_TCP 6
+#define WEIR_TCP_NOTSENT_LOWAT 25
+#define WEIR_TCP_BPF_SOCK_OPS_CB_FLAGS 1008	/* as a socket option: kernel 6.12 */
+#define WEIR_LOWAT_MIN 16384
+#define WEIR_LOWAT_MAX (4 << 20)
+
+const volatile __u64 netns_cookie;
+
+/* what of `struct bpf_iter__tcp` and `struct sock_common` is read (BTF finds the offsets) */
+struct sock_common {
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+} __attribute__((preserve_access_index));
+
+struct tcp_sock;
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+} __attribute__((preserve_access_index));
+
+/*
+ * Carries storage into the socket. SO_MAX_PACING_RATE takes bytes/s as an int: up to 34 Gbit/s,
+ * beyond which no pacing is needed to protect anyone. ctx is what the setsockopt helper takes.
+ */
+#define WEIR_APPLY(ctx, s) do { \
+	__u32 rate_ = (s)->rate && (s)->rate < 0xffffffff ? (__u32)(s)->rate : 0xffffffff; \
+	__u32 lowat_ = (__u32)((s)->rate / 100); \
+	if (!((s)->flags & WEIR_SK_APPLIED)) { \
+		if (bpf_getsockopt(ctx, WEIR_SOL_SOCKET, WEIR_SO_MAX_PACING_RATE, \
+				   &(s)->saved_rate, 4)) \
+			(s)->saved_rate = 0xffffffff; \
+		if (bpf_getsockopt(ctx, WEIR_SOL_TCP, WEIR_TCP_NOTSENT_LOWAT, \
+				   &(s)->saved_lowat, 4)) \
+			(s)->saved_lowat = 0; \
+	} \
+	if ((s)->saved_rate && (__u32)(s)->saved_rate < rate_) \
+		rate_ = (__u32)(s)->saved_rate; \
+	if (lowat_ < WEIR_LOWAT_MIN) \
+		lowat_ = WEIR_LOWAT_MIN; \
+	if (lowat_ > WEIR_LOWAT_MAX) \
+		lowat_ = WEIR_LOWAT_MAX; \
+	if (!(s)->rate) \
+		lowat_ = (s)->saved_lowat; \
+	if (!bpf_setsockopt(ctx, WEIR_SOL_SOCKET, WEIR_SO_MAX_PACING_RATE, &rate_, 4)) \
+		(s)->flags |= WEIR_SK_APPLIED; \
+	bpf_setsockopt(ctx, WEIR_SOL_TCP, WEIR_TCP_NOTSENT_LOWAT, &lowat_, 4); \
+	(s)->applied = (s)->rate; \
+} while (0)
+
+static __always_inline int weir_sockops_run(struct bpf_sock_ops *ctx)
+{
+	struct weir_sock *asked;
+	struct bpf_sock *sk;
+
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		if (bpf_get_netns_cookie(ctx) != netns_cookie)
+			return 1;
+		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags |
+					  BPF_SOCK_OPS_RTT_CB_FLAG);
+		break;
+	case BPF_SOCK_OPS_RTT_CB:
+		break;
+	default:
+		return 1;
+	}
+	sk = ctx->sk;
+	if (!sk)
+		return 1;
+	asked = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	if (asked && asked->rate != asked->applied)
+		WEIR_APPLY(ctx, asked);
+	return 1;
+}
+
+#endif

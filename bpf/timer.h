@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * timer.h: moves every fair class's level (level.h) from a bpf_timer, so that shares hold with no
+ * agent running. Owns the windows of class_state; touches no packet and no configuration.
+ */
+#ifndef WEIR_TIMER_H
+#define WEIR_TIMER_H
+
+#include <weir/level.h>
+#include "maps.h"
+
+#define WEIR_TICK_NS 4000000ULL		/* while a fair class has traffic */
+#define WEIR_TICK_IDLE_NS 50000000ULL
+#define WEIR_IDLE_NS 1000000000ULL	/* without a packet for so long, a class is idle */
+
+struct weir_tick {
+	__u64 now;
+	__u32 base;			/* of the live bank in map "classes" */
+	__u32 busy;			/* a fair class had traffic */
+};
+
+static __always_inline void weir_level_set(struct weir_class_state *state, __u64 level, __u64 npb)
+{
+	state->level_bps = level;
+	state->npb_level = npb;
+}
+
+/* the class's rate in force, bit/s */
+static __always_inline __u64 weir_rate_now(const struct weir_class *class, __u32 slot, __u64 now)
+{
+	const struct weir_lease *lease;
+
+	if (class->flags & WEIR_CLASS_LEASED) {
+		lease = bpf_map_lookup_elem(&leases, &slot);
+		if (lease && lease->npb_rate && lease->expires_ns > now)
+			return lease->rate_bps;
+	}
+	return class->rate_bps;
+}
+
+static long weir_level_one(__u32 slot, void *context)
+{
+	struct weir_tick *tick = context;
+	__u32 at = tick->base + slot;
+	const struct weir_class *class = bpf_map_lookup_elem(&classes, &at);
+	struct weir_class_state *state = bpf_map_lookup_elem(&class_state, &slot);
+	struct weir_window *sum, *next;
+	__u64 rate, level, span, debt, npb;
+
+	if (!class || !state || !(class->flags & WEIR_CLASS_FAIR))
+		return 0;
+	rate = weir_rate_now(class, slot, tick->now);
+	if (!rate || tick->now - state->last_ns > WEIR_IDLE_NS)
+		return 0;
+	tick->busy = 1;
+	npb = state->npb_level;
+	if (!npb) {
+		state->gain = WEIR_GAIN_ONE;
+		state->level_at = tick->now;
+		state->limited_bytes = ~0ULL;
+		weir_level_set(state, rate, weir_npb(rate));
+		return 0;
+	}
+	span = tick->now - state->level_at;
+	sum = &state->windows[state->window & 1];
+	level = state->level_bps;
+	debt = weir_debt(state->tat, tick->now);
+	if (span < weir_window_ns(npb)) {
+		/* newly limited buckets are answered within a tick, the rest at the window's end */
+		if (sum->now_limited > state->limited && level > rate / sum->now_limited)
+			weir_level_set(state, rate / sum->now_limited,
+				       weir_npb(rate / sum->now_limited));
+		return 0;
+	}
+	level = weir_level_next(rate, level, sum, span, debt, &state->gain);
+	state->used_bps = sum->bytes * 8 * 1000000 / (span / 1000);
+	state->active = sum->active;
+	state->limited = sum->limited > sum->now_limited ? sum->limited : sum->now_limited;
+	state->limited_bytes = weir_limited_bytes(level, weir_window_ns(weir_npb(level)));
+	weir_level_set(state, level, weir_npb(level));
+	next = &state->windows[(state->window + 1) & 1];
+	__builtin_memset(next, 0, sizeof(*next));
+	state->level_at = tick->now;
+	__sync_fetch_and_add(&state->window, 1);
+	return 0;
+}
+
+/* one pass over all classes; returns when the next is due */
+static __always_inline __u64 weir_level_tick(__u64 now)
+{
+	struct weir_tick tick = { .now = now };
+	const struct weir_control *live;
+	const struct weir_policy *bank_policy;
+	__u32 zero = 0, bank;
+
+	live = bpf_map_lookup_elem(&control, &zero);
+	if (!live)
+		return WEIR_TICK_IDLE_NS;
+	bank = live->generation & 1;
+	tick.base = bank * WEIR_MAX_CLASSES;
+	bank_policy = bpf_map_lookup_elem(&policy, &bank);
+	if (!bank_policy)
+		return WEIR_TICK_IDLE_NS;
+	bpf_loop(bank_policy->n_classes, weir_level_one, &tick, 0);
+	return tick.busy ? WEIR_TICK_NS : WEIR_TICK_IDLE_NS;
+}
+
+static int weir_timer_fire(void *map, __u32 *key, struct weir_timer *value)
+{
+	__u64 next = weir_level_tick(bpf_ktime_get_ns());
+
+	bpf_timer_start(&value->timer, next, 0);
+	return 0;
+}
+
+#endif

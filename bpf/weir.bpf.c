@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * weir.bpf.c: the entry points. Read weir_packet() from top to bottom: it is the way of a packet.
+ * Everything it calls lives in the header named for its concern. Whatever goes wrong on the way,
+ * the packet passes and is counted.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+
+#include "maps.h"
+#include "skb.h"
+#include "classify.h"
+#include "flow.h"
+#include "charge.h"
+#include "decide.h"
+#include "act.h"
+#include "count.h"
+#include "sock.h"
+#include "timer.h"
+
+/* go on to the next program of the chain: TCX_NEXT, which is TC_ACT_UNSPEC for clsact */
+#define WEIR_NEXT (-1)
+
+static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hook, int l3)
+{
+	struct weir_job job = {};
+	struct weir_facts *facts = &job.facts;
+	const struct weir_control *live;
+	__u32 zero = 0, at;
+	int reason;
+
+	job.packet.len = skb->len;
+	job.packet.key.hook = hook;
+	job.packet.key.ifindex = skb->ifindex;
+	reason = weir_parse_skb(skb, &job.packet, l3);
+	if (reason != WEIR_R_CONFORM) {
+		weir_count_class(0, reason, 1, skb->len);
+		return WEIR_NEXT;
+	}
+
+	live = bpf_map_lookup_elem(&control, &zero);
+	if (!live)
+		return WEIR_NEXT;
+	facts->now = weir_now(skb);
+	job.flow = weir_flow_get(skb, &job.packet, facts->now, live->generation, &job.slot,
+				 &job.why_no_flow);
+	at = (live->generation & 1) * WEIR_MAX_CLASSES + job.slot;
+	job.class = bpf_map_lookup_elem(&classes, &at);
+	job.state = bpf_map_lookup_elem(&class_state, &job.slot);
+	if (!job.class || !job.state || !(job.class->flags & WEIR_CLASS_USED)) {
+		weir_count_class(0, WEIR_R_NO_POLICY, 1, skb->len);
+		return WEIR_NEXT;
+	}
+	job.bucket = weir_bucket_get(skb, &job.packet, job.class, job.flow, job.slot);
+	facts->segments = weir_segments(skb, &job.packet);
+	facts->bytes = weir_wire_bytes(skb, &job.packet, facts->segments, job.class);
+
+	weir_gather(&job, live->can);
+	weir_limits(facts, job.class);
+	weir_charge_job(&job);
+	weir_verdict(facts, job.class, job.bucket);
+	weir_settle(&job);
+	if (!job.flow && facts->reason == WEIR_R_CONFORM)
+		facts->reason = job.why_no_flow;
+
+	if (job.class->action != WEIR_OBSERVE) {
+		if (facts->reason < WEIR_R_FIRST_DROP)
+			weir_act(skb, facts);
+		if (job.flow && job.flow->flags & WEIR_FLOW_LOCAL)
+			weir_socket_pace(skb, &job);
+	}
+	weir_count(&job);
+	if (facts->reason < WEIR_R_FIRST_DROP || job.class->action == WEIR_OBSERVE)
+		return WEIR_NEXT;
+	return TC_ACT_SHOT;
+}
+
+SEC("tc")
+int weir_egress(struct __sk_buff *skb)
+{
+	return weir_packet(skb, WEIR_EGRESS, 0);
+}
+
+SEC("tc")
+int weir_ingress(struct __sk_buff *skb)
+{
+	return weir_packet(skb, WEIR_INGRESS, 0);
+}
+
+/* devices without an Ethernet header: tun, wireguard, ipip */
+SEC("tc")
+int weir_egress_l3(struct __sk_buff *skb)
+{
+	return weir_packet(skb, WEIR_EGRESS, 1);
+}
+
+SEC("tc")
+int weir_ingress_l3(struct __sk_buff *skb)
+{
+	return weir_packet(skb, WEIR_INGRESS, 1);
+}
+
+SEC("sockops")
+int weir_sockops(struct bpf_sock_ops *ctx)
+{
+	return weir_sockops_run(ctx);
+}
+
+SEC("iter/tcp")
+int weir_sk_walk(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct weir_sock *asked;
+	struct tcp_sock *sk;
+	__u32 zero = 0, *mode, flags = 0;
+
+	if (!common)
+		return 0;
+	sk = bpf_skc_to_tcp_sock(common);
+	mode = bpf_map_lookup_elem(&walk, &zero);
+	if (!sk || !mode)
+		return 0;
+	asked = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	if (*mode) {
+		if (asked && (asked->flags & WEIR_SK_APPLIED)) {
+			asked->rate = 0;
+			WEIR_APPLY(sk, asked);
+		}
+		return 0;
+	}
+	/* sock_ops callbacks for this socket too; an older kernel refuses, and the rate is set here */
+	if (!bpf_getsockopt(sk, WEIR_SOL_TCP, WEIR_TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, 4)) {
+		flags |= BPF_SOCK_OPS_RTT_CB_FLAG;
+		bpf_setsockopt(sk, WEIR_SOL_TCP, WEIR_TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, 4);
+	}
+	if (asked && asked->rate != asked->applied)
+		WEIR_APPLY(sk, asked);
+	return 0;
+}
+
+/* started once by user space; goes on as long as map "timer" is pinned */
+SEC("syscall")
+int weir_timer(void *ctx)
+{
+	__u32 zero = 0;
+	struct weir_timer *value = bpf_map_lookup_elem(&timer, &zero);
+
+	if (!value)
+		return 1;
+	bpf_timer_init(&value->timer, &timer, 1 /* CLOCK_MONOTONIC */);
+	bpf_timer_set_callback(&value->timer, weir_timer_fire);
+	return bpf_timer_start(&value->timer, 0, 0);
+}
+
+/* the same pass in virtual time: tests and replay say what time it is */
+SEC("syscall")
+int weir_level_at(struct weir_tick *ctx)
+{
+	weir_level_tick(ctx->now);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * aqm.h: from a delay to the probability of a mark or a drop. Pure: no helper, map, clock or
+ * random number; the caller compares the probability with a random 32-bit number.
+ * Probabilities are in units of 2^-32, delays in ns unless named _us.
+ * Sources: RFC 9332 (PI2: gains, squaring, appendix A), RFC 9331 (L4S: a shallow ramp),
+ * Kunniyur/Srikant 2001 (AVQ: a marked packet is not charged to the virtual queue).
+ */
+#ifndef WEIR_AQM_H
+#define WEIR_AQM_H
+
+#include <linux/types.h>
+#include "abi.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+#define WEIR_PI_UPDATE_NS 16000000ULL
+#define WEIR_PI_ALPHA 687		/* 0.16 Hz per second of delay, as 2^-32 per us */
+#define WEIR_PI_BETA 13744		/* 3.2 Hz, likewise */
+#define WEIR_PI_MAX 0x80000000U		/* p' <= 1/2: at most every fourth packet */
+#define WEIR_L4S_LOW_NS 800000ULL
+#define WEIR_L4S_HIGH_NS 1200000ULL
+#define WEIR_MTU 1514			/* wire bytes of a full packet, where none is known */
+
+/* codepoints of the two ECN bits */
+enum { WEIR_NOT_ECT, WEIR_ECT1, WEIR_ECT0, WEIR_CE };
+
+/* linear from 0 at low to certain at high */
+static __always_inline __u32 weir_ramp(__u64 delay, __u64 low, __u64 high)
+{
+	if (delay <= low)
+		return 0;
+	if (delay >= high)
+		return 0xffffffff;
+	return (__u32)(((delay - low) << 32) / (high - low));
+}
+
+/* the L4S ramp, moved up so that it never starts below two packets' time at the rate */
+static __always_inline __u32 weir_l4s(__u64 delay, __u64 packet_ns)
+{
+	__u64 low = WEIR_L4S_LOW_NS;
+
+	if (low < 2 * packet_ns)
+		low = 2 * packet_ns;
+	return weir_ramp(delay, low, low + (WEIR_L4S_HIGH_NS - WEIR_L4S_LOW_NS));
+}
+
+/*
+ * The target of the classic law: as configured, but at least four packets' time, or a flow could
+ * not keep enough in flight to see a loss by duplicate ACKs.
+ */
+static __always_inline __u64 weir_classic_target(__u64 mark_at, __u64 packet_ns)
+{
+	return mark_at > 4 * packet_ns ? mark_at : 4 * packet_ns;
+}
+
+/*
+ * One PI step: moves p' by how far the delay is from its target and by how it changed since.
+ * elapsed is clamped to eight updates, so that an idle spell decays p' but never by a jump.
+ */
+static __always_inline __u32 weir_pi(__u32 p, __u32 old_us, __u32 delay_us, __u32 target_us,
+				     __u64 elapsed)
+{
+	__s64 steps_q8, next;
+
+	if (elapsed > 8 * WEIR_PI_UPDATE_NS)
+		elapsed = 8 * WEIR_PI_UPDATE_NS;
+	steps_q8 = (elapsed << 8) / WEIR_PI_UPDATE_NS;
+	next = (__s64)p + ((((__s64)delay_us - (__s64)target_us) * WEIR_PI_ALPHA * steps_q8) >> 8) +
+	       ((__s64)delay_us - (__s64)old_us) * WEIR_PI_BETA;
+	if (next < 0)
+		return 0;
+	return next > WEIR_PI_MAX ? WEIR_PI_MAX : (__u32)next;
+}
+
+/* p = p'^2: what a classic (Reno-friendly) sender answers to linearly */
+static __always_inline __u32 weir_square(__u32 p)
+{
+	return (__u32)(((__u64)p * p) >> 32);
+}
+
+#endif
