@@ -47,38 +47,50 @@ static __always_inline void weir_socket_ratio(struct weir_job *job)
 }
 
 /*
- * Asks the packet's own socket for the rate in force, as payload bytes per second, less what its
- * debt still has to make good: rate * (1 - debt / drop-at). sock.h carries it into the socket at
- * the next ACK. The storage is only looked up when the wish moved by 1/512.
+ * The pacing rate to ask for, payload bytes/s: rate * (1 - (debt - aim) / span), so that what went
+ * too fast or too slow is made good within some spans, whatever the socket makes of the wish. A
+ * span is several bursts long: TCP takes the wish for the pause after its next burst.
+ */
+static __always_inline __u64 weir_socket_wish(const struct weir_facts *f, __u64 drop_at, __u64 npb,
+					      __u32 ratio)
+{
+	__u64 cost = weir_cost(f->bytes, npb);
+	__u64 span = weir_max(drop_at / 4, 4 * weir_max(f->aim, cost)) >> 10;
+	__u64 wish = ((1000000000ULL << WEIR_NPB_SHIFT) / npb * ratio) >> 16;
+	__u64 debt = weir_max(f->debt_bucket, f->debt_class), off;
+
+	if (debt > f->aim) {
+		off = (debt - f->aim) >> 10;
+		/* TCP fixes the pause after a burst when it sends it: a low wish lasts */
+		if (off > span / 2)
+			off = span / 2;
+		wish -= wish * off / span;
+	} else {
+		off = (f->aim - debt) >> 10;
+		if (off > span / 16)
+			off = span / 16;
+		wish += wish * off / span;
+	}
+	return wish ? wish : 1;
+}
+
+/*
+ * Asks the packet's own socket for the rate in force. sock.h carries it into the socket at the
+ * next ACK. The storage is only looked up when the wish moved by 1/512.
  */
 static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_job *job)
 {
 	struct weir_flow *flow = job->flow;
 	const struct weir_facts *f = &job->facts;
-	__u64 npb = f->npb_bucket ? f->npb_bucket : f->npb_class;
-	__u64 slack, span, debt, wish, moved;
+	__u64 npb = f->npb_bucket ? f->npb_bucket : f->npb_class, wish = 0, moved;
 	struct bpf_sock *sk;
 	struct weir_sock *asked;
 
-	if (job->class->flags & WEIR_CLASS_SOCKET && job->class->action == WEIR_PACE)
+	if (npb && job->class->flags & WEIR_CLASS_SOCKET && job->class->action == WEIR_PACE) {
 		weir_socket_ratio(job);
-	else
-		npb = 0;
-	if (npb) {
-		slack = 2 * f->packet_ns;
-		span = weir_max(job->class->drop_at_ns, 4 * slack);
-		debt = weir_max(f->debt_bucket, f->debt_class);
-		debt = debt > slack ? debt - slack : 0;
-		if (debt > span - span / 64)
-			debt = span - span / 64;
-		wish = ((1000000000ULL << WEIR_NPB_SHIFT) / npb * flow->sk_ratio) >> 16;
-		wish -= wish * (debt >> 10) / (span >> 10);
-		if (!wish)
-			wish = 1;
-	} else {
-		if (!flow->sk_rate)
-			return;
-		wish = 0;
+		wish = weir_socket_wish(f, job->class->drop_at_ns, npb, flow->sk_ratio);
+	} else if (!flow->sk_rate) {
+		return;
 	}
 	moved = wish > flow->sk_rate ? wish - flow->sk_rate : flow->sk_rate - wish;
 	if (flow->flags & WEIR_FLOW_ACTUATED ? moved <= flow->sk_rate >> 9 : moved == 0)

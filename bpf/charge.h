@@ -113,7 +113,7 @@ static __always_inline void weir_window_report(struct weir_job *job)
 	bucket->flags &= ~WEIR_BUCKET_LIMITED;
 }
 
-/* the level holds the bucket back by more than two packets: limited, said at once */
+/* the level holds the bucket back: limited, said at once */
 static __always_inline void weir_window_limited(struct weir_job *job)
 {
 	struct weir_class_state *state = job->state;
@@ -137,7 +137,7 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 	if (f->npb_bucket && job->tat) {
 		job->cost_bucket = weir_cost(f->bytes, f->npb_bucket);
 		f->debt_bucket = weir_charge(job->tat, f->now, job->cost_bucket, f->limit_bucket);
-		if (fair && f->debt_bucket > 2 * f->packet_ns)
+		if (fair && f->debt_bucket > f->ahead)
 			weir_window_limited(job);
 		if (f->debt_bucket > f->limit_bucket) {
 			f->refused_bucket = 1;

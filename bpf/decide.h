@@ -12,6 +12,12 @@
 #include <weir/aqm.h>
 #include <weir/bucket.h>
 
+/*
+ * A paced socket is held at a small debt, not at none: what it misses while its CPU is busy it can
+ * then make up for, and a sender that is held back can be told from one that wants no more.
+ */
+#define WEIR_AIM_NS 4000000ULL
+
 #define WEIR_NEVER (~0ULL)		/* a limit that no debt exceeds */
 
 /* how a packet may be slowed */
@@ -42,6 +48,8 @@ struct weir_facts {
 	__u32 means;
 	__u32 random;			/* filled by the caller between the steps */
 	__u64 packet_ns;		/* a full packet's time at the rate */
+	__u64 aim;			/* the debt that a paced socket is steered to */
+	__u64 ahead;			/* a bucket with a larger debt is limited */
 	__u64 limit;			/* before the exceptions below */
 	__u64 limit_bucket;		/* debts beyond which the packet is refused */
 	__u64 limit_class;
@@ -80,6 +88,8 @@ __attribute__((noinline)) int weir_limits(struct weir_facts *f, const struct wei
 		return -1;
 	npb = f->npb_bucket ? f->npb_bucket : f->npb_class;
 	f->packet_ns = weir_cost(WEIR_MTU, npb);
+	f->aim = WEIR_AIM_NS + f->packet_ns;
+	f->ahead = f->flags & WEIR_F_SOCKET ? f->aim / 2 : 2 * f->packet_ns;
 	if (!npb) {
 		f->means = WEIR_BY_NOTHING;
 		return 0;
@@ -158,9 +168,12 @@ static __always_inline void weir_queue_law(struct weir_facts *f,
 static __always_inline void weir_verdict_edt(struct weir_facts *f, __u64 debt,
 					 const struct weir_class *class, struct weir_bucket *bucket)
 {
-	if (debt <= class->burst_ns)
+	__u64 burst = f->flags & WEIR_F_SOCKET ? weir_max(2 * f->aim, class->burst_ns) :
+						 class->burst_ns;
+
+	if (debt <= burst)
 		return;
-	f->delay = debt - class->burst_ns;
+	f->delay = debt - burst;
 	if (f->reason == WEIR_R_CONFORM)
 		f->reason = WEIR_R_DELAYED;
 	/* held back by the class: the bucket's clock waits with its packet, or it would earn credit */
@@ -225,7 +238,7 @@ __attribute__((noinline)) int weir_verdict(struct weir_facts *f,
 	} else if (f->means == WEIR_BY_POLICE) {
 		weir_verdict_police(f, debt, class, bucket);
 	} else {
-		if (debt > 2 * f->packet_ns && f->flags & WEIR_F_FLOW)
+		if (debt > 2 * f->aim && f->flags & WEIR_F_FLOW)
 			f->reason = WEIR_R_SOCKET;
 		if (debt > f->limit / 2 && weir_markable(f, class))
 			weir_set_mark(f, WEIR_R_MARKED);
