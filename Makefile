@@ -11,7 +11,7 @@ B := build
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 LLVM_STRIP ?= llvm-strip
-PKGS := libbpf libmnl jansson
+PKGS := libbpf libmnl jansson libpcap
 
 ifeq ($(V),1)
 Q :=
@@ -21,17 +21,29 @@ Q := @
 say = @printf '  %-8s %s\n' $(1) '$(2)'
 endif
 
-USER := main log util out quantity opts conf policy maps pin dp hook qdisc probe \
-	cmd_attach cmd_detach cmd_apply cmd_class cmd_match cmd_show cmd_check cmd_version
+USER := main help log util out quantity opts conf conf_class conf_match policy maps change pin dp hook qdisc probe \
+	cmd_attach cmd_detach cmd_apply cmd_class cmd_match cmd_show cmd_show_classes cmd_show_flows \
+	cmd_check cmd_version \
+	replay_read replay_stats replay_link replay_run replay_show dp_replay cmd_replay
+USER += conf_control signals sample backlog
+# the agent
+USER += cmd_run loop steer sense psi tell repair watch push remote http serve notify caps cmd_signal
+PKGS += libevent_core libevent_extra
+USER += snapshot snapshot_rates flow_filter text metrics cmd_top control maps_agent
+# a part that needs a library that nothing else needs is left out where that is not there
+HAVE_TOP := $(shell pkg-config --exists ncursesw 2>/dev/null && echo top_keys top_draw top_detail top_table)
+USER += $(HAVE_TOP)
+PKGS += $(if $(HAVE_TOP),ncursesw)
+CPPFLAGS += $(if $(HAVE_TOP),-DHAVE_TOP)
 # what the unit tests link: pure modules only
-PURE := util quantity opts conf policy
-UNIT := bucket aqm quantity policy conf
+PURE := util quantity opts conf conf_class conf_control conf_match signals control sample policy snapshot_rates text metrics
+UNIT := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 PROG := $(patsubst tests/prog/test_%.c,%,$(wildcard tests/prog/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Werror
-CPPFLAGS += -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -Iinclude -Iuser -I$(B)
+CPPFLAGS += -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -Iinclude -iquote user -I$(B)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(CPPFLAGS) $(PKG_CFLAGS) -ffile-prefix-map=$(CURDIR)=. -MMD -MP
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
@@ -44,7 +56,7 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wno-unused-p
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all clean check demo bench install uninstall lint unit prog net vm fuzz deps need
+.PHONY: all clean check demo bench install uninstall lint unit prog fuzz deps need
 
 all: need $(B)/weir
 
@@ -55,16 +67,17 @@ need:
 $(B) $(B)/user $(B)/tests $(B)/tests/fuzz:
 	@mkdir -p $@
 
-# --- the datapath
-$(B)/weir.bpf.o: bpf/weir.bpf.c | $(B) need
+# --- the datapath, and what drives it through a capture
+.SECONDARY: $(B)/weir.bpf.o $(B)/replay.bpf.o $(B)/backlog.bpf.o
+$(B)/%.bpf.o: bpf/%.bpf.c | $(B) need
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) $(BPF_INCLUDE) -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< -o $@.tmp
 	$(Q)$(LLVM_STRIP) -g $@.tmp
 	$(Q)mv $@.tmp $@
 
-$(B)/weir.skel.h: $(B)/weir.bpf.o
+$(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name weir_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 # --- the command
 $(B)/weir: $(USER:%=$(B)/user/%.o)
@@ -76,19 +89,33 @@ $(B)/user/%.o: user/%.c | $(B)/user need
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(B)/user/dp.o $(B)/user/probe.o: $(B)/weir.skel.h
+$(B)/user/dp_replay.o: $(B)/weir.skel.h $(B)/replay.skel.h
+$(B)/user/backlog.o: $(B)/backlog.skel.h
 
 # --- tests
 $(B)/tests/unit_%: tests/unit/test_%.c $(PURE:%=$(B)/user/%.o) | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -o $@ $(filter %.c %.o,$^) -lcmocka -lm
 
-$(B)/tests/prog_%: tests/prog/test_%.c tests/prog/harness.c $(B)/weir.skel.h $(PURE:%=$(B)/user/%.o) | $(B)/tests
+$(B)/tests/harness.o: tests/prog/harness.c $(B)/weir.skel.h | $(B)/tests
 	$(call say,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Itests -Itests/prog -o $@ $(filter %.c %.o,$^) $(PKG_LIBS) -lcmocka -lm
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(B)/tests/traffic: tests/net/traffic.c | $(B)/tests
+$(B)/tests/prog_%: tests/prog/test_%.c $(B)/tests/harness.o | $(B)/tests
 	$(call say,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< -lm -lpthread
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c %.o,$^) $(PKG_LIBS) -lcmocka -lpthread -lm
+
+$(B)/tests/bench: tools/bench/bench.c $(B)/tests/harness.o | $(B)/tests
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/prog -o $@ $(filter %.c %.o,$^) $(PKG_LIBS)
+
+$(B)/tests/traffic: $(wildcard tests/net/traffic*.c) tests/net/traffic.h | $(B)/tests
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
+
+$(B)/tests/consumer: $(wildcard tests/net/consumer*.c) tests/net/consumer.h | $(B)/tests
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
 
 $(B)/tests/fuzz/%: tests/fuzz/fuzz_%.c $(PURE:%=user/%.c) | $(B)/tests/fuzz
 	$(call say,FUZZ,$@)
@@ -103,17 +130,17 @@ deps:
 
 check:
 	@sh tools/deps --install all
-	@$(MAKE) --no-print-directory all unit prog fuzz $(B)/tests/traffic
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit prog fuzz $(B)/tests/traffic $(B)/tests/consumer
 	@tests/run
 
 demo:
 	@sh tools/deps --install demo
-	@$(MAKE) --no-print-directory all $(B)/tests/traffic
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/tests/traffic
 	@tools/demo/demo
 
 bench:
 	@sh tools/deps --install all
-	@$(MAKE) --no-print-directory all prog $(B)/tests/traffic
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/tests/bench $(B)/tests/traffic
 	@tools/bench/bench
 
 lint:

@@ -27,6 +27,19 @@ static __always_inline void weir_act(struct __sk_buff *skb, struct weir_facts *f
 		bpf_skb_set_tstamp(skb, departure, BPF_SKB_TSTAMP_DELIVERY_MONO);
 }
 
+/* in virtual time the verdict is told in what is left of cb[], for a replay to read */
+static __always_inline void weir_tell(struct __sk_buff *skb, const struct weir_job *job)
+{
+	const struct weir_facts *f = &job->facts;
+
+	if (!test_clock)
+		return;
+	skb->cb[0] = (__u32)f->delay;
+	skb->cb[1] = f->delay >> 32;
+	skb->cb[3] = f->bytes;
+	skb->cb[4] = job->slot | f->reason << 16 | f->mark << 24;
+}
+
 /* payload's share of the wire bytes, over the last 64 KiB or so */
 static __always_inline void weir_socket_ratio(struct weir_job *job)
 {

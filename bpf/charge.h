@@ -113,17 +113,29 @@ static __always_inline void weir_window_report(struct weir_job *job)
 	bucket->flags &= ~WEIR_BUCKET_LIMITED;
 }
 
-/* the level holds the bucket back: limited, said at once */
+/* the level holds the bucket back: said at once */
 static __always_inline void weir_window_limited(struct weir_job *job)
 {
 	struct weir_class_state *state = job->state;
+	struct weir_window *sum = &state->windows[state->window & 1];
 
 	if (job->bucket->flags & WEIR_BUCKET_LIMITED ||
 	    job->facts.npb_bucket <= job->class->npb_flow)
 		return;
 	job->bucket->flags |= WEIR_BUCKET_LIMITED;
-	__sync_fetch_and_add(&state->windows[state->window & 1].now_limited, 1);
+	__sync_fetch_and_add(&sum->now_limited, 1);
 	state->limited_at = job->facts.now;
+}
+
+/* moving averages over the packets of limited buckets; a lost update does no harm */
+static __always_inline void weir_mean_debts(struct weir_job *job)
+{
+	struct weir_class_state *state = job->state;
+	struct weir_facts *f = &job->facts;
+
+	state->mean_bucket += ((__s64)f->debt_bucket - (__s64)state->mean_bucket) >> 5;
+	state->mean_class += ((__s64)f->debt_class - (__s64)state->mean_class) >> 5;
+	f->mean_bucket = state->mean_bucket;
 }
 
 /* Moves both clocks. A refusal by the class takes the bucket's charge back. */
@@ -154,6 +166,8 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 				weir_refund(job->tat, job->cost_bucket);
 		}
 	}
+	if (fair && f->debt_bucket > f->ahead)
+		weir_mean_debts(job);
 	if (f->debt_bucket | f->debt_class)
 		f->random = weir_random(f);
 }

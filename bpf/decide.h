@@ -56,6 +56,7 @@ struct weir_facts {
 
 	/* from the charge */
 	__u64 debt_bucket, debt_class;
+	__u64 mean_bucket;		/* of the class's buckets that are ahead */
 	__u32 refused_bucket, refused_class;
 
 	/* the verdict */
@@ -100,7 +101,7 @@ __attribute__((noinline)) int weir_limits(struct weir_facts *f, const struct wei
 		f->means = WEIR_BY_SOCKET;
 	else
 		f->means = WEIR_BY_POLICE;
-	limit = weir_max(class->drop_at_ns, 8 * f->packet_ns);
+	limit = weir_max(class->drop_at_ns, weir_max(8 * f->packet_ns, 2 * weir_cost(f->bytes, npb)));
 	limit_class = limit;
 	if (f->means == WEIR_BY_POLICE) {
 		limit = weir_burst(class, npb);
@@ -114,27 +115,35 @@ __attribute__((noinline)) int weir_limits(struct weir_facts *f, const struct wei
 	return 0;
 }
 
-/* the classic law's probability; moves the PI state at most every 16 ms */
-static __always_inline __u32 weir_classic(struct weir_facts *f, const struct weir_class *class,
-					  struct weir_bucket *bucket)
-{
-	__u64 target = weir_classic_target(class->mark_at_ns, f->packet_ns);
-	__u64 elapsed = f->now - bucket->pi_at, p;
-	__u32 delay_us = f->delay / 1000;
-
-	if (elapsed >= WEIR_PI_UPDATE_NS) {
-		bucket->pi_p = weir_pi(bucket->pi_p, bucket->pi_delay_us, delay_us, target / 1000, elapsed);
-		bucket->pi_delay_us = delay_us;
-		bucket->pi_at = f->now;
-	}
-	p = (__u64)weir_square(bucket->pi_p) * f->segments;
-	return p > 0xffffffff ? 0xffffffff : p;
-}
-
 static __always_inline int weir_markable(const struct weir_facts *f,
 					 const struct weir_class *class)
 {
 	return (class->flags & WEIR_CLASS_ECN) && (f->ecn == WEIR_ECT0 || f->ecn == WEIR_ECT1);
+}
+
+/*
+ * The classic law's probability; moves the PI state at most every 16 ms. Drops aim at half of
+ * drop-at and see a GSO packet as one, which a drop loses whole; marks aim at mark-at and count
+ * its segments.
+ */
+static __always_inline __u32 weir_classic(struct weir_facts *f, const struct weir_class *class,
+					  struct weir_bucket *bucket, int markable)
+{
+	__u64 target = markable ? weir_mark_target(class->mark_at_ns, f->packet_ns) :
+				  weir_drop_target(class->drop_at_ns, f->packet_ns);
+	__u64 elapsed = f->now - bucket->pi_at, p;
+	__u32 delay_us = f->delay / 1000;
+
+	if (elapsed >= WEIR_PI_UPDATE_NS) {
+		bucket->pi_p = weir_pi(bucket->pi_p, bucket->pi_delay_us, delay_us, target / 1000,
+				       elapsed);
+		bucket->pi_delay_us = delay_us;
+		bucket->pi_at = f->now;
+	}
+	p = weir_square(bucket->pi_p);
+	if (markable)
+		p *= f->segments;
+	return p > 0xffffffff ? 0xffffffff : p;
 }
 
 static __always_inline void weir_set_mark(struct weir_facts *f, __u32 reason)
@@ -156,7 +165,7 @@ static __always_inline void weir_queue_law(struct weir_facts *f,
 			weir_set_mark(f, WEIR_R_MARKED_L4S);
 		return;
 	}
-	p = weir_classic(f, class, bucket);
+	p = weir_classic(f, class, bucket, weir_markable(f, class));
 	if (!p || f->random >= p)
 		return;
 	if (weir_markable(f, class))
@@ -177,8 +186,8 @@ static __always_inline void weir_verdict_edt(struct weir_facts *f, __u64 debt,
 	if (f->reason == WEIR_R_CONFORM)
 		f->reason = WEIR_R_DELAYED;
 	/* held back by the class: the bucket's clock waits with its packet, or it would earn credit */
-	if (f->debt_class > f->debt_bucket)
-		f->advance = f->debt_class - f->debt_bucket;
+	if (debt > f->debt_bucket)
+		f->advance = debt - f->debt_bucket;
 	if (!(f->flags & WEIR_F_SOCKET) || f->delay > f->limit / 2)
 		weir_queue_law(f, class, bucket);
 }
@@ -206,6 +215,26 @@ static __always_inline void weir_verdict_police(struct weir_facts *f, __u64 debt
 	}
 }
 
+/*
+ * How long a packet waits, from both debts. A bucket within two packets of its clock never waits
+ * for its class. One that is further ahead waits in proportion: where the levels add up, the
+ * class's debt is the mean of its buckets' debts and the factor is one; where they add up to too
+ * much (many starts at once), all are stretched alike, and nobody pays for another's backlog.
+ */
+static __always_inline __u64 weir_fair_debt(const struct weir_facts *f)
+{
+	__u64 debt = f->debt_bucket, mean = f->mean_bucket >> 10, stretched;
+
+	if (!f->npb_bucket)
+		return f->debt_class;
+	if (debt <= 2 * f->packet_ns || f->debt_class <= debt)
+		return debt;
+	if (!mean)
+		return f->debt_class;
+	stretched = (((debt >> 10) * (f->debt_class >> 10)) / mean) << 10;
+	return stretched < debt ? debt : stretched > f->debt_class ? f->debt_class : stretched;
+}
+
 /* The verdict, after the charge. */
 __attribute__((noinline)) int weir_verdict(struct weir_facts *f,
 					 const struct weir_class *class, struct weir_bucket *bucket)
@@ -227,8 +256,7 @@ __attribute__((noinline)) int weir_verdict(struct weir_facts *f,
 		f->reason = f->means == WEIR_BY_POLICE ? WEIR_R_DROP_RATE : WEIR_R_DROP_HORIZON;
 		return 0;
 	}
-	/* a bucket within its own rate does not wait behind its class's backlog */
-	debt = !f->npb_bucket || f->debt_bucket ? weir_max(f->debt_bucket, f->debt_class) : 0;
+	debt = weir_fair_debt(f);
 	if (f->means == WEIR_BY_POLICE && f->npb_bucket)
 		debt = f->debt_bucket;
 	if (debt > f->limit)

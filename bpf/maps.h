@@ -23,6 +23,8 @@ WEIR_ARRAY(classes, struct weir_class, 2 * WEIR_MAX_CLASSES);
 WEIR_ARRAY(rules, struct weir_rule, 2 * WEIR_MAX_RULES);
 WEIR_ARRAY(class_state, struct weir_class_state, WEIR_MAX_CLASSES);
 WEIR_ARRAY(leases, struct weir_lease, WEIR_MAX_CLASSES);
+WEIR_ARRAY(steering, struct weir_decision, WEIR_MAX_CLASSES);
+WEIR_ARRAY(decisions, struct weir_decision, WEIR_DECISIONS);
 WEIR_ARRAY(door, struct weir_door, WEIR_DOOR_SLOTS);
 
 struct {

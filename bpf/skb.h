@@ -11,7 +11,10 @@
 #include <bpf/bpf_endian.h>
 #include <weir/bucket.h>
 
-/* the very program in virtual time: tests and replay put the time into cb[0] and cb[1] */
+/*
+ * The very program in virtual time: tests and replay put the time into cb[0] and cb[1], and into
+ * cb[2] the length of a packet of which only the beginning is there (0: all of it is).
+ */
 const volatile __u32 test_clock;
 
 struct weir_cursor {
@@ -48,6 +51,11 @@ static __always_inline __u64 weir_now(const struct __sk_buff *skb)
 	if (test_clock)
 		return (__u64)skb->cb[1] << 32 | skb->cb[0];
 	return bpf_ktime_get_ns();
+}
+
+static __always_inline __u32 weir_len(const struct __sk_buff *skb)
+{
+	return test_clock && skb->cb[2] ? skb->cb[2] : skb->len;
 }
 
 /* wire packets in this skb; gso_segs can be forged or missing, so it is derived and clamped */

@@ -45,7 +45,7 @@ static long weir_level_one(__u32 slot, void *context)
 	const struct weir_class *class = bpf_map_lookup_elem(&classes, &at);
 	struct weir_class_state *state = bpf_map_lookup_elem(&class_state, &slot);
 	struct weir_window *sum, *next;
-	__u64 rate, level, span, debt, npb;
+	__u64 rate, level, span, npb;
 
 	if (!class || !state || !(class->flags & WEIR_CLASS_FAIR))
 		return 0;
@@ -64,7 +64,6 @@ static long weir_level_one(__u32 slot, void *context)
 	span = tick->now - state->level_at;
 	sum = &state->windows[state->window & 1];
 	level = state->level_bps;
-	debt = weir_debt(state->tat, tick->now);
 	if (span < weir_window_ns(npb)) {
 		/* newly limited buckets are answered within a tick, the rest at the window's end */
 		if (sum->now_limited > state->limited && level > rate / sum->now_limited)
@@ -72,10 +71,11 @@ static long weir_level_one(__u32 slot, void *context)
 				       weir_npb(rate / sum->now_limited));
 		return 0;
 	}
-	level = weir_level_next(rate, level, sum, span, debt, &state->gain);
+	state->limited = weir_limited_count(sum, state->limited);
+	level = weir_level_next(rate, level, sum, state->limited, span,
+				state->mean_class > state->mean_bucket, &state->gain);
 	state->used_bps = sum->bytes * 8 * 1000000 / (span / 1000);
 	state->active = sum->active;
-	state->limited = sum->limited > sum->now_limited ? sum->limited : sum->now_limited;
 	state->limited_bytes = weir_limited_bytes(level, weir_window_ns(weir_npb(level)));
 	weir_level_set(state, level, weir_npb(level));
 	next = &state->windows[(state->window + 1) & 1];

@@ -31,12 +31,12 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	__u32 zero = 0, at;
 	int reason;
 
-	job.packet.len = skb->len;
+	job.packet.len = weir_len(skb);
 	job.packet.key.hook = hook;
 	job.packet.key.ifindex = skb->ifindex;
 	reason = weir_parse_skb(skb, &job.packet, l3);
 	if (reason != WEIR_R_CONFORM) {
-		weir_count_class(0, reason, 1, skb->len);
+		weir_count_class(0, reason, 1, job.packet.len);
 		return WEIR_NEXT;
 	}
 
@@ -50,7 +50,7 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	job.class = bpf_map_lookup_elem(&classes, &at);
 	job.state = bpf_map_lookup_elem(&class_state, &job.slot);
 	if (!job.class || !job.state || !(job.class->flags & WEIR_CLASS_USED)) {
-		weir_count_class(0, WEIR_R_NO_POLICY, 1, skb->len);
+		weir_count_class(0, WEIR_R_NO_POLICY, 1, job.packet.len);
 		return WEIR_NEXT;
 	}
 	job.bucket = weir_bucket_get(skb, &job.packet, job.class, job.flow, job.slot);
@@ -72,6 +72,7 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 			weir_socket_pace(skb, &job);
 	}
 	weir_count(&job);
+	weir_tell(skb, &job);
 	if (facts->reason < WEIR_R_FIRST_DROP || job.class->action == WEIR_OBSERVE)
 		return WEIR_NEXT;
 	return TC_ACT_SHOT;

@@ -22,8 +22,12 @@ int cmd_detach(struct context *context, int argc, char **argv);
 int cmd_apply(struct context *context, int argc, char **argv);
 int cmd_class(struct context *context, int argc, char **argv);
 int cmd_match(struct context *context, int argc, char **argv);
+int cmd_run(struct context *context, int argc, char **argv);
+int cmd_signal(struct context *context, int argc, char **argv);
 int cmd_show(struct context *context, int argc, char **argv);
+int cmd_replay(struct context *context, int argc, char **argv);
 int cmd_check(struct context *context, int argc, char **argv);
+int cmd_top(struct context *context, int argc, char **argv);
 int cmd_version(struct context *context, int argc, char **argv);
 
 #endif

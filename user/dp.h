@@ -2,7 +2,7 @@
 /*
  * dp.h: the datapath's life: open the skeletons, size the maps, load, pin, start the timer, and
  * remove it all again. The only module that includes a skeleton. What this kernel lacks is left
- * out program by program (the capability bits of probe.h) and said.
+ * out program by program, decided by loading it.
  */
 #ifndef WEIR_DP_H
 #define WEIR_DP_H
@@ -11,18 +11,23 @@
 #include "pin.h"
 
 #define DP_FLOWS_DEFAULT 131072
+#define DP_FLOWS_MIN 1024
+#define DP_FLOWS_MAX (16 * 1024 * 1024)
 
 struct dp_options {
 	__u32 max_flows;		/* 0: DP_FLOWS_DEFAULT */
 };
 
-/* Loads and pins a new instance; -EEXIST where there is one. Nothing is left behind on failure. */
+/*
+ * Loads and pins a new instance; -EEXIST where there is one. What a command that was killed has
+ * left is cleaned first; nothing is left behind on failure. The lock must be held.
+ */
 int dp_create(const struct instance *instance, const struct dp_options *options, struct err *err);
 
 /* Gives sockets their own pacing back, then removes every pin of the instance. */
 int dp_destroy(const struct instance *instance, struct err *err);
 
-/* Pinned program of a hook, for attaching: "egress", "ingress", "egress_l3", "ingress_l3". */
+/* The pinned program of a hook, for attaching; the caller closes it. */
 int dp_program_fd(const struct instance *instance, enum weir_hook hook, bool l3, struct err *err);
 
 /*
@@ -30,5 +35,14 @@ int dp_program_fd(const struct instance *instance, enum weir_hook hook, bool l3,
  * from now on (kernel 6.12), or sets it once. Called after attach and after a policy change.
  */
 int dp_sockets_walk(const struct instance *instance, struct err *err);
+
+/*
+ * Gives every socket that weir paces its own pacing back; the flows that are still shaped ask
+ * again once the policy has been touched.
+ */
+int dp_sockets_release(const struct instance *instance, struct err *err);
+
+/* Loads one program of the object and drops it again: 0 where this kernel takes it. */
+int dp_try(const char *program, struct err *err);
 
 #endif

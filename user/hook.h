@@ -13,16 +13,49 @@
 
 enum hook_via { HOOK_VIA_AUTO, HOOK_VIA_TCX, HOOK_VIA_CLSACT };
 
+/* "egress", "ingress" */
+const char *hook_name(enum weir_hook hook);
+
 /*
- * Attaches; the instance's namespace must be entered. Fills dev's kind, handle, priority and
- * flags and records it in map "devices". -EEXIST where it is attached already.
+ * Attaches; the instance's namespace must be entered. Fills dev's handle, priority and flags and
+ * records it in map "devices". -EEXIST where it is attached already.
  */
 int hook_attach(const struct instance *instance, __u32 ifindex, enum weir_hook hook,
 		enum hook_via via, bool l3, struct weir_dev *dev, struct err *err);
 
-/* Takes off what hook_attach made, also where the device is gone. -ENOENT where nothing is. */
+/*
+ * Takes off what hook_attach made and its record, also where the device is gone; the namespace
+ * must be entered. -ENOENT where nothing is recorded.
+ */
 int hook_detach(const struct instance *instance, const struct weir_dev_key *key,
 		const struct weir_dev *dev, struct err *err);
+
+/* The root of cgroup v2, opened; -ENOENT where it is not mounted. */
+int hook_cgroup_open(void);
+
+/* sock_ops for every socket on the machine; the program itself looks at the namespace. A link. */
+int hook_sockops_link(int prog_fd);
+
+/* A link of an iterator's program, for those who open it again and again. */
+int hook_iterator_link(int prog_fd);
+
+/* An iterator over the sockets of the namespace that the caller is in, to be read to its end. */
+int hook_iterator_open(int prog_fd);
+
+/* What is recorded in map "devices", by ifindex and hook. */
+struct hook_record {
+	struct weir_dev_key key;
+	struct weir_dev dev;
+};
+struct hook_list {
+	struct hook_record *items;
+	size_t n;
+};
+int hook_list_get(const struct instance *instance, struct hook_list *ret_list, struct err *err);
+void hook_list_free(struct hook_list *list);
+
+/* Drops the records of devices that are gone. How many remain, or -errno. */
+int hook_reap(const struct instance *instance, struct err *err);
 
 /* Is it still there? 1 yes; 0 gone (device deleted, qdisc wiped, filter replaced). */
 int hook_alive(const struct instance *instance, const struct weir_dev_key *key,

@@ -13,7 +13,7 @@
 
 struct maps {
 	int control, policy, classes, rules, flows, buckets, class_state, class_stats, leases,
-		devices, door;
+		steering, decisions, devices, door;
 	int n_cpus;
 	__u32 max_flows;
 };
@@ -21,6 +21,14 @@ struct maps {
 /* -ENOENT when nothing is attached; -EPROTO when a map's shape is not this version's. */
 int maps_open(struct maps *maps, const struct instance *instance, struct err *err);
 void maps_close(struct maps *maps);
+
+struct bpf_object;
+
+/* The maps of an object that this process has loaded and nobody has pinned; closed as above. */
+int maps_from_object(struct maps *ret_maps, const struct bpf_object *object, struct err *err);
+
+/* Puts a program into entry 0 of a program array. */
+int maps_program_put(int map_fd, int program_fd);
 
 /* The live policy. */
 int maps_policy_load(const struct maps *maps, struct policy *ret_policy, struct err *err);
@@ -39,6 +47,28 @@ int maps_policy_touch(const struct maps *maps, struct err *err);
 int maps_class_stats(const struct maps *maps, unsigned int slot, struct weir_class_stats *ret);
 int maps_class_state(const struct maps *maps, unsigned int slot, struct weir_class_state *ret);
 
+/* The lease of a class; past its time it is void. */
+int maps_lease_get(const struct maps *maps, unsigned int slot, struct weir_lease *ret);
+
+/* Leases of n classes; what the agent decided. Arrays of one entry for each slot given. */
+int maps_leases_put(const struct maps *maps, const __u32 *slots, const struct weir_lease *leases,
+		    unsigned int n);
+int maps_class_states(const struct maps *maps, const __u32 *slots,
+		      struct weir_class_state *ret_states, unsigned int n);
+int maps_steering_put(const struct maps *maps, const __u32 *slots,
+		      const struct weir_decision *decisions, unsigned int n);
+int maps_steering_get(const struct maps *maps, unsigned int slot, struct weir_decision *ret);
+
+/* Number seq of the ring of decisions; -ENOENT where it is not there (yet, or any more). */
+int maps_decision_put(const struct maps *maps, const struct weir_decision *decision);
+int maps_decision_get(const struct maps *maps, __u64 seq, struct weir_decision *ret);
+
+/* The number of the last decision; 0: none. */
+int maps_decision_last(const struct maps *maps, __u64 *ret_seq);
+
+/* The live generation of the policy. */
+int maps_generation(const struct maps *maps, __u32 *ret);
+
 /* Calls fn for every flow (in batches); stops when it returns non-zero and returns that. */
 typedef int (*maps_flow_fn)(const struct weir_flow_key *key, const struct weir_flow *flow,
 			    void *arg);
@@ -52,5 +82,13 @@ int maps_device_get(const struct maps *maps, const struct weir_dev_key *key,
 int maps_device_put(const struct maps *maps, const struct weir_dev_key *key,
 		    const struct weir_dev *dev);
 int maps_device_del(const struct maps *maps, const struct weir_dev_key *key);
+
+/* What this host offers (WEIR_CAN_*), for the datapath to know; a policy store leaves it alone. */
+int maps_can_set(const struct maps *maps, __u32 can, struct err *err);
+int maps_can_get(const struct maps *maps, __u32 *ret_can);
+
+/* Map "walk": what dp_sockets_walk() does with the sockets it meets. */
+enum maps_walk { MAPS_WALK_FOLLOW, MAPS_WALK_RELEASE };
+int maps_walk_mode(const struct instance *instance, enum maps_walk mode, struct err *err);
 
 #endif

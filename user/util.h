@@ -23,6 +23,9 @@ struct err {
 int err_set(struct err *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Puts what the message is about in front of it: "web: " + "rate '12x': want ...". */
+void err_prefix(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 static inline void closep(int *fd)
 {
 	if (*fd >= 0)

@@ -11,6 +11,7 @@
 #define WEIR_ABI_H
 
 #include <linux/types.h>
+#include "control_reason.h"
 #include "reason.h"
 
 #define WEIR_ABI 1
@@ -19,6 +20,7 @@
 #define WEIR_MAX_CLASSES 1024
 #define WEIR_MAX_RULES 1024
 #define WEIR_NAME_LEN 32		/* with the terminating NUL */
+#define WEIR_SIGNAL_LEN 96		/* likewise: a word, or http://HOST:PORT/NAME */
 #define WEIR_PORT_RANGES 8		/* most ranges in one sport or dport list */
 #define WEIR_PREFIXES 4			/* most prefixes in one src or dst list */
 #define WEIR_PROTOS 4			/* most protocols in one proto list */
@@ -72,6 +74,8 @@ struct weir_policy {
 #define WEIR_SET_SOCKET 0x20
 #define WEIR_SET_ACTION 0x40
 #define WEIR_SET_BURST_BYTES 0x80	/* burst was given as a size */
+#define WEIR_SET_TARGET 0x100
+#define WEIR_SET_TARGET_TIME 0x200	/* target is ns; else 1e-6 units of the signal */
 
 /*
  * Map "classes", array[2 * WEIR_MAX_CLASSES]: bank * WEIR_MAX_CLASSES + slot. Slot 0 is
@@ -90,7 +94,7 @@ struct weir_class {
 	__u64 min_bps;			/* the controller's bounds */
 	__u64 max_bps;
 	__u64 target;			/* of the controller: ns, or 1e-6 units of the signal */
-	char signal[WEIR_NAME_LEN];	/* what `control` follows; "" none */
+	char signal[WEIR_SIGNAL_LEN];	/* what `control` follows; "" none */
 	__u32 flags;			/* WEIR_CLASS_* */
 	__u32 set;			/* WEIR_SET_* */
 	__u32 overhead;			/* bytes added to every wire packet (int32) */
@@ -102,7 +106,8 @@ struct weir_class {
 	__u8 plen6;			/* ... and for IPv6 */
 	__u8 law;			/* 0 feed-forward, 1 aimd, 2 pi */
 	__u8 reserved[3];
-	__u64 reserved2[4];
+	__u64 auto_bps;			/* WEIR_CLASS_FROZEN: the rate that `rate auto` goes back to */
+	__u64 reserved2[3];
 };
 
 /* addr and mask in network byte order; IPv4 as ::ffff:a.b.c.d, so a /8 has plen 104 */
@@ -237,8 +242,8 @@ struct weir_class_state {
 	__u64 npb_level;		/* the level as 2^-20 ns per byte; 0: no level yet */
 	__u64 limited_bytes;		/* a bucket with more than this in a window was limited */
 	__u64 newcomer_tat;		/* clock of first packets */
-	__u64 conn_tat;			/* clock of conn-rate */
-	__u64 last_ns;			/* a packet of the class was seen, to some 16 ms */
+	__u64 mean_bucket;		/* debts that packets of limited buckets met: of the bucket ... */
+	__u64 mean_class;		/* ... and of the class */
 	__u32 window;			/* number of the current window */
 	__u32 gain;			/* correction of the level by measured use, 2^-16 */
 	__u64 level_at;			/* when the current window began */
@@ -249,7 +254,9 @@ struct weir_class_state {
 	__u64 limited_at;		/* when the class last had a limited bucket */
 	__u32 active;			/* buckets in the last window */
 	__u32 limited;
-	__u64 reserved[4];
+	__u64 conn_tat;			/* clock of conn-rate */
+	__u64 last_ns;			/* a packet of the class was seen, to some 16 ms */
+	__u64 reserved[2];
 };
 
 /* Map "class_stats", per-CPU array[WEIR_MAX_CLASSES]: wire packets and bytes by reason. */
@@ -269,6 +276,31 @@ struct weir_lease {
 	__u64 npb_rate;
 	__u64 expires_ns;
 	__u64 reserved;
+};
+
+/*
+ * What the agent has decided for a class. Map "steering", array[WEIR_MAX_CLASSES]: the latest of
+ * each class, written anew at least once a second while an agent runs; older than three seconds it
+ * says nothing. Map "decisions", array[WEIR_DECISIONS]: every change, a ring: number seq, counted
+ * from 1, is at seq % WEIR_DECISIONS.
+ */
+#define WEIR_DECISIONS 4096
+#define WEIR_DECISION_OLD_NS 3000000000ULL
+#define WEIR_D_TIME 0x01		/* value and target are ns; else 1e-6 units of the signal */
+#define WEIR_D_VALUE 0x02		/* the signal has a value */
+#define WEIR_D_OBSERVE 0x04		/* `observe`: nothing was done */
+struct weir_decision {
+	__u64 seq;			/* 0: none */
+	__u64 at_ns;
+	__u64 old_bps, new_bps;		/* 0: the configured rate */
+	__u64 value, target;		/* of the signal */
+	__u64 drain_bps;		/* what the consumer takes; 0: not known */
+	char class[WEIR_NAME_LEN];
+	__u16 class_slot;
+	__u8 reason;			/* enum weir_control_reason */
+	__u8 law;
+	__u8 flags;			/* WEIR_D_* */
+	__u8 reserved[3];
 };
 
 /* Map "devices", hash: one entry per attached hook. */
@@ -322,7 +354,7 @@ struct weir_door {
 	_Static_assert(sizeof(struct type) == (size), #type " changed: raise WEIR_ABI")
 WEIR_ASSERT_SIZE(weir_control, 8);
 WEIR_ASSERT_SIZE(weir_policy, 16);
-WEIR_ASSERT_SIZE(weir_class, 216);
+WEIR_ASSERT_SIZE(weir_class, 280);
 WEIR_ASSERT_SIZE(weir_rule, 520);
 WEIR_ASSERT_SIZE(weir_flow_key, 44);
 WEIR_ASSERT_SIZE(weir_bucket, 64);
@@ -331,6 +363,7 @@ WEIR_ASSERT_SIZE(weir_bucket_key, 24);
 WEIR_ASSERT_SIZE(weir_class_state, 192);
 WEIR_ASSERT_SIZE(weir_class_stats, 16 * WEIR_R_COUNT + 32 + 8 * WEIR_HIST);
 WEIR_ASSERT_SIZE(weir_lease, 32);
+WEIR_ASSERT_SIZE(weir_decision, 96);
 WEIR_ASSERT_SIZE(weir_dev_key, 8);
 WEIR_ASSERT_SIZE(weir_dev, 512);
 WEIR_ASSERT_SIZE(weir_sock, 32);

@@ -48,12 +48,18 @@ static __always_inline __u32 weir_l4s(__u64 delay, __u64 packet_ns)
 }
 
 /*
- * The target of the classic law: as configured, but at least four packets' time, or a flow could
- * not keep enough in flight to see a loss by duplicate ACKs.
+ * Targets of the classic law. A mark costs nothing: as configured, but at least four packets'
+ * time, or a flow could not keep enough in flight. A drop is the last resort, and at a small
+ * window it is answered by a time-out: half of drop-at, and at least sixteen packets' time.
  */
-static __always_inline __u64 weir_classic_target(__u64 mark_at, __u64 packet_ns)
+static __always_inline __u64 weir_mark_target(__u64 mark_at, __u64 packet_ns)
 {
 	return mark_at > 4 * packet_ns ? mark_at : 4 * packet_ns;
+}
+
+static __always_inline __u64 weir_drop_target(__u64 drop_at, __u64 packet_ns)
+{
+	return drop_at / 2 > 16 * packet_ns ? drop_at / 2 : 16 * packet_ns;
 }
 
 /*

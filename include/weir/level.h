@@ -10,8 +10,10 @@
  *
  * which is the water-filling identity for max-min shares (Bertsekas/Gallager 6.5). Where nobody
  * was limited but the class is over its rate, R / (active buckets) is the first guess; those
- * that use less are "not limited" in the next window. gain corrects, slowly, for what the count
- * misses, so that the class's measured use meets R.
+ * that use less are "not limited" in the next window.
+ *
+ * gain corrects what the count misses: where the debts that packets meet at the class's clock are
+ * larger than those at their buckets', the levels add up to more than R; where smaller, to less.
  */
 #ifndef WEIR_LEVEL_H
 #define WEIR_LEVEL_H
@@ -22,6 +24,7 @@
 #define WEIR_GAIN_ONE (1U << 16)
 #define WEIR_GAIN_MIN (WEIR_GAIN_ONE / 2)
 #define WEIR_GAIN_MAX (WEIR_GAIN_ONE * 3 / 2)
+#define WEIR_GAIN_STEP (WEIR_GAIN_ONE / 128)
 #define WEIR_WINDOW_MIN_NS 16000000ULL
 #define WEIR_WINDOW_MAX_NS 1000000000ULL
 #define WEIR_WINDOW_BYTES (16 * 1514)	/* a window holds that much of a bucket at the level */
@@ -43,46 +46,46 @@ static __always_inline __u64 weir_limited_bytes(__u64 level_bps, __u64 window_ns
 }
 
 /*
- * The next level. rate, level in bit/s; w what was collected; window_ns how long that window
- * was; debt_ns the class clock's debt now. *gain is moved. The result lies in [rate/65536, rate].
+ * The number of limited buckets, from what was counted now and before. A bucket may send nothing
+ * for a window while its last burst drains: what is missing is believed by a quarter.
+ */
+static __always_inline __u32 weir_limited_count(const struct weir_window *w, __u32 before)
+{
+	__u32 n = w->limited > w->now_limited ? w->limited : w->now_limited;
+
+	return n < before ? before - (before - n + 3) / 4 : n;
+}
+
+/*
+ * The next level. rate, level in bit/s; w what was collected, in window_ns; limited by
+ * weir_limited_count(), above: the class's debts exceed its buckets'. *gain is moved. The result lies in [rate/65536, rate].
  */
 static __always_inline __u64 weir_level_next(__u64 rate, __u64 level, const struct weir_window *w,
-					     __u64 window_ns, __u64 debt_ns, __u32 *gain)
+					     __u32 limited, __u64 window_ns, int above,
+					     __u32 *gain)
 {
-	__u64 us = window_ns / 1000, used, unlimited, next, limited = w->limited;
-	__s64 g = *gain, error;
+	__u64 us = window_ns / 1000, used, unlimited, next;
+	__u32 g = *gain;
 
 	if (!us)
 		us = 1;
 	used = w->bytes * 8 * 1000000 / us;
 	unlimited = w->free_bytes * 8 * 1000000 / us;
-	if (w->now_limited > limited)
-		limited = w->now_limited;
 	if (!limited) {
 		*gain = WEIR_GAIN_ONE;
-		if (w->active && (used > rate || debt_ns > window_ns / 4))
+		if (w->active && used > rate)
 			next = rate / w->active;
 		else
 			next = level < rate / 2 ? level * 2 : rate;
 	} else {
-		/* an eighth of the relative error, and the debt to be worked off in 8 windows */
-		error = (__s64)((used > rate ? used - rate : rate - used) * WEIR_GAIN_ONE / rate);
-		if (used > rate)
-			error = -error;
-		if (error > WEIR_GAIN_ONE / 2)
-			error = WEIR_GAIN_ONE / 2;
-		if (error < -(WEIR_GAIN_ONE / 2))
-			error = -(WEIR_GAIN_ONE / 2);
-		g += error >> 3;
-		if (debt_ns > window_ns / 4)
-			g -= WEIR_GAIN_ONE / 32;
+		if (w->now_limited)
+			g += above ? -WEIR_GAIN_STEP : WEIR_GAIN_STEP;
 		g = g < WEIR_GAIN_MIN ? WEIR_GAIN_MIN : g > WEIR_GAIN_MAX ? WEIR_GAIN_MAX : g;
-		*gain = (__u32)g;
+		*gain = g;
 		/* the unlimited may not take it all: an equal share stays for the limited */
 		if (unlimited > rate - rate / (limited + 1))
 			unlimited = rate - rate / (limited + 1);
-		next = (rate - unlimited) / limited;
-		next = (next * (__u64)g) >> 16;
+		next = ((rate - unlimited) / limited * g) >> 16;
 	}
 	if (next > rate)
 		next = rate;

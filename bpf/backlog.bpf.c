@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * backlog.bpf.c: how far behind the local sockets are, class by class: iterators over TCP and UDP
+ * sockets of one network namespace, run by the agent. Reads sockets and the flow table; writes
+ * its own memory and storage alone. An object of its own: weir shapes without it.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_core_read.h>
+
+#include "backlog_maps.h"
+#include "backlog_sock.h"
+
+#define STUCK_NS 1000000000ULL
+
+struct weir_backlog classes[WEIR_MAX_CLASSES];
+struct weir_ports ports;
+struct weir_dev_key devices[WEIR_BACKLOG_DEVICES];	/* attached hooks */
+__u32 n_devices;
+__u64 generation;
+__u64 now;
+
+static __always_inline struct weir_backlog *class_of(__u32 slot)
+{
+	if (slot >= WEIR_MAX_CLASSES)
+		return NULL;
+	/* so that the bound is checked on the very register that is used */
+	asm volatile("" : "+r"(slot));
+	return &classes[slot & (WEIR_MAX_CLASSES - 1)];
+}
+
+static __always_inline __u16 slot_of_port(const __u16 *table, __u32 port)
+{
+	return table[port & 0xffff];
+}
+
+/* the socket's addresses and ports as the key of the flow that leaves it */
+static __always_inline int key_of(const struct sock_common *sk, struct weir_flow_key *key,
+				  __u8 proto)
+{
+	__u32 *src = (__u32 *)key->src, *dst = (__u32 *)key->dst;
+
+	key->proto = proto;
+	key->sport = bpf_htons(sk->skc_num);
+	key->dport = sk->skc_dport;
+	if (sk->skc_family == AF_INET) {
+		src[2] = dst[2] = bpf_htonl(0xffff);
+		src[3] = sk->skc_rcv_saddr;
+		dst[3] = sk->skc_daddr;
+		key->family = 4;
+		return 0;
+	}
+	if (sk->skc_family != AF_INET6 || !bpf_core_field_exists(sk->skc_v6_daddr))
+		return -1;
+	BPF_CORE_READ_INTO(key->src, sk, skc_v6_rcv_saddr);
+	BPF_CORE_READ_INTO(key->dst, sk, skc_v6_daddr);
+	key->family = !src[0] && !src[1] && src[2] == bpf_htonl(0xffff) ? 4 : 6;
+	return 0;
+}
+
+static __always_inline void turn(struct weir_flow_key *key)
+{
+	struct weir_flow_key back = *key;
+
+	__builtin_memcpy(key->src, back.dst, 16);
+	__builtin_memcpy(key->dst, back.src, 16);
+	key->sport = back.dport;
+	key->dport = back.sport;
+}
+
+/*
+ * The class of the flow on one of the attached hooks; the one known before where there is none.
+ * *sure: by the policy in force.
+ */
+static __always_inline __u16 slot_by_flow(struct weir_flow_key *key, __u8 hook, __u16 before,
+					  __u8 *sure)
+{
+	const struct weir_flow *flow;
+	__u32 i;
+
+	key->hook = hook;
+	for (i = 0; i < WEIR_BACKLOG_DEVICES; i++) {
+		if (i >= n_devices)
+			break;
+		if (devices[i].hook != hook)
+			continue;
+		key->ifindex = devices[i].ifindex;
+		flow = bpf_map_lookup_elem(&flows, key);
+		if (!flow)
+			continue;
+		if (flow->generation == (__u32)generation)
+			*sure = 1;
+		return flow->class_slot;
+	}
+	return before;
+}
+
+/* Global: verified once. */
+__attribute__((noinline)) int weir_classify_socket(struct weir_flow_key *key,
+						   struct weir_seen *last)
+{
+	struct weir_flow_key own;
+	__u8 sure = 0;
+
+	if (!key || !last)
+		return 0;
+	own = *key;
+	last->out_slot = slot_by_flow(&own, WEIR_EGRESS, last->out_slot, &sure);
+	turn(&own);
+	last->in_slot = slot_by_flow(&own, WEIR_INGRESS, last->in_slot, &sure);
+	/* else looked for again when something has moved */
+	last->generation = sure ? generation + 1 : 0;
+	return 0;
+}
+
+static __always_inline void receiver(struct weir_seen *last, const struct tcp_sock *tp,
+				     __u32 copied, __u32 received, __u32 unread)
+{
+	struct weir_backlog *class = class_of(last->in_slot);
+	__u8 state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
+	__u8 accepted = tp->inet_conn.icsk_inet.sk.sk_socket != NULL;
+
+	/* closed by its application: nobody will read it */
+	if (!accepted && state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT)
+		return;
+	if (copied != last->copied || !unread)
+		last->read_ns = now;
+	if (!class)
+		return;
+	class->sockets++;
+	if (now - last->read_ns > STUCK_NS)
+		class->stuck += unread;
+	else
+		class->unread += unread;
+	if (!accepted)
+		class->waiting++;
+	if (!last->known)
+		return;
+	class->served += copied - last->copied;
+	class->received += received - last->received;
+	if (accepted && !last->accepted)
+		class->accepted++;
+	last->accepted = accepted;
+}
+
+static __always_inline void sender(const struct weir_seen *last, const struct tcp_sock *tp)
+{
+	struct weir_backlog *class = class_of(last->out_slot);
+	__u32 rtt_us = tp->srtt_us >> 3;
+
+	if (!class)
+		return;
+	class->senders++;
+	if (!last->known || tp->delivered == last->delivered)
+		return;
+	class->rtt_us += rtt_us;
+	class->rtt_n++;
+	class->delivered += tp->delivered - last->delivered;
+	class->delivered_ce += tp->delivered_ce - last->delivered_ce;
+	class->lost += tp->total_retrans - last->lost;
+}
+
+static __always_inline int is_listener(const struct sock_common *common)
+{
+	return common->skc_state == TCP_LISTEN;
+}
+
+SEC("iter/tcp")
+int weir_backlog_tcp(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	__u32 copied, received, unread;
+	struct weir_flow_key key = {};
+	struct weir_backlog *class;
+	struct weir_seen *last;
+	struct tcp_sock *tp;
+
+	if (!common)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(common);
+	if (!tp)
+		return 0;
+	if (is_listener(common)) {
+		class = class_of(slot_of_port(ports.tcp, common->skc_num));
+		if (class)
+			class->listening += tp->inet_conn.icsk_inet.sk.sk_ack_backlog;
+		return 0;
+	}
+	last = bpf_sk_storage_get(&seen, tp, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!last)
+		return 0;
+	copied = tp->copied_seq;
+	received = tp->rcv_nxt;
+	if (!last->known)
+		last->in_slot = last->out_slot = WEIR_NO_CLASS;
+	if (last->generation != generation + 1 &&
+	    (!last->known || received != last->received || tp->delivered != last->delivered)) {
+		if (!key_of(common, &key, IPPROTO_TCP))
+			weir_classify_socket(&key, last);
+	}
+	unread = received - copied;
+	/* a FIN takes a number, but there is nothing to read */
+	if (unread && tp->inet_conn.icsk_inet.sk.sk_shutdown & RCV_SHUTDOWN)
+		unread--;
+	if ((__s32)unread < 0)
+		unread = 0;
+	receiver(last, tp, copied, received, unread);
+	sender(last, tp);
+	last->copied = copied;
+	last->received = received;
+	last->delivered = tp->delivered;
+	last->delivered_ce = tp->delivered_ce;
+	last->lost = tp->total_retrans;
+	last->known = 1;
+	return 0;
+}
+
+SEC("iter/udp")
+int weir_backlog_udp(struct bpf_iter__udp *ctx)
+{
+	struct udp_sock *up = ctx->udp_sk;
+	const struct sock_common *common;
+	struct weir_backlog *class;
+	struct weir_flow_key key = {};
+	struct weir_seen *last;
+	__u32 drops;
+
+	if (!up)
+		return 0;
+	common = &up->inet.sk.__sk_common;
+	last = bpf_sk_storage_get(&seen, up, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!last)
+		return 0;
+	if (last->generation != generation + 1) {
+		last->in_slot = slot_of_port(ports.udp, common->skc_num);
+		last->out_slot = WEIR_NO_CLASS;
+		last->generation = generation + 1;
+		if (common->skc_dport && !key_of(common, &key, IPPROTO_UDP))
+			weir_classify_socket(&key, last);
+	}
+	class = class_of(last->in_slot);
+	if (!class)
+		return 0;
+	drops = up->inet.sk.sk_drops.counter;
+	class->sockets++;
+	class->udp_sockets++;
+	class->udp_packets += up->inet.sk.sk_receive_queue.qlen + up->reader_queue.qlen;
+	if (last->known)
+		class->udp_dropped += drops - last->drops;
+	last->drops = drops;
+	last->known = 1;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

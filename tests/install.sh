@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# install.sh: `make install DESTDIR= PREFIX=` puts everything in its place, what is there works
+# without the build folder, and `make uninstall` takes it all away again.
+set -u
+dest=$PWD/build/tests/install
+n=0
+
+ok()
+{
+	local what=$1
+	shift
+
+	n=$((n + 1))
+	if "$@" > "$dest.log" 2>&1; then
+		echo "ok $n - $what"
+	else
+		echo "not ok $n - $what"
+		sed 's/^/# /' "$dest.log"
+	fi
+}
+
+stage() { make -s "$1" DESTDIR="$dest" PREFIX=/usr; }
+version_is_json() { (cd / && "$dest/usr/sbin/weir" version -j) | jq -e '.. | .version? // empty'; }
+man_page_is_there() { [ -s "$dest/usr/share/man/man8/weir.8" ]; }
+completion_loads() { bash -n "$dest/usr/share/bash-completion/completions/weir"; }
+nothing_left() { ! find "$dest" ! -type d | grep .; }
+
+rm -rf "$dest"
+ok "make install" stage install
+ok "weir version -j runs outside the tree" version_is_json
+ok "the man page is there" man_page_is_there
+ok "the completion is a bash script" completion_loads
+ok "make uninstall" stage uninstall
+ok "nothing is left" nothing_left
+echo "1..$n"

@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# neighbour.sh: a good neighbour: filters, qdiscs and pins of others work on beside weir and are as
+# they were after detach; so is the pace of the sockets.
+#
+#     producer (weir and another's filter on eth, egress) ---- consumer
+. "$(dirname "$0")/lib.sh"
+
+need ip tc jq
+netns producer consumer
+link "$producer" eth "$consumer" eth 1
+link "$producer" spare "$consumer" spare 2
+weir=("$WEIR" -n "$producer")
+
+qdiscs()
+{
+	tc -n "$producer" qdisc show dev eth
+}
+
+filters()
+{
+	tc -n "$producer" filter show dev eth egress
+}
+
+# packets that the other's filter has mirrored
+mirrored()
+{
+	tc -n "$producer" -s filter show dev eth egress |
+		awk '/Sent/ { n = $4 } END { print n + 0 }'
+}
+
+# --- root qdiscs: none of its own, a classless and a classful one
+for qdisc in "" "pfifo limit 77" "tbf rate 500mbit burst 64kb limit 300kb" "htb default 1"; do
+	# shellcheck disable=SC2086 # words
+	if [ -n "$qdisc" ] && ! tc -n "$producer" qdisc add dev eth root handle 7: $qdisc; then
+		skip "root qdisc '$qdisc'" "this kernel has no such qdisc"
+		continue
+	fi
+	before=$(qdiscs)
+	check "root qdisc '${qdisc:-default}': attach" "${weir[@]}" attach eth egress
+	check "root qdisc '${qdisc:-default}': class" "${weir[@]}" class set default flow-rate 10mbit
+	check "root qdisc '${qdisc:-default}': detach" "${weir[@]}" detach eth
+	is_equal "root qdisc '${qdisc:-default}': as before" "$(qdiscs)" "$before"
+	"${weir[@]}" detach all > /dev/null 2>&1
+	[ -z "$qdisc" ] || tc -n "$producer" qdisc del dev eth root
+done
+
+# --- another's filter on clsact, there before weir
+tc -n "$producer" qdisc add dev eth clsact
+if tc -n "$producer" filter add dev eth egress pref 9 protocol ip u32 match u32 0 0 \
+	action mirred egress mirror dev spare 2> "$tmp/tc"; then
+	filters_before=$(filters) qdiscs_before=$(qdiscs)
+	mkdir -p "/sys/fs/bpf/w$$-other"
+	check "attach beside another's filter" "${weir[@]}" attach eth egress
+	check "class" "${weir[@]}" class set probe flow-rate 1gbit action police
+	check "match" "${weir[@]}" match add probe proto udp dport 9000
+	traffic "$tmp/out" udp name udp from "$producer" to "$consumer" addr 10.88.1.2 port 9000 \
+		size 200 rate 2mbit packets 500 stop 5s
+	is_equal "weir saw every packet" "$(class "$producer" probe packets)" 500
+	is_equal "and so did the other's filter" "$(mirrored)" 500
+	check "detach all" "${weir[@]}" detach all
+	is_equal "the other's filter is as before" "$(filters)" "$filters_before"
+	is_equal "the qdiscs are as before" "$(qdiscs)" "$qdiscs_before"
+	check "the other's pins are there" rmdir "/sys/fs/bpf/w$$-other"
+else
+	skip "another's filter" "no u32 or mirred here: $(head -n 1 "$tmp/tc")"
+fi
+tc -n "$producer" qdisc del dev eth clsact
+
+# --- sockets: one that was there before is paced too, and is given back its own pace
+traffic "$tmp/out" series on step 100ms \
+	at 500ms exec "${weir[*]} attach eth egress" \
+	at 3s exec "${weir[*]} class set default flow-rate 10mbit" \
+	at 7s exec "${weir[*]} detach all" \
+	tcp name old from "$producer" to "$consumer" addr 10.88.1.2 cc reno stop 9s
+
+# bps FROM_NS TO_NS
+bps()
+{
+	jq -r --argjson a "$1" --argjson b "$2" 'select(.type == "series") | .step_ns as $s
+		| .wire_bytes[($a / $s | ceil):($b / $s | floor)] | add * 8e9 / $s / length | round' "$tmp/out"
+}
+
+mapfile -t ends < <(jq -r 'select(.type == "event") | .end_ns' "$tmp/out")
+[ ${#ends[@]} = 3 ] || finish
+is_least "a socket before attach" "$(bps 0 500000000)" 200000000
+is_rate "attached: it is held" "$(bps $((ends[1] + 300000000)) 7000000000)" 10000000 5 "$tmp/out" 9
+is_least "detached: it is free again" "$(bps $((ends[2] + 500000000)) 9000000000)" 200000000
+finish

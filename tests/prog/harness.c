@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * harness.c: see harness.h. Owns the test instance: skeleton, maps, packets; asserts nothing
+ * itself, so that the benchmark uses it too.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "harness.h"
+#include "weir.skel.h"
+
+#define HARNESS_FLOWS 4096
+
+static void set(struct bpf_map *map, const void *key, const void *value)
+{
+	if (bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY))
+		fprintf(stderr, "harness: map %s: %s\n", bpf_map__name(map), strerror(errno));
+}
+
+/* the verifier takes its time: only what is asked for */
+static void autoload(struct weir_bpf *skel, unsigned int flags)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, skel->obj)
+		bpf_program__set_autoload(program, false);
+	bpf_program__set_autoload(skel->progs.weir_egress, true);
+	bpf_program__set_autoload(skel->progs.weir_ingress, true);
+	bpf_program__set_autoload(skel->progs.weir_egress_l3, flags & HARNESS_L3);
+	bpf_program__set_autoload(skel->progs.weir_ingress_l3, flags & HARNESS_L3);
+}
+
+struct harness *harness_new(unsigned int flags)
+{
+	struct harness *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	h->skel = weir_bpf__open();
+	if (!h->skel)
+		goto fail;
+	autoload(h->skel, flags);
+	h->skel->rodata->test_clock = !(flags & HARNESS_REAL_CLOCK);
+	bpf_map__set_max_entries(h->skel->maps.flows, HARNESS_FLOWS);
+	bpf_map__set_max_entries(h->skel->maps.buckets, HARNESS_FLOWS);
+	if (weir_bpf__load(h->skel))
+		goto fail;
+	harness_reset(h);
+	return h;
+fail:
+	fprintf(stderr, "harness: cannot load the programs: %s\n", strerror(errno));
+	harness_free(h);
+	return NULL;
+}
+
+static void clear_hash(struct bpf_map *map)
+{
+	char key[64];
+	int fd = bpf_map__fd(map);
+
+	while (!bpf_map_get_next_key(fd, NULL, key))
+		bpf_map_delete_elem(fd, key);
+}
+
+static void clear_array(struct bpf_map *map, size_t value_size, __u32 entries)
+{
+	__u32 n = entries, i, *keys = malloc(n * sizeof(*keys));
+	void *values = calloc(n, value_size);
+
+	for (i = 0; keys && i < n; i++)
+		keys[i] = i;
+	if (!keys || !values ||
+	    bpf_map_update_batch(bpf_map__fd(map), keys, values, &n, NULL) || n != entries)
+		fprintf(stderr, "harness: cannot clear map %s\n", bpf_map__name(map));
+	free(keys);
+	free(values);
+}
+
+void harness_reset(struct harness *h)
+{
+	size_t stats = sizeof(struct weir_class_stats) * libbpf_num_possible_cpus();
+
+	clear_hash(h->skel->maps.flows);
+	clear_hash(h->skel->maps.buckets);
+	clear_hash(h->skel->maps.devices);
+	clear_array(h->skel->maps.door, sizeof(struct weir_door), WEIR_DOOR_SLOTS);
+	clear_array(h->skel->maps.class_state, sizeof(struct weir_class_state), WEIR_MAX_CLASSES);
+	clear_array(h->skel->maps.class_stats, stats, WEIR_MAX_CLASSES);
+	clear_array(h->skel->maps.classes, sizeof(struct weir_class), 2 * WEIR_MAX_CLASSES);
+	h->now_ns = HARNESS_T0_NS;
+	h->n_classes = h->n_rules = 0;
+	memset(h->classes, 0, sizeof(h->classes));
+	strcpy(harness_class(h, 0)->name, "default");
+	harness_commit(h);
+}
+
+void harness_free(struct harness *h)
+{
+	if (h)
+		weir_bpf__destroy(h->skel);
+	free(h);
+}
+
+struct weir_class *harness_class(struct harness *h, unsigned int slot)
+{
+	struct weir_class *class = &h->classes[slot];
+
+	if (class->flags & WEIR_CLASS_USED)
+		return class;
+	if (h->n_classes <= slot)
+		h->n_classes = slot + 1;
+	memset(class, 0, sizeof(*class));
+	snprintf(class->name, sizeof(class->name), "class%u", slot);
+	class->flags = WEIR_CLASS_USED | WEIR_CLASS_ECN;
+	class->action = WEIR_POLICE;
+	class->per = WEIR_PER_FLOW;
+	class->burst_ns = 10000000;
+	class->mark_at_ns = 5000000;
+	class->drop_at_ns = 100000000;
+	return class;
+}
+
+void harness_rate(struct weir_class *class, __u64 rate_bps, __u64 flow_rate_bps)
+{
+	class->rate_bps = rate_bps;
+	class->flow_rate_bps = flow_rate_bps;
+	class->npb_rate = weir_npb(rate_bps);
+	class->npb_flow = weir_npb(flow_rate_bps);
+}
+
+struct weir_rule *harness_rule(struct harness *h, unsigned int slot)
+{
+	struct weir_rule *rule = &h->rules[h->n_rules++];
+
+	memset(rule, 0, sizeof(*rule));
+	rule->class_slot = slot;
+	return rule;
+}
+
+void harness_commit(struct harness *h)
+{
+	__u32 bank = ++h->generation & 1, zero = 0, i, at;
+	struct weir_policy policy = {
+		.generation = h->generation, .n_rules = h->n_rules, .n_classes = h->n_classes,
+	};
+	struct weir_control control = { .generation = h->generation };
+
+	for (i = 0; i < h->n_classes; i++) {
+		at = bank * WEIR_MAX_CLASSES + i;
+		set(h->skel->maps.classes, &at, &h->classes[i]);
+	}
+	for (i = 0; i < h->n_rules; i++) {
+		at = bank * WEIR_MAX_RULES + i;
+		set(h->skel->maps.rules, &at, &h->rules[i]);
+	}
+	set(h->skel->maps.policy, &bank, &policy);
+	set(h->skel->maps.control, &zero, &control);
+}
+
+void harness_device(struct harness *h, enum weir_hook hook, __u32 flags)
+{
+	struct weir_dev_key key = { .ifindex = HARNESS_IFINDEX, .hook = hook };
+	struct weir_dev dev = { .name = "lo", .flags = flags };
+
+	set(h->skel->maps.devices, &key, &dev);
+}
+
+/*
+ * 10.0.0.N and fd00::N. A test run always takes the first 14 bytes for an Ethernet header, so
+ * where there is none the source address has the EtherType in its place: 8.0.0.N, and
+ * 0:0:86dd::N.
+ */
+static void address(const struct spec *spec, bool src, __u8 addr[16])
+{
+	__u8 last = src ? (spec->src ? spec->src : 1) : (spec->dst ? spec->dst : 2);
+
+	memset(addr, 0, 16);
+	addr[15] = last;
+	if (spec->family == 6) {
+		addr[0] = src && spec->l3 ? 0 : 0xfd;
+		if (src && spec->l3)
+			memcpy(addr + 4, "\x86\xdd", 2);
+		return;
+	}
+	addr[10] = addr[11] = 0xff;
+	addr[12] = src && spec->l3 ? 8 : 10;
+}
+
+static __u16 port(__u16 given, __u16 standard)
+{
+	return htons(given ? given : standard);
+}
+
+static int proto_of(const struct spec *spec)
+{
+	return spec->proto ? spec->proto : IPPROTO_UDP;
+}
+
+void frame_key(const struct spec *spec, enum weir_hook hook, struct weir_flow_key *key)
+{
+	memset(key, 0, sizeof(*key));
+	address(spec, true, key->src);
+	address(spec, false, key->dst);
+	key->family = spec->family == 6 ? 6 : 4;
+	key->proto = proto_of(spec);
+	key->hook = hook;
+	key->ifindex = HARNESS_IFINDEX;
+	if (spec->fragment == 2) {
+		key->flags = WEIR_KEY_FRAG;
+	} else if (key->proto == IPPROTO_ICMP || key->proto == IPPROTO_ICMPV6) {
+		key->sport = port(spec->sport, 1000);
+	} else if (key->proto == IPPROTO_TCP || key->proto == IPPROTO_UDP ||
+		   key->proto == IPPROTO_SCTP) {
+		key->sport = port(spec->sport, 1000);
+		key->dport = port(spec->dport, 2000);
+	}
+}
+
+static void *put(struct frame *frame, const void *bytes, size_t n)
+{
+	void *at = frame->data + frame->len;
+
+	if (bytes)
+		memcpy(at, bytes, n);
+	else
+		memset(at, 0, n);
+	frame->len += n;
+	return at;
+}
+
+static void put_ethernet(struct frame *frame, const struct spec *spec)
+{
+	__be16 type = htons(spec->ethertype ? spec->ethertype :
+			    spec->family == 6 ? ETH_P_IPV6 : ETH_P_IP);
+	int i;
+
+	put(frame, "\x02\0\0\0\0\2\x02\0\0\0\0\1", 12);
+	for (i = 0; i < spec->vlans; i++) {
+		__be16 tag[2] = { htons(i || spec->vlans == 1 ? ETH_P_8021Q : ETH_P_8021AD),
+				  htons(102 - i) };
+
+		put(frame, tag, 4);
+	}
+	put(frame, &type, 2);
+}
+
+static void put_transport(struct frame *frame, const struct spec *spec)
+{
+	__be16 ports[2] = { port(spec->sport, 1000), port(spec->dport, 2000) };
+
+	if (spec->fragment == 2)
+		return;
+	switch (proto_of(spec)) {
+	case IPPROTO_TCP: {
+		struct tcphdr *tcp = put(frame, NULL, sizeof(*tcp));
+
+		memcpy(tcp, ports, 4);
+		tcp->doff = 5;
+		((__u8 *)tcp)[13] = spec->tcp_flags ? spec->tcp_flags : 0x10;
+		break;
+	}
+	case IPPROTO_UDP: {
+		struct udphdr *udp = put(frame, NULL, sizeof(*udp));
+
+		memcpy(udp, ports, 4);
+		udp->len = htons(sizeof(*udp) + spec->payload);
+		break;
+	}
+	case IPPROTO_SCTP:
+		memcpy(put(frame, NULL, 12), ports, 4);
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6: {
+		__u8 *icmp = put(frame, NULL, 8);
+
+		icmp[0] = proto_of(spec) == IPPROTO_ICMP ? 8 : 128;
+		memcpy(icmp + 4, ports, 2);
+		break;
+	}
+	}
+}
+
+static __u16 ip_checksum(const void *header, size_t n)
+{
+	const __u8 *p = header;
+	__u32 sum = 0;
+
+	for (; n; n -= 2, p += 2)
+		sum += p[0] << 8 | p[1];
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons(~sum);
+}
+
+static void put_ipv4(struct frame *frame, const struct spec *spec)
+{
+	struct iphdr *ip = put(frame, NULL, sizeof(*ip) + spec->options * 4);
+	__u8 addr[16];
+
+	memset(ip + 1, 1, spec->options * 4);	/* no-operation */
+	put_transport(frame, spec);
+	ip->version = 4;
+	ip->ihl = 5 + spec->options;
+	ip->tos = spec->dscp << 2 | spec->ecn;
+	ip->ttl = 64;
+	ip->protocol = proto_of(spec);
+	ip->tot_len = htons(frame->len - frame->l3 + spec->payload);
+	ip->frag_off = htons(spec->fragment == 1 ? 0x2000 : spec->fragment == 2 ? 0x0010 : 0);
+	address(spec, true, addr);
+	memcpy(&ip->saddr, addr + 12, 4);
+	address(spec, false, addr);
+	memcpy(&ip->daddr, addr + 12, 4);
+	ip->check = ip_checksum(ip, ip->ihl * 4);
+}
+
+static void put_ipv6(struct frame *frame, const struct spec *spec)
+{
+	struct ipv6hdr *ip = put(frame, NULL, sizeof(*ip));
+	__be32 first = htonl(6 << 28 | (spec->dscp << 2 | spec->ecn) << 20);
+	__u8 *next = &ip->nexthdr, *ext;
+	int i;
+
+	for (i = 0; i < spec->exts; i++) {
+		*next = IPPROTO_DSTOPTS;
+		next = put(frame, NULL, 8);
+		next[2] = 1;			/* PadN over the other four */
+		next[3] = 4;
+	}
+	if (spec->fragment) {
+		*next = IPPROTO_FRAGMENT;
+		ext = put(frame, NULL, 8);
+		ext[2] = spec->fragment == 1 ? 0 : 1;
+		ext[3] = 1;
+		next = ext;
+	}
+	*next = proto_of(spec);
+	put_transport(frame, spec);
+	memcpy(ip, &first, 4);
+	ip->hop_limit = 64;
+	ip->payload_len = htons(frame->len - frame->l3 - sizeof(*ip) + spec->payload);
+	address(spec, true, (__u8 *)&ip->saddr);
+	address(spec, false, (__u8 *)&ip->daddr);
+}
+
+void frame_build(struct frame *frame, const struct spec *spec)
+{
+	memset(frame, 0, sizeof(*frame));
+	if (!spec->l3)
+		put_ethernet(frame, spec);
+	frame->l3 = frame->len;
+	if (spec->ethertype)
+		put(frame, NULL, 46);
+	else if (spec->family == 6)
+		put_ipv6(frame, spec);
+	else
+		put_ipv4(frame, spec);
+	frame->headers = frame->len;
+	put(frame, NULL, spec->payload);
+	if (spec->cut && spec->cut < frame->len)
+		frame->len = spec->cut;
+	frame->skb.gso_size = spec->gso_size;
+	frame->skb.mark = spec->mark;
+}
+
+static int program_fd(struct harness *h, enum weir_hook hook, bool l3)
+{
+	struct bpf_program *program;
+
+	if (hook == WEIR_EGRESS)
+		program = l3 ? h->skel->progs.weir_egress_l3 : h->skel->progs.weir_egress;
+	else
+		program = l3 ? h->skel->progs.weir_ingress_l3 : h->skel->progs.weir_ingress;
+	return bpf_program__fd(program);
+}
+
+static int test_run(struct harness *h, enum weir_hook hook, const struct frame *in,
+		    struct frame *out, int repeat, __u32 *ret_verdict)
+{
+	struct __sk_buff skb = in->skb;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->data, .data_size_in = in->len,
+		    .ctx_in = &skb, .ctx_size_in = sizeof(skb), .repeat = repeat);
+
+	skb.cb[0] = (__u32)h->now_ns;
+	skb.cb[1] = h->now_ns >> 32;
+	if (out) {
+		opts.data_out = out->data;
+		opts.data_size_out = sizeof(out->data);
+		opts.ctx_out = &out->skb;
+		opts.ctx_size_out = sizeof(out->skb);
+	}
+	if (bpf_prog_test_run_opts(program_fd(h, hook, !in->l3), &opts)) {
+		if (errno != EINVAL)
+			fprintf(stderr, "harness: test run: %s\n", strerror(errno));
+		return HARNESS_REFUSED;
+	}
+	*ret_verdict = opts.retval;
+	return opts.duration;
+}
+
+int harness_run(struct harness *h, enum weir_hook hook, struct frame *frame)
+{
+	struct frame in = *frame;
+	__u32 verdict;
+
+	if (test_run(h, hook, &in, frame, 1, &verdict) < 0)
+		return HARNESS_REFUSED;
+	return (int)verdict;
+}
+
+int harness_repeat(struct harness *h, enum weir_hook hook, const struct frame *frame, int repeat)
+{
+	__u32 verdict;
+
+	return test_run(h, hook, frame, NULL, repeat, &verdict);
+}
+
+void harness_establish(struct harness *h, enum weir_hook hook, const struct spec *spec)
+{
+	struct weir_flow flow;
+	struct frame frame;
+	int i;
+
+	for (i = 0; i < 3 && !harness_flow(h, spec, hook, &flow); i++) {
+		frame_build(&frame, spec);
+		harness_run(h, hook, &frame);
+	}
+}
+
+bool harness_flow(struct harness *h, const struct spec *spec, enum weir_hook hook,
+		  struct weir_flow *flow)
+{
+	struct weir_flow_key key;
+
+	frame_key(spec, hook, &key);
+	return !bpf_map_lookup_elem(bpf_map__fd(h->skel->maps.flows), &key, flow);
+}
+
+void harness_stats(struct harness *h, unsigned int slot, struct weir_class_stats *sum)
+{
+	int cpu, cpus = libbpf_num_possible_cpus();
+	struct weir_class_stats *values = calloc(cpus, sizeof(*values));
+	__u64 *from, *to = (__u64 *)sum;
+	size_t i;
+
+	memset(sum, 0, sizeof(*sum));
+	if (!values || bpf_map_lookup_elem(bpf_map__fd(h->skel->maps.class_stats), &slot, values))
+		fprintf(stderr, "harness: no counters of slot %u\n", slot);
+	for (cpu = 0; values && cpu < cpus; cpu++) {
+		from = (__u64 *)&values[cpu];
+		for (i = 0; i < sizeof(*sum) / 8; i++)
+			to[i] += from[i];
+	}
+	free(values);
+}
+
+__u64 harness_count(struct harness *h, unsigned int slot, enum weir_reason reason)
+{
+	struct weir_class_stats sum;
+
+	harness_stats(h, slot, &sum);
+	return sum.packets[reason];
+}

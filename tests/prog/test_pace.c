@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_pace.c: departure times (EDT) where the device keeps them: exact spacing at the rate,
+ * never earlier than asked, the horizon, the class's clock beside the flow's. Small packets,
+ * which the AQM spares, so that nothing is left to chance.
+ */
+#include "fixture.h"
+
+#define PAYLOAD 158			/* 200 bytes on the wire */
+#define BYTES 200
+
+static const __u64 rates[] = {
+	WEIR_RATE_MIN, 3700000, 10 * MBIT, 100 * MBIT, 1000 * MBIT, 10000 * MBIT,
+};
+
+static void pace(struct harness *h, __u64 bps, __u64 flow_bps)
+{
+	struct weir_class *class = harness_class(h, 0);
+
+	class->action = WEIR_PACE;
+	class->burst_ns = 0;
+	class->mark_at_ns = 1000 * SEC;
+	class->drop_at_ns = 2 * SEC;
+	harness_rate(class, bps, flow_bps);
+	harness_device(h, EGRESS, WEIR_DEV_EDT);
+	harness_commit(h);
+}
+
+/* runs one packet; its departure, or 0 where none was set */
+static __u64 departure(struct harness *h, const struct spec *spec, __u64 asked)
+{
+	struct frame frame;
+
+	frame_build(&frame, spec);
+	frame.skb.tstamp = asked;
+	if (harness_run(h, EGRESS, &frame) != HARNESS_PASS)
+		return ~0ULL;
+	return frame.skb.tstamp;
+}
+
+static void departures_are_spaced_at_the_rate(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .payload = PAYLOAD };
+	size_t r, i;
+
+	for (r = 0; r < sizeof(rates) / sizeof(*rates); r++) {
+		long double gap = BYTES * 8e9L / rates[r];
+
+		harness_reset(h);
+		harness_establish(h, EGRESS, &spec);
+		pace(h, 0, rates[r]);
+		assert_int_equal(departure(h, &spec, 0), 0);	/* at once */
+		for (i = 1; i < 8; i++) {
+			__u64 want = h->now_ns + (__u64)(gap * i);
+			__u64 got = departure(h, &spec, 0);
+
+			/* each packet's time is rounded down to a ns */
+			assert_in_range(got, want - i, want);
+		}
+	}
+}
+
+/* offered at five times the rate until the horizon: what passes leaves at the rate, in order */
+static void an_overload_leaves_at_the_rate(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .payload = PAYLOAD };
+	__u64 last = 0, first = 0, bytes = 0, dropped = 0, at, i;
+
+	harness_establish(h, EGRESS, &spec);
+	pace(h, 0, 10 * MBIT);
+	harness_class(h, 0)->drop_at_ns = 50 * MSEC;
+	harness_commit(h);
+	for (i = 0; i < 20000; i++) {
+		h->now_ns += 32 * USEC;
+		at = departure(h, &spec, 0);
+		if (at == ~0ULL) {
+			dropped++;
+			continue;
+		}
+		at = at ? at : h->now_ns;
+		assert_true(at >= last && at >= h->now_ns);
+		assert_true(at - h->now_ns <= 50 * MSEC + 160 * USEC);
+		bytes += last ? BYTES : 0;
+		first = first ? first : at;
+		last = at;
+	}
+	assert_in_range(bytes * 8000 / ((last - first) / 1000), 9990, 10010);	/* kbit/s */
+	assert_int_equal(harness_count(h, 0, WEIR_R_DROP_HORIZON), dropped);
+	assert_true(dropped > 10000);
+}
+
+static void a_later_departure_is_kept(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .payload = PAYLOAD };
+	__u64 asked = h->now_ns + SEC;
+
+	harness_establish(h, EGRESS, &spec);
+	pace(h, 0, 10 * MBIT);
+	assert_int_equal(departure(h, &spec, asked), asked);
+	assert_int_equal(departure(h, &spec, asked), asked);
+	/* an earlier one gives way */
+	assert_int_equal(departure(h, &spec, h->now_ns + 1), h->now_ns + 320 * USEC);
+}
+
+/*
+ * Two flows under one class: each at most at its own rate, together at the class's. A bucket that
+ * is within its rate (here each flow's first packet) does not wait for the class.
+ */
+static void class_clock_beside_the_flows(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec[2] = {
+		{ .payload = PAYLOAD, .sport = 1 }, { .payload = PAYLOAD, .sport = 2 },
+	};
+	__u64 at, last[2] = {}, i;
+
+	harness_establish(h, EGRESS, &spec[0]);
+	harness_establish(h, EGRESS, &spec[1]);
+	pace(h, 10 * MBIT, 8 * MBIT);
+	for (i = 0; i < 200; i++) {
+		at = departure(h, &spec[i & 1], 0);
+		if (i < 2) {
+			assert_int_equal(at, 0);
+			continue;
+		}
+		/* the class: a packet each 160 us, whichever flow's */
+		assert_in_range(at, h->now_ns + i * 160 * USEC - i, h->now_ns + i * 160 * USEC);
+		assert_true(!last[i & 1] || at - last[i & 1] >= 200 * USEC - 1);
+		last[i & 1] = at;
+	}
+}
+
+/* a burst passes undelayed, and only what exceeds it waits */
+static void burst_passes_at_once(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .payload = PAYLOAD };
+	int i;
+
+	harness_establish(h, EGRESS, &spec);
+	pace(h, 0, 10 * MBIT);
+	harness_class(h, 0)->burst_ns = 10 * 160 * USEC;
+	harness_commit(h);
+	for (i = 0; i <= 10; i++)
+		assert_int_equal(departure(h, &spec, 0), 0);
+	assert_int_equal(departure(h, &spec, 0), h->now_ns + 160 * USEC);
+}
+
+/* a faster rate counts at once; a debt is time and is not rescaled */
+static void retune(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .payload = PAYLOAD };
+	__u64 first, second;
+
+	harness_establish(h, EGRESS, &spec);
+	pace(h, 0, 1 * MBIT);
+	departure(h, &spec, 0);
+	first = departure(h, &spec, 0);
+	pace(h, 0, 100 * MBIT);
+	second = departure(h, &spec, 0);
+	assert_int_equal(second - first, 1600 * USEC);
+	assert_int_equal(departure(h, &spec, 0) - second, 16 * USEC);
+}
+
+/* without fq below nothing is delayed: a remote sender's packets are policed instead */
+static void no_departure_without_fq(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .payload = PAYLOAD };
+	int passed = 0;
+
+	harness_establish(h, EGRESS, &spec);
+	pace(h, 0, 1 * MBIT);
+	harness_device(h, EGRESS, 0);
+	harness_class(h, 0)->burst_bytes = 20 * BYTES;
+	harness_commit(h);
+	while (departure(h, &spec, 0) == 0)
+		passed++;
+	assert_int_equal(passed, 21);
+	assert_int_equal(harness_count(h, 0, WEIR_R_DELAYED), 0);
+}
+
+static void delays_are_counted(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .payload = PAYLOAD };
+	struct weir_class_stats sum;
+	struct weir_flow flow;
+	__u64 hist = 0;
+	int i;
+
+	harness_establish(h, EGRESS, &spec);
+	pace(h, 0, 10 * MBIT);
+	for (i = 0; i < 11; i++)
+		departure(h, &spec, 0);
+	harness_stats(h, 0, &sum);
+	assert_int_equal(sum.packets[WEIR_R_DELAYED], 10);
+	assert_int_equal(sum.delayed, 10);
+	assert_int_equal(sum.delay_ns, 55 * 160 * USEC);
+	for (i = 0; i < WEIR_HIST; i++)
+		hist += sum.delay_hist[i];
+	assert_int_equal(hist, 11);
+	assert_true(harness_flow(h, &spec, EGRESS, &flow));
+	assert_int_equal(flow.delayed, 10);
+	assert_int_equal(flow.delay_ns, 55 * 160 * USEC);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(departures_are_spaced_at_the_rate),
+		TEST(an_overload_leaves_at_the_rate),
+		TEST(a_later_departure_is_kept),
+		TEST(class_clock_beside_the_flows),
+		TEST(burst_passes_at_once),
+		TEST(retune),
+		TEST(no_departure_without_fq),
+		TEST(delays_are_counted),
+	};
+
+	return RUN(tests, 0);
+}

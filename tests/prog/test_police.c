@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_police.c: what passes and what is dropped, against an independent model: a bucket of bytes
+ * that leaks in real numbers (the program keeps a virtual clock in integers). Random packets at
+ * random times, in virtual time.
+ */
+#include <math.h>
+#include <pthread.h>
+#include "fixture.h"
+
+struct model {
+	long double level;		/* bytes */
+	long double rate;		/* bytes per ns */
+	long double depth;		/* bytes */
+	__u64 at_ns;
+	unsigned int busy;		/* packets since it was last empty */
+};
+
+static struct model model(__u64 bps, __u64 burst_ns, __u64 now)
+{
+	struct model m = { .rate = bps / 8e9L, .at_ns = now };
+
+	m.depth = m.rate * burst_ns;
+	return m;
+}
+
+static void model_leak(struct model *m, __u64 now)
+{
+	m->level -= m->rate * (now - m->at_ns);
+	m->at_ns = now;
+	if (m->level < 0) {
+		m->level = 0;
+		m->busy = 0;
+	}
+}
+
+/* the program rounds each packet down to a ns: so far apart may the two be */
+static bool model_is_close(const struct model *m)
+{
+	return fabsl(m->level - m->depth) <= 2 + m->rate * (m->busy + 2);
+}
+
+/* one packet; asserts that program and model agree, returns whether it passed */
+static bool step(struct harness *h, struct model *m, const struct spec *spec, __u32 bytes)
+{
+	bool want = m->level <= m->depth;
+	bool pass = send_spec(h, EGRESS, spec) == HARNESS_PASS;
+
+	if (pass != want && !model_is_close(m))
+		fail_msg("at %llu ns: level %.3Lf of %.3Lf bytes, but %s", h->now_ns, m->level,
+			 m->depth, pass ? "passed" : "dropped");
+	if (pass) {
+		m->level += bytes;
+		m->busy++;
+	}
+	return pass;
+}
+
+/* load: offered bytes per byte of the rate, in percent */
+static void compare(struct harness *h, __u64 bps, unsigned int load, unsigned int packets)
+{
+	struct spec spec = { .payload = 18 };
+	__u64 passed = 0, offered = 0, start, limit, i;
+	struct model m;
+
+	harness_reset(h);
+	harness_rate(harness_class(h, 0), 0, bps);
+	harness_commit(h);
+	harness_establish(h, EGRESS, &spec);
+	h->now_ns += 10 * SEC * (8000000000ULL / bps + 1);
+	start = h->now_ns;
+	m = model(bps, harness_class(h, 0)->burst_ns, h->now_ns);
+	for (i = 0; i < packets; i++) {
+		__u32 bytes = 60 + random_u32() % 1455;
+
+		spec.payload = bytes - 42;
+		model_leak(&m, h->now_ns);
+		offered += bytes;
+		if (step(h, &m, &spec, bytes))
+			passed += bytes;
+		/* mean gap of a packet at the load, doubled or nothing */
+		h->now_ns += (random_u32() % 2000) * (__u64)(bytes / m.rate) / 1000 * 100 / load;
+	}
+	limit = m.rate * (h->now_ns - start) + m.depth + 1514;
+	assert_true(passed <= limit);
+	if (load < 50 && m.depth > 10 * 1514)
+		assert_int_equal(passed, offered);
+	if (load >= 150 && m.depth > 10 * 1514)
+		assert_true(passed >= m.rate * (h->now_ns - start) * 0.98L);
+}
+
+static void agrees_with_the_model(void **state)
+{
+	static const __u64 rates[] = {
+		WEIR_RATE_MIN, 12345, 1 * MBIT, 3700000, 100 * MBIT, 999999937, 10000 * MBIT,
+		WEIR_RATE_MAX,
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
+		compare(*state, rates[i], 30, 1000);
+		compare(*state, rates[i], 100, 2000);
+		compare(*state, rates[i], 500, 5000);
+	}
+}
+
+/* `burst` as a size: exactly so many bytes and one packet at once */
+static void burst_in_bytes(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .payload = 958 };
+	int passed = 0;
+
+	harness_establish(h, EGRESS, &spec);
+	harness_rate(harness_class(h, 0), 0, 10 * MBIT);
+	harness_class(h, 0)->burst_bytes = 100000;
+	harness_commit(h);
+	while (send_spec(h, EGRESS, &spec) == HARNESS_PASS)
+		passed++;
+	assert_int_equal(passed, 100 + 1);
+}
+
+/* the class's rate holds for all its flows together, whatever each of them may */
+static void class_rate_holds_for_all_flows(void **state)
+{
+	struct harness *h = *state;
+	struct weir_class_stats sum;
+	__u64 start, bytes = 0, i;
+	int reason;
+
+	harness_rate(harness_class(h, 0), 10 * MBIT, 5 * MBIT);
+	harness_commit(h);
+	for (i = 0; i < 8; i++)
+		harness_establish(h, EGRESS, &(struct spec){ .payload = 958, .sport = 100 + i });
+	h->now_ns += SEC;
+	start = h->now_ns;
+	/* each of 8 flows offers 10 Mbit/s */
+	for (i = 0; i < 8 * 2500; i++) {
+		struct spec spec = { .payload = 958, .sport = 100 + i % 8 };
+
+		h->now_ns = start + i * 100 * USEC;
+		if (send_spec(h, EGRESS, &spec) == HARNESS_PASS)
+			bytes += 1000;
+	}
+	/* 2 s at 10 Mbit/s, a burst of 10 ms, and twice that for a flow within its own rate */
+	assert_in_range(bytes, 2475000, 2500000 + 2 * 12500 + 1000);
+	harness_stats(h, 0, &sum);
+	assert_true(sum.packets[WEIR_R_DROP_CLASS] > 0);
+	for (reason = 0, bytes = 0; reason < WEIR_R_COUNT; reason++)
+		bytes += sum.packets[reason];
+	assert_true(bytes >= 8 * 2500);
+}
+
+/* a packet that the class refuses costs its own bucket nothing */
+static void refused_by_the_class_is_not_charged(void **state)
+{
+	struct harness *h = *state;
+	struct spec hog = { .payload = 958, .sport = 1 }, small = { .payload = 958, .sport = 2 };
+	struct weir_flow before, after;
+	__u64 i;
+
+	harness_establish(h, EGRESS, &hog);
+	harness_establish(h, EGRESS, &small);
+	harness_rate(harness_class(h, 0), 1 * MBIT, 100 * MBIT);
+	harness_commit(h);
+	for (i = 0; i < 100; i++)
+		send_spec(h, EGRESS, &hog);
+	/* the first may pass: a bucket within its rate goes deeper at the class's clock */
+	while (send_spec(h, EGRESS, &small) == HARNESS_PASS)
+		;
+	assert_true(harness_flow(h, &small, EGRESS, &before));
+	assert_int_equal(before.last_reason, WEIR_R_DROP_CLASS);
+	for (i = 0; i < 100; i++)
+		assert_int_equal(send_spec(h, EGRESS, &small), HARNESS_DROP);
+	assert_true(harness_flow(h, &small, EGRESS, &after));
+	assert_int_equal(after.bucket.tat, before.bucket.tat);
+	assert_int_equal(after.dropped - before.dropped, 100);
+}
+
+/* SYN, FIN, RST and pure ACK still pass when everything else is dropped */
+static void control_packets_are_dropped_last(void **state)
+{
+	static const __u8 flags[] = { 0x02, 0x12, 0x11, 0x04, 0x10 };
+	struct harness *h = *state;
+	struct spec spec = { .proto = IPPROTO_TCP, .payload = 946 };
+	size_t i;
+
+	harness_establish(h, EGRESS, &spec);
+	harness_rate(harness_class(h, 0), 0, 1 * MBIT);
+	harness_commit(h);
+	while (send_spec(h, EGRESS, &spec) == HARNESS_PASS)
+		;
+	for (i = 0; i < sizeof(flags); i++) {
+		struct spec control = { .proto = IPPROTO_TCP, .tcp_flags = flags[i] };
+
+		assert_int_equal(send_spec(h, EGRESS, &control), HARNESS_PASS);
+		assert_int_equal(send_spec(h, EGRESS, &spec), HARNESS_DROP);
+	}
+	assert_true(harness_count(h, 0, WEIR_R_SPARED) > 0);
+}
+
+static void a_new_rate_counts_from_the_next_packet(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .payload = 958 };
+	__u64 rates[] = { 200 * MBIT, 50 * MBIT, 200 * MBIT, 1 * MBIT }, passed, r, i;
+
+	harness_establish(h, EGRESS, &spec);
+	for (r = 0; r < 4; r++) {
+		harness_rate(harness_class(h, 0), 0, rates[r]);
+		harness_class(h, 0)->burst_ns = 1 * MSEC;
+		harness_commit(h);
+		for (i = 0, passed = 0; i < 10000; i++) {	/* 100 ms at 800 Mbit/s */
+			h->now_ns += 10 * USEC;
+			passed += send_spec(h, EGRESS, &spec) == HARNESS_PASS;
+		}
+		assert_in_range(passed, rates[r] / 80000, rates[r] / 80000 * 101 / 100 + 2);
+	}
+}
+
+struct racer {
+	struct harness *h;
+	struct spec spec;
+	unsigned int packets, passed;
+};
+
+static void *race(void *arg)
+{
+	struct racer *racer = arg;
+	unsigned int i;
+
+	for (i = 0; i < racer->packets; i++)
+		racer->passed += send_spec(racer->h, EGRESS, &racer->spec) == HARNESS_PASS;
+	return NULL;
+}
+
+/* CPUs that charge one clock at once lose no update and grant no byte twice */
+static void many_cpus_on_one_bucket(void **state)
+{
+	enum { THREADS = 4, PACKETS = 5000 };
+	struct racer racers[THREADS];
+	struct harness *h = *state;
+	struct spec spec = { .payload = 958 };
+	pthread_t threads[THREADS];
+	unsigned int i, passed = 0;
+	struct weir_flow before, after;
+
+	harness_establish(h, EGRESS, &spec);
+	assert_true(harness_flow(h, &spec, EGRESS, &before));
+	harness_rate(harness_class(h, 0), 0, 100 * MBIT);
+	harness_class(h, 0)->burst_bytes = 10000000;	/* half of what is offered */
+	harness_commit(h);
+	for (i = 0; i < THREADS; i++) {
+		racers[i] = (struct racer){ .h = h, .spec = spec, .packets = PACKETS };
+		assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+	}
+	for (i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		passed += racers[i].passed;
+	}
+	assert_in_range(passed, 10000 + 1 - THREADS, 10000 + THREADS);
+	assert_true(harness_flow(h, &spec, EGRESS, &after));
+	assert_int_equal(after.packets - before.packets, THREADS * PACKETS);
+	assert_int_equal(after.dropped - before.dropped, THREADS * PACKETS - passed);
+	assert_int_equal(after.bucket.tat - h->now_ns, passed * 80 * USEC);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(agrees_with_the_model),
+		TEST(burst_in_bytes),
+		TEST(class_rate_holds_for_all_flows),
+		TEST(refused_by_the_class_is_not_charged),
+		TEST(control_packets_are_dropped_last),
+		TEST(a_new_rate_counts_from_the_next_packet),
+		TEST(many_cpus_on_one_bucket),
+	};
+
+	return RUN(tests, 0);
+}

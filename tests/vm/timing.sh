@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# timing.sh: the timing lane, in a guest with a stock kernel, in virtual time (tests/vm/vm -V):
+# departure times under fq to half a percent, gaps between packets, local sockets, CE on a phantom
+# queue at 20 ms. A miss here is weir's, not the machine's.
+#
+#     producer ---- router (weir on out, egress) ---- consumer
+#        \-- (weir on near, egress) -----------------/
+. "$(dirname "$0")/../net/lib.sh"
+
+SECONDS_RUN=${WEIR_TEST_SECONDS:-5}
+need ip tc jq
+modprobe -a sch_fq sch_netem 2> /dev/null || true
+netns producer router consumer
+link "$producer" eth "$router" in 1
+link "$router" out "$consumer" eth 2
+link "$producer" near "$consumer" near 3
+forward "$router"
+ip -n "$producer" route add 10.88.2.0/24 via 10.88.1.2
+ip -n "$consumer" route add 10.88.1.0/24 via 10.88.2.1
+
+# the guest's clock leaps while a file is read for the first time
+warm_up()
+{
+	"$WEIR" version && "$TRAFFIC" cc cubic && jq -n 1 && awk 'BEGIN {}'
+	"$TRAFFIC" run udp from "$producer" to "$consumer" addr 10.88.3.2 port 1 rate 1mbit \
+		packets 1 stop 1s
+} > /dev/null
+
+rates=("3.7mbit 3700000" "10mbit 10000000" "100mbit 100000000")
+warm_up
+
+# --- EDT for packets that nobody's socket here sends: UDP of a neighbour's, forwarded TCP
+weir=("$WEIR" -n "$router")
+check "router: attach" "${weir[@]}" attach out egress
+check "router: class" "${weir[@]}" class set slow flow-rate 100mbit drop-at 100ms
+check "router: match" "${weir[@]}" match add slow
+note "router: $(tc -n "$router" qdisc show dev out root)"
+is_equal "router: departure times are kept" \
+	"$("${weir[@]}" -j check | jq '.[] | select(.check == "means-edt") | .available')" true
+for rate in "${rates[@]}"; do
+	read -r word bps <<< "$rate"
+	check "$word: set" "${weir[@]}" class set slow flow-rate "$word"
+	# 20 ms beyond the rate are a queue that stands; the horizon drops the rest
+	traffic "$tmp/udp" after 1s udp from "$producer" to "$consumer" addr 10.88.2.2 port 7000 \
+		size 1000 rate $((bps * 13 / 10 / 1000000 + 1))mbit gaps on stop "${SECONDS_RUN}s" name udp
+	is_within "udp at $word" "$(flow "$tmp/udp" udp late_bps)" "$bps" 0.5
+	ideal=$(awk -v r="$bps" 'BEGIN { printf "%.1f", 1042 * 8e6 / r }')
+	for p in 5 50 95; do
+		is_within "udp at $word: gap p$p" "$(flow "$tmp/udp" udp gap_p${p}_us)" "$ideal" 15
+	done
+	traffic "$tmp/tcp" after 1s tcp from "$producer" to "$consumer" addr 10.88.2.2 port 7001 \
+		cc cubic stop "$((SECONDS_RUN * 4))s" name tcp
+	is_within "forwarded tcp at $word" "$(flow "$tmp/tcp" tcp late_bps)" "$bps" 0.5
+done
+check "router: detach" "${weir[@]}" detach all
+
+# --- local sockets, each congestion control and family
+weir=("$WEIR" -n "$producer")
+check "producer: attach" "${weir[@]}" attach near egress
+for rate in 1 10 100 1000; do
+	check "class r$rate" "${weir[@]}" class set "r$rate" flow-rate "${rate}mbit"
+	check "match r$rate" "${weir[@]}" match add "r$rate" proto tcp dport $((5000 + rate))
+	for cc in reno cubic bbr; do
+		can_cc $cc || continue
+		addr=10.88.3.2
+		[ $cc != cubic ] || addr=fd88:3::2
+		traffic "$tmp/out" tcp from "$producer" to "$consumer" addr $addr port $((5000 + rate)) \
+			cc $cc stop "$((rate == 1000 ? 2 : SECONDS_RUN))s" name $cc
+		is_within "$cc at $rate mbit" "$(flow "$tmp/out" $cc wire_bps)" "${rate}000000" 1
+		is_most "$cc at $rate mbit: first second" "$(flow "$tmp/out" $cc first_second_bps)" \
+			"$((rate * 1100000))"
+		is_equal "$cc at $rate mbit: retransmissions" "$(flow "$tmp/out" $cc retrans)" 0
+	done
+	is_equal "r$rate: dropped" "$(class "$producer" "r$rate" dropped)" 0
+done
+check "producer: detach" "${weir[@]}" detach all
+
+# --- CE on a phantom queue: 50 mbit, 20 ms, one Cubic flow that knows ECN
+weir=("$WEIR" -n "$router")
+check "netem, 20 ms" tc -n "$consumer" qdisc add dev eth root netem delay 20ms limit 10000
+check "router: attach" "${weir[@]}" attach out egress qdisc keep
+check "router: police" "${weir[@]}" class set ecn flow-rate 50mbit action police
+check "router: match" "${weir[@]}" match add ecn proto tcp dport 7002
+traffic "$tmp/ecn" after 2s tcp from "$producer" to "$consumer" addr 10.88.2.2 port 7002 cc cubic \
+	ecn on stop 15s name ecn
+is_least "policed with CE: of 50 mbit" "$(flow "$tmp/ecn" ecn late_bps)" 45000000
+is_most "policed with CE: of 50 mbit" "$(flow "$tmp/ecn" ecn late_bps)" 50250000
+is_equal "policed with CE: dropped" "$(class "$router" ecn dropped)" 0
+is_least "policed with CE: marked" "$(class "$router" ecn marked)" 1
+is_equal "policed with CE: retransmissions" "$(flow "$tmp/ecn" ecn retrans)" 0
+finish

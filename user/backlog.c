@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * backlog.c: loads bpf/backlog.bpf.c, shares its memory, runs its iterators. The links stay, an
+ * iterator is made anew for every pass (the kernel does not rewind one). Decides nothing.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <string.h>
+#include <time.h>
+#include "backlog.h"
+#include "backlog.skel.h"
+#include "log.h"
+
+struct backlog {
+	struct backlog_bpf *skel;
+	int tcp_link, udp_link;
+	bool udp;			/* a rule leads UDP sockets to a class */
+	unsigned int n_classes;
+	__u64 cost_ns;
+};
+
+static __u64 clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static int load(struct backlog *backlog, const struct instance *instance, struct err *err)
+{
+	_cleanup_close_ int flows = -1;
+	char path[320];
+	int r = instance_path(instance, "flows", path, sizeof(path));
+
+	flows = r ? r : bpf_obj_get(path);
+	if (flows < 0)
+		return err_set(err, errno, "%s: %s", path, strerror(errno));
+	libbpf_set_print(log_libbpf);
+	backlog->skel = backlog_bpf__open();
+	if (!backlog->skel)
+		return err_set(err, errno, "cannot open the iterators: %s", strerror(errno));
+	r = bpf_map__reuse_fd(backlog->skel->maps.flows, flows);
+	if (!r)
+		r = backlog_bpf__load(backlog->skel);
+	if (r)
+		return err_set(err, -r, "cannot load the iterators over sockets: %s (WEIR_LOG=debug "
+			       "says more)", strerror(-r));
+	backlog->tcp_link = hook_iterator_link(
+		bpf_program__fd(backlog->skel->progs.weir_backlog_tcp));
+	backlog->udp_link = hook_iterator_link(
+		bpf_program__fd(backlog->skel->progs.weir_backlog_udp));
+	r = backlog->tcp_link < 0 ? backlog->tcp_link : backlog->udp_link;
+	return r < 0 ? err_set(err, -r, "cannot link the iterators over sockets: %s",
+			       strerror(-r)) : 0;
+}
+
+int backlog_open(struct backlog **ret, const struct instance *instance, struct err *err)
+{
+	struct backlog *backlog = calloc(1, sizeof(*backlog));
+	int r;
+
+	if (!backlog)
+		return err_set(err, ENOMEM, "out of memory");
+	backlog->tcp_link = backlog->udp_link = -1;
+	r = load(backlog, instance, err);
+	if (r) {
+		backlog_close(backlog);
+		return r;
+	}
+	*ret = backlog;
+	return 0;
+}
+
+void backlog_close(struct backlog *backlog)
+{
+	if (!backlog)
+		return;
+	closep(&backlog->tcp_link);
+	closep(&backlog->udp_link);
+	backlog_bpf__destroy(backlog->skel);
+	free(backlog);
+}
+
+static bool takes(const struct weir_rule *rule, __u8 proto)
+{
+	for (unsigned int i = 0; i < rule->n_proto; i++)
+		if (rule->proto[i] == proto)
+			return true;
+	return !rule->n_proto;
+}
+
+/*
+ * Ports by the first rule that leads what arrives there to a class. A rule that asks for more
+ * than a port is taken at its port: who listens there serves that class, too.
+ */
+static void ports_fill(__u16 table[65536], const struct policy *policy, __u8 proto)
+{
+	memset(table, 0xff, 65536 * sizeof(*table));
+	for (unsigned int m = policy->n_matches; m--;) {
+		const struct weir_rule *rule = &policy->matches[m];
+		const __u32 beyond = WEIR_M_SRC | WEIR_M_SPORT | WEIR_M_DSCP | WEIR_M_MARK |
+				     WEIR_M_CGROUP;
+
+		if (!takes(rule, proto) ||
+		    (rule->fields & WEIR_M_HOOK && rule->hook != WEIR_INGRESS))
+			continue;
+		if (!rule->n_dport && rule->fields & beyond)
+			continue;
+		for (__u32 port = 1; port < 65536 && !rule->n_dport; port++)
+			table[port] = rule->class_slot;
+		for (unsigned int i = 0; i < rule->n_dport; i++)
+			for (__u32 port = rule->dport[i].lo; port <= rule->dport[i].hi; port++)
+				table[port] = rule->class_slot;
+	}
+}
+
+void backlog_policy(struct backlog *backlog, const struct policy *policy,
+		    const struct hook_list *hooks)
+{
+	struct backlog_bpf *skel = backlog->skel;
+	unsigned int n = 0;
+
+	ports_fill(skel->bss->ports.tcp, policy, 6);
+	ports_fill(skel->bss->ports.udp, policy, 17);
+	backlog->udp = false;
+	for (unsigned int port = 1; port < 65536 && !backlog->udp; port++)
+		backlog->udp = skel->bss->ports.udp[port] != WEIR_NO_CLASS;
+	for (size_t i = 0; i < hooks->n && n < WEIR_BACKLOG_DEVICES; i++)
+		skel->bss->devices[n++] = hooks->items[i].key;
+	skel->bss->n_devices = n;
+	/* counts go on where a slot keeps its class; the agent starts anew where it does not */
+	backlog->n_classes = WEIR_MAX_CLASSES;
+	while (backlog->n_classes && !(policy->classes[backlog->n_classes - 1].flags &
+				       WEIR_CLASS_USED))
+		backlog->n_classes--;
+	skel->bss->generation = policy->generation;
+}
+
+static int run(int link)
+{
+	_cleanup_close_ int iter = bpf_iter_create(link);
+	char buf[64];
+	ssize_t n;
+
+	if (iter < 0)
+		return -errno;
+	do {
+		n = read(iter, buf, sizeof(buf));
+	} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	return n < 0 ? -errno : 0;
+}
+
+int backlog_pass(struct backlog *backlog, __u64 now_ns)
+{
+	struct backlog_bpf *skel = backlog->skel;
+	__u64 start = clock_ns();
+	int r;
+
+	for (unsigned int i = 0; i < backlog->n_classes; i++) {
+		struct weir_backlog *class = &skel->bss->classes[i];
+
+		class->unread = class->stuck = 0;
+		class->sockets = class->waiting = class->listening = 0;
+		class->udp_packets = class->udp_sockets = 0;
+		class->rtt_us = 0;
+		class->rtt_n = class->senders = 0;
+	}
+	skel->bss->now = now_ns;
+	r = run(backlog->tcp_link);
+	if (!r && backlog->udp)
+		r = run(backlog->udp_link);
+	backlog->cost_ns = clock_ns() - start;
+	return r;
+}
+
+const struct weir_backlog *backlog_class(const struct backlog *backlog, unsigned int slot)
+{
+	return &backlog->skel->bss->classes[slot];
+}
+
+__u64 backlog_cost_ns(const struct backlog *backlog)
+{
+	return backlog->cost_ns;
+}

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cmd_attach.c: weir attach DEV [egress|ingress|both] [qdisc keep|fq] [via tcx|clsact] [flows N].
+ * The order of steps, and undoing them when one fails; each step is another module's.
+ */
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "change.h"
+#include "cmd.h"
+#include "dp.h"
+#include "hook.h"
+#include "log.h"
+#include "maps.h"
+#include "opts.h"
+#include "qdisc.h"
+#include "quantity.h"
+
+#ifndef ARPHRD_RAWIP
+#define ARPHRD_RAWIP 519
+#endif
+#ifndef ARPHRD_IP6GRE
+#define ARPHRD_IP6GRE 823
+#endif
+
+struct wish {
+	const char *name;
+	bool hooks[WEIR_HOOK_COUNT];
+	bool keep_qdisc, want_fq;
+	enum hook_via via;
+	__u32 max_flows;			/* 0: not said */
+	struct qdisc_link link;
+	bool l3;
+};
+
+static const char *const directions[] = { "egress", "ingress", "both", NULL };
+static const char *const qdiscs[] = { "keep", "fq", NULL };
+static const char *const vias[] = { "tcx", "clsact", NULL };
+
+/* Links whose packets begin with an IP header. */
+static const unsigned short l3_types[] = {
+	ARPHRD_NONE, ARPHRD_TUNNEL, ARPHRD_TUNNEL6, ARPHRD_SIT, ARPHRD_IPGRE, ARPHRD_IP6GRE,
+	ARPHRD_PPP, ARPHRD_RAWIP,
+};
+
+static int set_qdisc(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	struct wish *wish = target;
+	int i = opts_choice(word, qdiscs, err);
+
+	if (i < 0)
+		return i;
+	wish->keep_qdisc = i == 0;
+	wish->want_fq = i == 1;
+	return 0;
+}
+
+static int set_via(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	struct wish *wish = target;
+	int i = opts_choice(word, vias, err);
+
+	if (i < 0)
+		return i;
+	wish->via = i == 0 ? HOOK_VIA_TCX : HOOK_VIA_CLSACT;
+	return 0;
+}
+
+static int set_flows(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	struct wish *wish = target;
+	__u64 n;
+	int rc = quantity_count(word, DP_FLOWS_MIN, DP_FLOWS_MAX, &n, err);
+
+	if (!rc)
+		wish->max_flows = n;
+	return rc;
+}
+
+static const struct opts_key keys[] = {
+	{ .name = "qdisc", .value = "keep|fq", .choices = qdiscs, .set = set_qdisc,
+	  .help = "leave the root qdisc alone, or insist on fq" },
+	{ .name = "via", .value = "tcx|clsact", .choices = vias, .set = set_via,
+	  .help = "how to attach; the default is tcx where the kernel has it" },
+	{ .name = "flows", .value = "N", .set = set_flows,
+	  .help = "size of the flow table, when the first device is attached" },
+};
+
+static int bad_word(const char *word, struct err *err)
+{
+	static const char *const words[] = { "egress", "ingress", "both", "qdisc", "via", "flows" };
+	const char *nearest = opts_nearest(word, words, ARRAY_SIZE(words), sizeof(words[0]));
+
+	if (nearest)
+		return err_set(err, EINVAL, "attach: unknown word '%s'; did you mean '%s'?", word,
+			       nearest);
+	return err_set(err, EINVAL, "attach: unknown word '%s': want egress, ingress, both, qdisc, via "
+		       "or flows", word);
+}
+
+static bool is_key(const char *word)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!strcmp(word, keys[i].name))
+			return true;
+	return false;
+}
+
+static int parse(struct wish *wish, int argc, char **argv, struct err *err)
+{
+	int direction = 2, rc;
+
+	if (argc < 1)
+		return err_set(err, EINVAL, "attach: want DEV [egress|ingress|both] [qdisc keep|fq] "
+			       "[via tcx|clsact] [flows N]");
+	wish->name = argv[0];
+	argc--, argv++;
+	for (int i = 0; argc && directions[i]; i++) {
+		if (!strcmp(argv[0], directions[i])) {
+			direction = i;
+			argc--, argv++;
+			break;
+		}
+	}
+	wish->hooks[WEIR_EGRESS] = direction != 1;
+	wish->hooks[WEIR_INGRESS] = direction != 0;
+	if (argc && !is_key(argv[0]))
+		return bad_word(argv[0], err);
+	rc = opts_parse(keys, ARRAY_SIZE(keys), argc, argv, wish, err);
+	if (rc) {
+		err_prefix(err, "attach: ");
+		return rc;
+	}
+	if (wish->want_fq && !wish->hooks[WEIR_EGRESS])
+		return err_set(err, EINVAL, "attach: qdisc fq: want egress or both: ingress has no qdisc");
+	return 0;
+}
+
+static int no_such_device(const char *name, struct err *err)
+{
+	struct if_nameindex *list = if_nameindex();
+	const char *nearest = NULL;
+	unsigned int n = 0;
+
+	while (list && list[n].if_index)
+		n++;
+	if (n)
+		nearest = opts_nearest(name, (const char *const *)&list->if_name, n, sizeof(*list));
+	err_set(err, ENODEV, "%s: no such device%s%s%s", name, nearest ? "; did you mean '" : "",
+		nearest ? nearest : "", nearest ? "'?" : "");
+	if (list)
+		if_freenameindex(list);
+	return -ENODEV;
+}
+
+static int find_device(struct wish *wish, struct err *err)
+{
+	int rc = qdisc_link_get(wish->name, &wish->link, err);
+
+	if (rc)
+		return rc == -ENODEV ? no_such_device(wish->name, err) : rc;
+	wish->name = wish->link.name;
+	for (unsigned int i = 0; i < ARRAY_SIZE(l3_types); i++)
+		if (wish->link.type == l3_types[i])
+			wish->l3 = true;
+	if (!wish->l3 && wish->link.type != ARPHRD_ETHER && wish->link.type != ARPHRD_LOOPBACK)
+		return err_set(err, EINVAL, "%s: link type %u: want one that carries Ethernet or IP",
+			       wish->name, wish->link.type);
+	return 0;
+}
+
+/*
+ * Before anything is changed: is a wanted hook taken? A record whose hook has been wiped by
+ * someone (a qdisc gone, a filter replaced) is no obstacle: it is cleared, with its qdisc.
+ */
+static int check_hooks(const struct instance *instance, const struct wish *wish, struct err *err)
+{
+	_cleanup_(hook_list_free) struct hook_list list = {};
+	int rc = hook_list_get(instance, &list, err);
+
+	for (size_t i = 0; i < list.n && !rc; i++) {
+		const struct hook_record *r = &list.items[i];
+
+		if (r->key.ifindex == wish->link.ifindex && wish->hooks[r->key.hook] &&
+		    hook_alive(instance, &r->key, &r->dev))
+			return err_set(err, EEXIST, "%s: %s: attached already", wish->name,
+				       hook_name(r->key.hook));
+	}
+	for (size_t i = 0; i < list.n && !rc; i++) {
+		const struct hook_record *r = &list.items[i];
+
+		if (r->key.ifindex != wish->link.ifindex || !wish->hooks[r->key.hook])
+			continue;
+		rc = qdisc_fq_restore(r->key.ifindex, &r->dev, err);
+		if (!rc)
+			rc = hook_detach(instance, &r->key, &r->dev, err);
+	}
+	return rc;
+}
+
+static int check_flows(const struct instance *instance, const struct wish *wish, struct err *err)
+{
+	struct maps maps;
+	int rc;
+
+	if (!wish->max_flows)
+		return 0;
+	rc = maps_open(&maps, instance, err);
+	if (rc)
+		return rc;
+	if (maps.max_flows != wish->max_flows)
+		rc = err_set(err, EBUSY, "flows %u: the table was made for %u flows: want `weir detach "
+			     "all` first", wish->max_flows, maps.max_flows);
+	maps_close(&maps);
+	return rc;
+}
+
+static int prepare_qdisc(const struct wish *wish, struct weir_dev *dev, struct err *err)
+{
+	bool edt = false;
+	int rc;
+
+	if (wish->keep_qdisc) {
+		dev->flags |= WEIR_DEV_KEEP;
+	} else {
+		rc = qdisc_fq_put(wish->link.ifindex, dev, err);
+		if (rc < 0 && (wish->want_fq || (rc != -EBUSY && rc != -ENOENT))) {
+			err_prefix(err, "%s: ", wish->name);
+			return rc;
+		}
+		if (rc == -EBUSY)
+			log_note("%s: %s; it keeps no departure times, so that means is left out",
+				 wish->name, err->text);
+		err->text[0] = '\0';
+	}
+	rc = qdisc_keeps_edt(wish->link.ifindex, &edt, err);
+	if (!rc && edt)
+		dev->flags |= WEIR_DEV_EDT;
+	return rc;
+}
+
+static int attach_hook(const struct instance *instance, const struct wish *wish,
+		       enum weir_hook hook, struct weir_dev *dev, struct err *err)
+{
+	struct err ignored;
+	int rc = 0;
+
+	snprintf(dev->name, sizeof(dev->name), "%s", wish->name);
+	if (hook == WEIR_EGRESS)
+		rc = prepare_qdisc(wish, dev, err);
+	if (!rc)
+		rc = hook_attach(instance, wish->link.ifindex, hook, wish->via, wish->l3, dev, err);
+	if (rc)
+		qdisc_fq_restore(wish->link.ifindex, dev, &ignored);
+	return rc;
+}
+
+static int attach_hooks(const struct instance *instance, const struct wish *wish, struct err *err)
+{
+	struct weir_dev devs[WEIR_HOOK_COUNT] = {};
+	struct err ignored;
+	int rc;
+
+	for (int hook = 0; hook < WEIR_HOOK_COUNT; hook++) {
+		if (!wish->hooks[hook])
+			continue;
+		rc = attach_hook(instance, wish, hook, &devs[hook], err);
+		if (!rc)
+			continue;
+		while (hook--) {
+			struct weir_dev_key key = { .ifindex = wish->link.ifindex, .hook = hook };
+
+			if (!wish->hooks[hook])
+				continue;
+			qdisc_fq_restore(key.ifindex, &devs[hook], &ignored);
+			hook_detach(instance, &key, &devs[hook], &ignored);
+		}
+		return rc;
+	}
+	return 0;
+}
+
+/* Flows that are there learn of the device's flags, and its sockets of weir. */
+static int refresh(const struct instance *instance, struct err *err)
+{
+	/* matches may have waited for this device: their names are resolved again */
+	int rc = change_touch(instance, err);
+
+	if (!rc && dp_sockets_walk(instance, err)) {
+		log_note("sockets older than weir are not paced: %s", err->text);
+		err->text[0] = '\0';
+	}
+	return rc;
+}
+
+static int attach(const struct instance *instance, struct wish *wish, struct err *err)
+{
+	const struct dp_options options = { .max_flows = wish->max_flows };
+	struct err ignored;
+	bool made = false;
+	int rc = find_device(wish, err);
+
+	if (rc)
+		return rc;
+	if (instance_exists(instance)) {
+		rc = hook_reap(instance, err);
+		if (rc >= 0)
+			rc = check_hooks(instance, wish, err);
+		if (!rc)
+			rc = check_flows(instance, wish, err);
+	} else {
+		rc = dp_create(instance, &options, err);
+		made = !rc;
+	}
+	if (!rc)
+		rc = attach_hooks(instance, wish, err);
+	if (!rc)
+		rc = refresh(instance, err);
+	else if (made)
+		dp_destroy(instance, &ignored);
+	if (!rc && !wish->link.up)
+		log_note("%s: is down: nothing passes until it is up", wish->name);
+	return rc;
+}
+
+int cmd_attach(struct context *context, int argc, char **argv)
+{
+	struct instance instance;
+	struct wish wish = {};
+	int back, rc;
+
+	if (parse(&wish, argc, argv, &context->err))
+		return CMD_USAGE;
+	rc = instance_open(&instance, context->netns, true, &context->err);
+	if (rc)
+		return CMD_FAILED;
+	rc = instance_lock(&instance, &context->err);
+	if (!rc)
+		rc = instance_enter(&instance, &back, &context->err);
+	if (!rc) {
+		rc = attach(&instance, &wish, &context->err);
+		instance_leave(back);
+	}
+	instance_close(&instance);
+	return rc ? CMD_FAILED : CMD_DONE;
+}

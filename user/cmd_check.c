@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cmd_check.c: weir check: what this kernel offers and what weir does without it. Prints what
+ * probe.c finds.
+ */
+#include <sys/utsname.h>
+
+#include "cmd.h"
+#include "out.h"
+#include "probe.h"
+
+static void print_available(struct out *out, enum probe_state state)
+{
+	out_only(out, OUT_TEXT);
+	out_str(out, "available", state == PROBE_YES ? "yes" : state == PROBE_NO ? "no" : "not tried");
+	out_only(out, OUT_JSON);
+	if (state == PROBE_UNTRIED)
+		out_null(out, "available");
+	else
+		out_bool(out, "available", state == PROBE_YES);
+	out_only(out, OUT_BOTH);
+}
+
+static void print_kernel(struct out *out)
+{
+	struct utsname name = {};
+
+	uname(&name);
+	out_row(out);
+	out_str(out, "check", "kernel");
+	print_available(out, PROBE_YES);
+	out_str(out, "what", name.release);
+	out_null(out, "without");
+	out_null(out, "why");
+	out_row_end(out);
+}
+
+int cmd_check(struct context *context, int argc, char **argv)
+{
+	struct probe probes[PROBE_COUNT];
+	struct out *out;
+	int rc;
+
+	if (argc) {
+		err_set(&context->err, EINVAL, "check: unknown word '%s': want none", argv[0]);
+		return CMD_USAGE;
+	}
+	if (probe_all(probes, &context->err))
+		return CMD_FAILED;
+	out = out_open(context->json);
+	if (!out)
+		return CMD_FAILED;
+	out_list(out, "checks");
+	print_kernel(out);
+	for (int i = 0; i < PROBE_COUNT; i++) {
+		bool yes = probes[i].state == PROBE_YES;
+
+		out_row(out);
+		out_str(out, "check", probes[i].name);
+		print_available(out, probes[i].state);
+		out_str(out, "what", probes[i].what);
+		out_str(out, "without", yes ? NULL : probes[i].without);
+		out_str(out, "why", yes ? NULL : probes[i].why);
+		out_row_end(out);
+	}
+	out_list_end(out);
+	rc = out_close(out);
+	if (rc)
+		err_set(&context->err, -rc, "cannot write the output");
+	return rc || !probe_works(probes) ? CMD_FAILED : CMD_DONE;
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cmd_detach.c: weir detach DEV [egress|ingress|both] | all. Takes off what attach made and puts
+ * back what was there; with the last hook the instance goes. Works by the records, so that a
+ * device may have been renamed or deleted meanwhile.
+ */
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "dp.h"
+#include "hook.h"
+#include "log.h"
+#include "maps.h"
+#include "opts.h"
+#include "qdisc.h"
+
+struct wish {
+	const char *name;			/* NULL: all */
+	__u32 ifindex;				/* of the device that has the name now; 0: none */
+	bool hooks[WEIR_HOOK_COUNT];
+};
+
+static const char *const directions[] = { "egress", "ingress", "both", NULL };
+
+static int parse(struct wish *wish, int argc, char **argv, struct err *err)
+{
+	int direction = 2;
+
+	if (argc < 1)
+		return err_set(err, EINVAL, "detach: want DEV [egress|ingress|both], or all");
+	if (strcmp(argv[0], "all"))
+		wish->name = argv[0];
+	if (argc > (wish->name ? 2 : 1))
+		return err_set(err, EINVAL, "detach: unknown word '%s'", argv[wish->name ? 2 : 1]);
+	if (argc == 2) {
+		direction = opts_choice(argv[1], directions, err);
+		if (direction < 0) {
+			err_prefix(err, "detach: ");
+			return direction;
+		}
+	}
+	wish->hooks[WEIR_EGRESS] = direction != 1;
+	wish->hooks[WEIR_INGRESS] = direction != 0;
+	return 0;
+}
+
+/* By the name it has now; by that of its record only where the device is gone. */
+static bool wanted(const struct wish *wish, const struct hook_record *r)
+{
+	char now[IF_NAMESIZE];
+
+	if (!wish->hooks[r->key.hook])
+		return false;
+	if (!wish->name || r->key.ifindex == wish->ifindex)
+		return true;
+	return !strcmp(r->dev.name, wish->name) && !if_indextoname(r->key.ifindex, now);
+}
+
+/* The qdisc first: once the record is gone, nobody knows what was there. */
+static int detach_one(const struct instance *instance, const struct hook_record *r,
+		      struct err *err)
+{
+	int rc = qdisc_fq_restore(r->key.ifindex, &r->dev, err);
+
+	return rc ? rc : hook_detach(instance, &r->key, &r->dev, err);
+}
+
+static int refresh(const struct instance *instance, struct err *err)
+{
+	struct maps maps;
+	int rc = dp_sockets_release(instance, err);
+
+	if (!rc)
+		rc = maps_open(&maps, instance, err);
+	if (rc)
+		return rc;
+	rc = maps_policy_touch(&maps, err);
+	maps_close(&maps);
+	return rc;
+}
+
+static int not_attached(const struct wish *wish, struct err *err)
+{
+	if (!wish->name)
+		return err_set(err, ENOENT, "nothing is attached");
+	if (wish->hooks[WEIR_EGRESS] && wish->hooks[WEIR_INGRESS])
+		return err_set(err, ENOENT, "%s: not attached", wish->name);
+	return err_set(err, ENOENT, "%s: %s: not attached", wish->name,
+		       hook_name(wish->hooks[WEIR_EGRESS] ? WEIR_EGRESS : WEIR_INGRESS));
+}
+
+static int detach(const struct instance *instance, struct wish *wish, struct err *err)
+{
+	_cleanup_(hook_list_free) struct hook_list list = {};
+	size_t found = 0;
+	int rc, failed = 0, remain;
+
+	if (wish->name)
+		wish->ifindex = if_nametoindex(wish->name);
+	rc = hook_list_get(instance, &list, err);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < list.n; i++) {
+		if (!wanted(wish, &list.items[i]))
+			continue;
+		found++;
+		rc = detach_one(instance, &list.items[i], err);
+		if (rc && failed)
+			log_error("%s", err->text);
+		failed = failed ? failed : rc;
+	}
+	if (failed)
+		return failed;
+	remain = hook_reap(instance, err);
+	if (remain < 0)
+		return remain;
+	rc = remain ? (found ? refresh(instance, err) : 0) : dp_destroy(instance, err);
+	if (!rc && !found)
+		return not_attached(wish, err);
+	return rc;
+}
+
+/* Pins that lead to nothing: their namespace is gone, or another has its name now. */
+static int clean(struct instance *instance, struct err *err)
+{
+	int rc = access(instance->dir, F_OK) ? -ENOENT : instance_lock(instance, err);
+
+	if (!rc)
+		rc = instance_remove_pins(instance, err);
+	instance_close(instance);
+	if (!rc)
+		log_note("%s: the namespace is gone; what was left of it is removed", instance->name);
+	return rc;
+}
+
+static int detach_locked(const struct instance *instance, struct wish *wish, struct err *err)
+{
+	int back, rc;
+
+	if (!instance_exists(instance)) {
+		/* what a killed attach may have left */
+		rc = instance_remove_pins(instance, err);
+		return rc ? rc : not_attached(wish, err);
+	}
+	rc = instance_enter(instance, &back, err);
+	if (rc)
+		return rc;
+	rc = detach(instance, wish, err);
+	instance_leave(back);
+	return rc;
+}
+
+int cmd_detach(struct context *context, int argc, char **argv)
+{
+	struct instance instance;
+	struct wish wish = {};
+	int rc;
+
+	if (parse(&wish, argc, argv, &context->err))
+		return CMD_USAGE;
+	rc = instance_open(&instance, context->netns, false, &context->err);
+	if (rc) {
+		if (!wish.name && instance.dir[0] && (rc == -ESTALE || rc == -ENOENT))
+			rc = clean(&instance, &context->err);
+	} else {
+		rc = instance_lock(&instance, &context->err);
+		if (!rc)
+			rc = detach_locked(&instance, &wish, &context->err);
+		instance_close(&instance);
+	}
+	if (rc)
+		return CMD_FAILED;
+	context->err.text[0] = '\0';
+	return CMD_DONE;
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cmd_show.c: `weir show`: opens the instance, hands to the parts; devices, matches, config and
+ * reasons are here, classes and flows in files of their own. Reads only.
+ */
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "conf.h"
+#include "hook.h"
+#include "show.h"
+
+static const struct {
+	const char *name;
+	bool drops;
+	const char *text;
+} reasons[WEIR_R_COUNT] = {
+#define X(e, name, drops, text) [WEIR_R_##e] = { name, drops, text },
+	WEIR_REASONS(X)
+#undef X
+};
+
+const char *show_device_name(__u32 ifindex, char buf[16])
+{
+	return if_indextoname(ifindex, buf) ? buf : "-";
+}
+
+static int device_order(const void *a, const void *b)
+{
+	const struct weir_dev_key *x = &((const struct hook_record *)a)->key;
+	const struct weir_dev_key *y = &((const struct hook_record *)b)->key;
+
+	if (x->ifindex != y->ifindex)
+		return x->ifindex < y->ifindex ? -1 : 1;
+	return (x->hook > y->hook) - (x->hook < y->hook);
+}
+
+static void device_row(struct show *show, const struct weir_dev_key *key,
+		       const struct weir_dev *dev)
+{
+	bool alive = hook_alive(&show->instance, key, dev);
+	struct out *out = show->out;
+	char name[IF_NAMESIZE];
+
+	out_row(out);
+	out_str(out, "dev", if_indextoname(key->ifindex, name) ? name : dev->name);
+	out_only(out, OUT_JSON);
+	out_u64(out, "ifindex", key->ifindex);
+	out_only(out, OUT_BOTH);
+	out_str(out, "hook", hook_name(key->hook));
+	out_str(out, "via", dev->flags & WEIR_DEV_TCX ? "tcx" : "clsact");
+	out_bool(out, "edt", dev->flags & WEIR_DEV_EDT);
+	out_bool(out, "l3", dev->flags & WEIR_DEV_L3);
+	/* what weir has put at the root, and what detach puts back there */
+	out_str(out, "qdisc", dev->flags & WEIR_DEV_QDISC ? "fq" : dev->flags & WEIR_DEV_KEEP ?
+		"keep" : NULL);
+	out_str(out, "qdisc_before", dev->flags & WEIR_DEV_QDISC && dev->qdisc_kind[0] ?
+		dev->qdisc_kind : NULL);
+	out_str(out, "state", alive ? "attached" : if_indextoname(key->ifindex, name) ?
+		"lost" : "gone");
+	out_row_end(out);
+}
+
+int show_devices(struct show *show, int argc, char **argv)
+{
+	_cleanup_(hook_list_free) struct hook_list list = {};
+	int r = hook_list_get(&show->instance, &list, &show->context->err);
+
+	if (r)
+		return r;
+	if (list.n)
+		qsort(list.items, list.n, sizeof(*list.items), device_order);
+	out_list(show->out, "devices");
+	for (size_t i = 0; i < list.n; i++)
+		device_row(show, &list.items[i].key, &list.items[i].dev);
+	out_list_end(show->out);
+	return 0;
+}
+
+static int show_matches(struct show *show, int argc, char **argv)
+{
+	struct opts_text value, words;
+	struct out *out = show->out;
+
+	out_list(out, "matches");
+	for (unsigned int i = 0; i < show->policy->n_matches; i++) {
+		const struct weir_rule *rule = &show->policy->matches[i];
+
+		words.text[0] = '\0';
+		out_row(out);
+		out_u64(out, "pref", rule->pref);
+		out_str(out, "class", show->policy->classes[rule->class_slot].name);
+		out_only(out, OUT_JSON);
+		for (unsigned int k = 0; k < conf_n_match_keys; k++) {
+			const char *key = conf_match_keys[k].name;
+			bool has = conf_match_value(rule, key, &value);
+
+			if (!strcmp(key, "pref"))
+				continue;
+			out_str(out, key, has ? value.text : NULL);
+			if (has && (conf_append(&words, key) || conf_append(&words, value.text)))
+				return err_set(&show->context->err, ENOSPC, "a match is too long "
+					       "to print");
+		}
+		out_u64(out, "ifindex", rule->ifindex);
+		out_only(out, OUT_TEXT);
+		out_str(out, "match", words.text[0] ? words.text : "everything");
+		out_row_end(out);
+	}
+	out_list_end(out);
+	return 0;
+}
+
+static int config_line(const char *text, void *arg)
+{
+	out_line(arg, "words", text);
+	return 0;
+}
+
+static int show_config(struct show *show, int argc, char **argv)
+{
+	int r;
+
+	out_list(show->out, "config");
+	r = conf_lines(show->policy, config_line, show->out);
+	out_list_end(show->out);
+	return r ? err_set(&show->context->err, -r, "a line is too long to print") : 0;
+}
+
+static int show_reasons(struct show *show, int argc, char **argv)
+{
+	struct weir_class_stats sum = {}, stats;
+	struct out *out = show->out;
+
+	for (unsigned int slot = 0; slot < WEIR_MAX_CLASSES; slot++) {
+		if (!(show->policy->classes[slot].flags & WEIR_CLASS_USED) ||
+		    maps_class_stats(&show->maps, slot, &stats))
+			continue;
+		for (unsigned int i = 0; i < WEIR_R_COUNT; i++) {
+			sum.packets[i] += stats.packets[i];
+			sum.bytes[i] += stats.bytes[i];
+		}
+	}
+	out_list(out, "reasons");
+	for (unsigned int i = 0; i < WEIR_R_COUNT; i++) {
+		out_row(out);
+		out_str(out, "reason", reasons[i].name);
+		out_bool(out, "drops", reasons[i].drops);
+		out_u64(out, "packets", sum.packets[i]);
+		out_u64(out, "bytes", sum.bytes[i]);
+		out_str(out, "text", reasons[i].text);
+		out_row_end(out);
+	}
+	out_list_end(out);
+	return 0;
+}
+
+static int show_summary(struct show *show, int argc, char **argv)
+{
+	int r;
+
+	out_group(show->out);
+	r = show_devices(show, 0, NULL);
+	if (!r)
+		r = show_classes(show, 0, NULL);
+	out_group_end(show->out);
+	return r;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct show *show, int argc, char **argv);
+	bool takes_words;
+} parts[] = {
+	{ "devices", show_devices, false },
+	{ "classes", show_classes, false },
+	{ "matches", show_matches, false },
+	{ "flows", show_flows, true },
+	{ "config", show_config, false },
+	{ "reasons", show_reasons, false },
+};
+
+/* the index among the parts, -1 for the summary; -EINVAL */
+static int part_find(int argc, char **argv, struct err *err)
+{
+	const char *nearest;
+
+	if (!argc)
+		return -1;
+	for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (strcmp(parts[i].name, argv[0]))
+			continue;
+		if (argc > 1 && !parts[i].takes_words)
+			return err_set(err, EINVAL, "show %s: nothing may follow, not '%s'", argv[0],
+				       argv[1]);
+		return i;
+	}
+	if (!strcmp(argv[0], "signals"))
+		return err_set(err, EINVAL, "show signals: not in this version of weir");
+	nearest = opts_nearest(argv[0], &parts[0].name, ARRAY_SIZE(parts), sizeof(parts[0]));
+	if (nearest)
+		return err_set(err, EINVAL, "show: unknown word '%s'; did you mean '%s'?", argv[0],
+			       nearest);
+	return err_set(err, EINVAL, "show: unknown word '%s'; want devices, classes, matches, flows, "
+		       "config or reasons", argv[0]);
+}
+
+static int show_open(struct show *show)
+{
+	struct err *err = &show->context->err;
+	struct timespec now;
+	int r;
+
+	r = instance_open(&show->instance, show->context->netns, false, err);
+	if (!r)
+		r = maps_open(&show->maps, &show->instance, err);
+	if (r)
+		return r;
+	show->policy = calloc(1, sizeof(*show->policy));
+	show->out = out_open(show->context->json);
+	if (!show->policy || !show->out)
+		return err_set(err, ENOMEM, "out of memory");
+	r = maps_policy_load(&show->maps, show->policy, err);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	show->now_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	return r;
+}
+
+int cmd_show(struct context *context, int argc, char **argv)
+{
+	struct show show = { .context = context, .instance = { .netns_fd = -1, .lock_fd = -1 } };
+	int part = part_find(argc, argv, &context->err), back, r, closed;
+
+	if (part < -1)
+		return CMD_USAGE;
+	r = show_open(&show);
+	if (!r)
+		r = instance_enter(&show.instance, &back, &context->err);
+	if (!r) {
+		r = part < 0 ? show_summary(&show, 0, NULL) :
+			       parts[part].run(&show, argc - 1, argv + 1);
+		instance_leave(back);
+	}
+	closed = show.out ? out_close(show.out) : 0;
+	if (!r && closed) {
+		r = closed;
+		/* a reader that has seen enough is nothing to talk about */
+		if (r != -EPIPE)
+			err_set(&context->err, -r, "cannot write the output: %s", strerror(-r));
+	}
+	if (show.maps.n_cpus)
+		maps_close(&show.maps);
+	instance_close(&show.instance);
+	free(show.policy);
+	return r == -EINVAL ? CMD_USAGE : r ? CMD_FAILED : CMD_DONE;
+}

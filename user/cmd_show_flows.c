@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cmd_show_flows.c: `weir show flows [FILTER] [class NAME] [sort FIELD] [limit N]`: the flow
+ * table, filtered in the grammar of matches. Reads only.
+ */
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include "conf.h"
+#include "flow_filter.h"
+#include "flow_filter.h"
+#include "quantity.h"
+#include "show.h"
+
+static const char *const reason_names[WEIR_R_COUNT] = {
+#define X(e, name, drops, text) [WEIR_R_##e] = name,
+	WEIR_REASONS(X)
+#undef X
+};
+
+struct row {
+	struct weir_flow_key key;
+	struct weir_flow flow;
+	__u64 rate_bps;
+};
+
+struct query {
+	struct flow_filter filter;	/* first: its keys and ours have the same target */
+	const struct policy *policy;
+	int sort;			/* index of show_sort_words */
+	__u64 limit;
+
+	__u64 now_ns;
+	struct row *rows;
+	size_t n, room;
+};
+
+const char *const show_sort_words[] = { "rate", "bytes", "packets", "marked", "dropped", "delayed",
+					"age", NULL };
+
+static int sort_set(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	struct query *query = target;
+	int sort = opts_choice(word, key->choices, err);
+
+	if (sort < 0)
+		return sort;
+	query->sort = sort;
+	return 0;
+}
+
+static int limit_set(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	struct query *query = target;
+
+	return quantity_count(word, 1, ~0U, &query->limit, err);
+}
+
+static const struct opts_key own_keys[] = {
+	{ "sort", "rate|bytes|packets|marked|dropped|delayed|age", "largest first",
+	  .choices = show_sort_words, .set = sort_set },
+	{ "limit", "N", "at most so many", .set = limit_set },
+};
+
+/* the name of the flow's class, NULL where it is gone */
+static const char *class_name(const struct policy *policy, const struct weir_flow *flow)
+{
+	__u16 slot = flow->class_slot;
+
+	if (slot >= WEIR_MAX_CLASSES || !(policy->classes[slot].flags & WEIR_CLASS_USED))
+		return NULL;
+	return policy->classes[slot].name;
+}
+
+static int collect(const struct weir_flow_key *key, const struct weir_flow *flow, void *arg)
+{
+	struct query *query = arg;
+	const struct weir_class *class = flow->class_slot < WEIR_MAX_CLASSES ?
+					 &query->policy->classes[flow->class_slot] : NULL;
+	bool used = class && class->flags & WEIR_CLASS_USED;
+
+	if (!flow_filter_wants(&query->filter, key, used ? class->name : NULL))
+		return 0;
+	if (query->n == query->room) {
+		size_t room = query->room ? 2 * query->room : 1024;
+		struct row *rows = realloc(query->rows, room * sizeof(*rows));
+
+		if (!rows)
+			return -ENOMEM;
+		query->rows = rows;
+		query->room = room;
+	}
+	query->rows[query->n++] = (struct row){ *key, *flow,
+		flow->last_seen_ns + SHOW_ACTIVE_NS > query->now_ns ? flow->rate_bps : 0 };
+	return 0;
+}
+
+static __u64 sort_value(const struct row *row, int sort)
+{
+	switch (sort) {
+	case 1: return row->flow.bytes;
+	case 2: return row->flow.packets;
+	case 3: return row->flow.marked;
+	case 4: return row->flow.dropped;
+	case 5: return row->flow.delayed;
+	case 6: return row->flow.last_seen_ns;
+	default: return row->rate_bps;
+	}
+}
+
+static int order(const void *a, const void *b, void *arg)
+{
+	const struct query *query = arg;
+	__u64 x = sort_value(a, query->sort), y = sort_value(b, query->sort);
+
+	if (x == y && !query->sort) {
+		x = sort_value(a, 1);
+		y = sort_value(b, 1);
+	}
+	return x > y ? -1 : x < y;
+}
+
+static void address(const __u8 addr[16], __u8 family, char *buf, size_t size)
+{
+	if (!inet_ntop(family == 4 ? AF_INET : AF_INET6, family == 4 ? addr + 12 : addr, buf, size))
+		snprintf(buf, size, "?");
+}
+
+/* JSON: address and port apart; text: 10.0.0.1:80, [2001:db8::1]:80 */
+static void end_point(struct out *out, const char *name, const __u8 addr[16], __be16 port,
+		      __u8 family)
+{
+	char text[INET6_ADDRSTRLEN], with_port[INET6_ADDRSTRLEN + 10];
+
+	address(addr, family, text, sizeof(text));
+	out_only(out, OUT_JSON);
+	out_str(out, name, text);
+	out_only(out, OUT_TEXT);
+	snprintf(with_port, sizeof(with_port), family == 4 ? "%s:%u" : "[%s]:%u", text,
+		 ntohs(port));
+	out_str(out, name, with_port);
+	out_only(out, OUT_BOTH);
+}
+
+static void flow_identity(struct show *show, const struct row *row)
+{
+	const struct weir_flow_key *key = &row->key;
+	struct out *out = show->out;
+	char name[IF_NAMESIZE], number[8];
+
+	snprintf(number, sizeof(number), "%u", key->proto);
+	out_str(out, "dev", show_device_name(key->ifindex, name));
+	out_str(out, "hook", key->hook == WEIR_EGRESS ? "egress" : "ingress");
+	out_str(out, "class", class_name(show->policy, &row->flow));
+	out_only(out, OUT_JSON);
+	out_u64(out, "family", key->family);
+	out_only(out, OUT_BOTH);
+	out_str(out, "proto", conf_proto_name(key->proto) ?: number);
+	end_point(out, "src", key->src, key->sport, key->family);
+	end_point(out, "dst", key->dst, key->dport, key->family);
+	out_only(out, OUT_JSON);
+	out_u64(out, "sport", ntohs(key->sport));
+	out_u64(out, "dport", ntohs(key->dport));
+	out_bool(out, "fragment", key->flags & WEIR_KEY_FRAG);
+	out_only(out, OUT_BOTH);
+}
+
+static void flow_row(struct show *show, const struct row *row)
+{
+	const struct weir_flow *flow = &row->flow;
+	__u64 age = show->now_ns > flow->last_seen_ns ? show->now_ns - flow->last_seen_ns : 0;
+	struct out *out = show->out;
+
+	out_row(out);
+	flow_identity(show, row);
+	out_rate(out, "rate_bps", row->rate_bps);
+	out_u64(out, "packets", flow->packets);
+	out_size(out, "bytes", flow->bytes);
+	out_u64(out, "marked", flow->marked);
+	out_u64(out, "dropped", flow->dropped);
+	out_u64(out, "delayed", flow->delayed);
+	out_only(out, OUT_JSON);
+	out_u64(out, "dropped_bytes", flow->dropped_bytes);
+	out_u64(out, "delay_ns", flow->delay_ns);
+	out_u64(out, "last_seen_ns", flow->last_seen_ns);
+	out_u64(out, "first_seen_ns", flow->first_seen_ns);
+	/* for people: the mean delay of the delayed, and how long ago */
+	out_only(out, OUT_TEXT);
+	out_time(out, "delay", flow->delayed ? flow->delay_ns / flow->delayed : 0);
+	out_time(out, "age", age);
+	out_only(out, OUT_BOTH);
+	out_str(out, "reason", flow->last_reason < WEIR_R_COUNT ? reason_names[flow->last_reason] :
+		NULL);
+	out_row_end(out);
+}
+
+int show_flows(struct show *show, int argc, char **argv)
+{
+	struct query query = { .limit = ~0ULL, .now_ns = show->now_ns, .policy = show->policy };
+	struct err *err = &show->context->err;
+	int r = flow_filter_words(&query.filter, own_keys, ARRAY_SIZE(own_keys), argc, argv, err);
+
+	if (!r)
+		r = flow_filter_resolve(&query.filter, err);
+	if (!r && query.filter.class_name[0] &&
+	    policy_class_find(show->policy, query.filter.class_name) < 0)
+		r = err_set(err, ENOENT, "no class '%s'", query.filter.class_name);
+	if (r) {
+		err_prefix(err, "show flows: ");
+		return r;
+	}
+	r = maps_flows_each(&show->maps, collect, &query);
+	if (!r) {
+		if (query.n)
+			qsort_r(query.rows, query.n, sizeof(*query.rows), order, &query);
+		out_list(show->out, "flows");
+		for (size_t i = 0; i < query.n && i < query.limit; i++)
+			flow_row(show, &query.rows[i]);
+		out_list_end(show->out);
+	}
+	free(query.rows);
+	return r ? err_set(err, -r, "cannot read the flows: %s", strerror(-r)) : 0;
+}

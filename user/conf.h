@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * conf.h: the one grammar. A line of a file and the words of a command are the same:
+ *
+ *	class set NAME KEY VALUE...	class del NAME
+ *	match add NAME KEY VALUE...	match del NAME [pref N]
+ *
+ * Words fill the policy; a policy prints as the lines that make it. In a file '#' begins a
+ * comment, quotes and '\' protect characters, and '\' at its end continues a line. Pure: no
+ * libbpf, no clock, no log; names of devices and cgroups stay names here.
+ */
+#ifndef WEIR_CONF_H
+#define WEIR_CONF_H
+
+#include "opts.h"
+#include "policy.h"
+
+/*
+ * Takes one command's words, "class" or "match" first. -EINVAL for words that are wrong in
+ * themselves, another code where the policy does not allow it. On failure the policy is half
+ * changed: work on a copy.
+ */
+int conf_words(struct policy *policy, int argc, char *const *argv, struct err *err);
+
+/* A whole file's text; errors begin with "NAME:LINE: ". */
+int conf_text(struct policy *policy, const char *name, const char *text, size_t size,
+	      struct err *err);
+
+/* The canonical line of a class or a match. */
+int conf_class_line(const struct weir_class *class, struct opts_text *ret);
+int conf_match_line(const struct policy *policy, const struct weir_rule *rule,
+		    struct opts_text *ret);
+
+/* Calls line() for every line of the policy's canonical file; stops when it returns non-zero. */
+int conf_lines(const struct policy *policy, int (*line)(const char *text, void *arg), void *arg);
+
+/* The values of one match key of a rule in words, 0 when the rule does not have it. */
+int conf_match_value(const struct weir_rule *rule, const char *key, struct opts_text *ret);
+
+/* "tcp" for 6; NULL where the number has no name here. */
+const char *conf_proto_name(__u8 number);
+
+/* Appends a word, quoted where it must be, after a blank; -ENOSPC. */
+int conf_append(struct opts_text *line, const char *word);
+
+/* Class names: letters, digits, '_', '-', '.', ':', '@'. */
+int conf_class_name(const char *name, struct err *err);
+
+extern const struct opts_key conf_class_keys[];
+extern const unsigned int conf_n_class_keys;
+extern const struct opts_key conf_match_keys[];
+extern const unsigned int conf_n_match_keys;
+
+#endif

@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * conf_match.c: the keys of a match: word to value and back, one table. Lists are bounded by
+ * abi.h. Names of devices and cgroups are kept as they are; what they resolve to is the
+ * command's business. Pure: no libbpf, no clock, no log.
+ */
+#include <arpa/inet.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include "conf.h"
+#include "quantity.h"
+
+static const char *const hook_words[] = { "egress", "ingress", NULL };
+static const __u8 v4_mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+static const struct {
+	const char *name;
+	__u8 number;
+} protos[] = {
+	{ "tcp", 6 },	  { "udp", 17 }, { "icmp", 1 }, { "icmp6", 58 },
+	{ "sctp", 132 },  { "gre", 47 }, { "esp", 50 },
+};
+static const char *const proto_words[] = { "tcp", "udp", "icmp", "icmp6", "sctp", "gre", "esp",
+					   NULL };
+
+/* code points with names: CS0-CS7, AF11-AF43, EF, LE (RFC 2474, 2597, 3246, 8622) */
+static int dscp_named(const char *word)
+{
+	if (!strcmp(word, "ef"))
+		return 46;
+	if (!strcmp(word, "le"))
+		return 1;
+	if (!strncmp(word, "cs", 2) && word[2] >= '0' && word[2] <= '7' && !word[3])
+		return 8 * (word[2] - '0');
+	if (!strncmp(word, "af", 2) && word[2] >= '1' && word[2] <= '4' && word[3] >= '1' &&
+	    word[3] <= '3' && !word[4])
+		return 8 * (word[2] - '0') + 2 * (word[3] - '0');
+	return -1;
+}
+
+/* calls item() for each part of a list; the error is about the whole word */
+static int list_each(const char *word, int (*item)(const char *text, void *arg, struct err *err),
+		     void *arg, struct err *err)
+{
+	char text[64];
+
+	for (;;) {
+		size_t n = strcspn(word, ",");
+		int r;
+
+		if (!n)
+			return err_set(err, EINVAL, "'%s': an item of the list is empty", word);
+		if (n >= sizeof(text))
+			return err_set(err, EINVAL, "'%s': too long", word);
+		memcpy(text, word, n);
+		text[n] = '\0';
+		r = item(text, arg, err);
+		if (r)
+			return r;
+		if (!word[n])
+			return 0;
+		word += n + 1;
+	}
+}
+
+static int too_many(const char *what, unsigned int most, struct err *err)
+{
+	return err_set(err, E2BIG, "more than %u %s; want another match for the rest", most, what);
+}
+
+/* "N" or "LO-HI" */
+static int range_parse(const char *text, unsigned int max, __u64 *lo, __u64 *hi, struct err *err)
+{
+	char low[64];
+	const char *dash = strchr(text, '-');
+
+	snprintf(low, sizeof(low), "%.*s", dash ? (int)(dash - text) : (int)strlen(text), text);
+	if (quantity_count(low, 0, max, lo, err) ||
+	    quantity_count(dash ? dash + 1 : low, 0, max, hi, err))
+		return err_set(err, EINVAL, "'%s': want a number or a range LO-HI, 0 to %u", text,
+			       max);
+	if (*lo > *hi)
+		return err_set(err, EINVAL, "'%s': a range goes from low to high", text);
+	return 0;
+}
+
+static int dev_set(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	struct weir_rule *rule = target;
+	size_t n = strlen(word);
+
+	if (!n || n >= sizeof(rule->dev) || strpbrk(word, "/ \t\n"))
+		return err_set(err, EINVAL, "'%s': want the name of a device, 1 to %zu characters",
+			       word, sizeof(rule->dev) - 1);
+	memcpy(rule->dev, word, n);
+	rule->fields |= key->bit;
+	return 0;
+}
+
+static int dev_get(const struct opts_key *key, const void *target, struct opts_text *ret)
+{
+	const struct weir_rule *rule = target;
+
+	return rule->fields & key->bit ? snprintf(ret->text, sizeof(ret->text), "%s", rule->dev) :
+					 0;
+}
+
+static int hook_set(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	struct weir_rule *rule = target;
+	int hook = opts_choice(word, key->choices, err);
+
+	if (hook < 0)
+		return hook;
+	rule->hook = hook;
+	rule->fields |= key->bit;
+	return 0;
+}
+
+static int hook_get(const struct opts_key *key, const void *target, struct opts_text *ret)
+{
+	const struct weir_rule *rule = target;
+
+	if (!(rule->fields & key->bit) || rule->hook >= WEIR_HOOK_COUNT)
+		return 0;
+	return snprintf(ret->text, sizeof(ret->text), "%s", hook_words[rule->hook]);
+}
+
+struct prefixes {
+	struct weir_prefix *list;
+	__u8 *n;
+};
+
+static int prefix_refused(const char *text, struct err *err)
+{
+	return err_set(err, EINVAL, "'%s': want an address or a prefix such as 10.0.0.0/8 or "
+		       "2001:db8::/32", text);
+}
+
+static void prefix_text(const struct weir_prefix *prefix, char *buf, size_t size)
+{
+	bool v4 = !memcmp(prefix->addr, v4_mapped, 12) && prefix->mask[11] == 0xff;
+	char address[INET6_ADDRSTRLEN];
+	unsigned int plen = 0;
+
+	while (plen < 128 && prefix->mask[plen / 8] & (0x80 >> plen % 8))
+		plen++;
+	if (v4)
+		inet_ntop(AF_INET, prefix->addr + 12, address, sizeof(address));
+	else
+		inet_ntop(AF_INET6, prefix->addr, address, sizeof(address));
+	if (plen == 128)
+		snprintf(buf, size, "%s", address);
+	else
+		snprintf(buf, size, "%s/%u", address, v4 ? plen - 96 : plen);
+}
+
+/* the address and its prefix length in bits of the 128 */
+static int prefix_parse(const char *text, struct weir_prefix *ret, unsigned int *ret_plen,
+			struct err *err)
+{
+	const char *slash = strchr(text, '/');
+	char address[64];
+	__u64 plen;
+	bool v4;
+
+	snprintf(address, sizeof(address), "%.*s", slash ? (int)(slash - text) : 63, text);
+	v4 = inet_pton(AF_INET, address, ret->addr + 12) == 1;
+	if (v4)
+		memcpy(ret->addr, v4_mapped, 12);
+	else if (inet_pton(AF_INET6, address, ret->addr) != 1)
+		return prefix_refused(text, err);
+	plen = v4 ? 32 : 128;
+	if (slash && quantity_count(slash + 1, 0, plen, &plen, err))
+		return prefix_refused(text, err);
+	*ret_plen = v4 ? plen + 96 : plen;
+	return 0;
+}
+
+static int prefix_item(const char *text, void *arg, struct err *err)
+{
+	struct prefixes *prefixes = arg;
+	struct weir_prefix prefix = {}, whole;
+	bool outside = false, covers_v4 = true;
+	char buf[64];
+	unsigned int plen = 0;
+	int r = prefix_parse(text, &prefix, &plen, err);
+
+	if (r)
+		return r;
+	if (*prefixes->n == WEIR_PREFIXES)
+		return too_many("prefixes", WEIR_PREFIXES, err);
+	for (unsigned int i = 0; i < plen; i++)
+		prefix.mask[i / 8] |= 0x80 >> i % 8;
+	whole = prefix;
+	for (unsigned int i = 0; i < 16; i++) {
+		outside |= whole.addr[i] & ~whole.mask[i];
+		whole.addr[i] &= whole.mask[i];
+		covers_v4 &= i >= 12 || !((v4_mapped[i] ^ whole.addr[i]) & whole.mask[i]);
+	}
+	prefix_text(&whole, buf, sizeof(buf));
+	if (outside)
+		return err_set(err, EINVAL, "'%s': has bits beyond its length; want %s", text, buf);
+	/* IPv4 is kept as ::ffff:a.b.c.d, which such a prefix would match too */
+	if (covers_v4 && plen < 96)
+		return err_set(err, EINVAL, "'%s': would cover IPv4 as well; want a longer prefix "
+			       "such as 2000::/3", text);
+	prefixes->list[(*prefixes->n)++] = prefix;
+	return 0;
+}
+
+static int prefixes_set(const struct opts_key *key, const char *word, void *target,
+			struct err *err)
+{
+	struct weir_rule *rule = target;
+	bool src = key->bit == WEIR_M_SRC;
+	struct prefixes prefixes = { src ? rule->src : rule->dst,
+				     src ? &rule->n_src : &rule->n_dst };
+
+	rule->fields |= key->bit;
+	return list_each(word, prefix_item, &prefixes, err);
+}
+
+static int prefixes_get(const struct opts_key *key, const void *target, struct opts_text *ret)
+{
+	const struct weir_rule *rule = target;
+	bool src = key->bit == WEIR_M_SRC;
+	const struct weir_prefix *list = src ? rule->src : rule->dst;
+	unsigned int n = src ? rule->n_src : rule->n_dst;
+	char buf[64];
+	int at = 0;
+
+	for (unsigned int i = 0; i < n && i < WEIR_PREFIXES && rule->fields & key->bit; i++) {
+		prefix_text(&list[i], buf, sizeof(buf));
+		at += snprintf(ret->text + at, sizeof(ret->text) - at, "%s%s", i ? "," : "", buf);
+	}
+	return at;
+}
+
+static int proto_item(const char *text, void *arg, struct err *err)
+{
+	struct weir_rule *rule = arg;
+	__u64 number = 256;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(protos); i++)
+		if (!strcmp(protos[i].name, text))
+			number = protos[i].number;
+	if (number == 256 && quantity_count(text, 0, 255, &number, err))
+		return err_set(err, EINVAL, "'%s': want tcp, udp, icmp, icmp6, sctp, gre, esp or a "
+			       "number from 0 to 255", text);
+	if (rule->n_proto == WEIR_PROTOS)
+		return too_many("protocols", WEIR_PROTOS, err);
+	rule->proto[rule->n_proto++] = number;
+	return 0;
+}
+
+static int proto_set(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	struct weir_rule *rule = target;
+
+	rule->fields |= key->bit;
+	return list_each(word, proto_item, rule, err);
+}
+
+const char *conf_proto_name(__u8 number)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(protos); i++)
+		if (protos[i].number == number)
+			return protos[i].name;
+	return NULL;
+}
+
+static int proto_get(const struct opts_key *key, const void *target, struct opts_text *ret)
+{
+	const struct weir_rule *rule = target;
+	int at = 0;
+
+	for (unsigned int i = 0; i < rule->n_proto && i < WEIR_PROTOS; i++) {
+		const char *name = conf_proto_name(rule->proto[i]);
+		char number[8];
+
+		snprintf(number, sizeof(number), "%u", rule->proto[i]);
+		at += snprintf(ret->text + at, sizeof(ret->text) - at, "%s%s", i ? "," : "",
+			       name ?: number);
+	}
+	return rule->fields & key->bit ? at : 0;
+}
+
+struct ports {
+	struct weir_range *list;
+	__u8 *n;
+};
+
+static int port_item(const char *text, void *arg, struct err *err)
+{
+	struct ports *ports = arg;
+	__u64 lo, hi;
+	int r = range_parse(text, 65535, &lo, &hi, err);
+
+	if (r)
+		return r;
+	if (*ports->n == WEIR_PORT_RANGES)
+		return too_many("ports or ranges", WEIR_PORT_RANGES, err);
+	ports->list[(*ports->n)++] = (struct weir_range){ lo, hi };
+	return 0;
+}
+
+static int ports_set(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	struct weir_rule *rule = target;
+	bool src = key->bit == WEIR_M_SPORT;
+	struct ports ports = { src ? rule->sport : rule->dport,
+			       src ? &rule->n_sport : &rule->n_dport };
+
+	rule->fields |= key->bit;
+	return list_each(word, port_item, &ports, err);
+}
+
+static int range_text(char *buf, size_t size, bool first, unsigned int lo, unsigned int hi)
+{
+	if (lo == hi)
+		return snprintf(buf, size, "%s%u", first ? "" : ",", lo);
+	return snprintf(buf, size, "%s%u-%u", first ? "" : ",", lo, hi);
+}
+
+static int ports_get(const struct opts_key *key, const void *target, struct opts_text *ret)
+{
+	const struct weir_rule *rule = target;
+	bool src = key->bit == WEIR_M_SPORT;
+	const struct weir_range *list = src ? rule->sport : rule->dport;
+	unsigned int n = src ? rule->n_sport : rule->n_dport;
+	int at = 0;
+
+	for (unsigned int i = 0; i < n && i < WEIR_PORT_RANGES && rule->fields & key->bit; i++)
+		at += range_text(ret->text + at, sizeof(ret->text) - at, !i, list[i].lo,
+				 list[i].hi);
+	return at;
+}
+
+static int dscp_item(const char *text, void *arg, struct err *err)
+{
+	__u64 *bits = arg, lo, hi;
+	int named = dscp_named(text);
+
+	if (named >= 0) {
+		*bits |= 1ULL << named;
+		return 0;
+	}
+	if (range_parse(text, 63, &lo, &hi, err))
+		return err_set(err, EINVAL, "'%s': want a number from 0 to 63, a range LO-HI or a "
+			       "name: cs0-cs7, af11-af43, ef, le", text);
+	for (; lo <= hi; lo++)
+		*bits |= 1ULL << lo;
+	return 0;
+}
+
+static int dscp_set(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	struct weir_rule *rule = target;
+
+	rule->fields |= key->bit;
+	return list_each(word, dscp_item, &rule->dscp, err);
+}
+
+static int dscp_get(const struct opts_key *key, const void *target, struct opts_text *ret)
+{
+	const struct weir_rule *rule = target;
+	__u64 bits = rule->fields & key->bit ? rule->dscp : 0;
+	unsigned int lo = 0, hi;
+	int at = 0;
+
+	while (lo < 64 && bits >> lo) {
+		if (!(bits >> lo & 1)) {
+			lo++;
+			continue;
+		}
+		for (hi = lo; hi < 63 && bits >> (hi + 1) & 1; hi++)
+			;
+		at += range_text(ret->text + at, sizeof(ret->text) - at, !at, lo, hi);
+		lo = hi + 1;
+	}
+	return at;
+}
+
+static int mark_set(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	const char *slash = strchr(word, '/');
+	struct weir_rule *rule = target;
+	__u64 mark, mask = ~0U;
+	char value[32];
+
+	snprintf(value, sizeof(value), "%.*s", slash ? (int)(slash - word) : 31, word);
+	if ((slash && slash - word > 31) || quantity_bits(value, ~0U, &mark, err) ||
+	    (slash && quantity_bits(slash + 1, ~0U, &mask, err)))
+		return err_set(err, EINVAL, "'%s': want a mark such as 7, 0x10 or 0x10/0xff", word);
+	if (!mask || mark & ~mask)
+		return err_set(err, EINVAL, "'%s': has bits outside its mask; no packet can match",
+			       word);
+	rule->mark = mark;
+	rule->mark_mask = mask;
+	rule->fields |= key->bit;
+	return 0;
+}
+
+static int mark_get(const struct opts_key *key, const void *target, struct opts_text *ret)
+{
+	const struct weir_rule *rule = target;
+
+	if (!(rule->fields & key->bit))
+		return 0;
+	if (rule->mark_mask == ~0U)
+		return snprintf(ret->text, sizeof(ret->text), "0x%x", rule->mark);
+	return snprintf(ret->text, sizeof(ret->text), "0x%x/0x%x", rule->mark, rule->mark_mask);
+}
+
+static int cgroup_set(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	struct weir_rule *rule = target;
+	size_t n = strlen(word);
+
+	if (!n || n >= sizeof(rule->cgroup) || strchr(word, '\n'))
+		return err_set(err, EINVAL, "'%s': want a path below the cgroup v2 mount, such as "
+			       "system.slice/nginx.service, up to %zu characters", word,
+			       sizeof(rule->cgroup) - 1);
+	memcpy(rule->cgroup, word, n);
+	rule->fields |= key->bit;
+	return 0;
+}
+
+static int cgroup_get(const struct opts_key *key, const void *target, struct opts_text *ret)
+{
+	const struct weir_rule *rule = target;
+
+	if (!(rule->fields & key->bit))
+		return 0;
+	return snprintf(ret->text, sizeof(ret->text), "%s", rule->cgroup);
+}
+
+static int pref_set(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	struct weir_rule *rule = target;
+	__u64 pref;
+	int r = quantity_count(word, 1, ~0U, &pref, err);
+
+	if (!r)
+		rule->pref = pref;
+	return r;
+}
+
+static int pref_get(const struct opts_key *key, const void *target, struct opts_text *ret)
+{
+	const struct weir_rule *rule = target;
+
+	return rule->pref ? snprintf(ret->text, sizeof(ret->text), "%u", rule->pref) : 0;
+}
+
+const struct opts_key conf_match_keys[] = {
+	{ "dev", "DEV", "the device", .set = dev_set, .get = dev_get, .bit = WEIR_M_DEV },
+	{ "hook", "egress|ingress", "the direction", .choices = hook_words, .set = hook_set,
+	  .get = hook_get, .bit = WEIR_M_HOOK },
+	{ "src", "PREFIX,...", "source addresses", .set = prefixes_set, .get = prefixes_get,
+	  .bit = WEIR_M_SRC },
+	{ "dst", "PREFIX,...", "destination addresses", .set = prefixes_set, .get = prefixes_get,
+	  .bit = WEIR_M_DST },
+	{ "proto", "PROTO,...", "tcp, udp, icmp, icmp6, sctp, gre, esp or a number",
+	  .choices = proto_words, .set = proto_set, .get = proto_get, .bit = WEIR_M_PROTO },
+	{ "sport", "PORT|LO-HI,...", "source ports", .set = ports_set, .get = ports_get,
+	  .bit = WEIR_M_SPORT },
+	{ "dport", "PORT|LO-HI,...", "destination ports", .set = ports_set, .get = ports_get,
+	  .bit = WEIR_M_DPORT },
+	{ "dscp", "N|LO-HI|NAME,...", "DS field code points", .set = dscp_set, .get = dscp_get,
+	  .bit = WEIR_M_DSCP },
+	{ "mark", "MARK[/MASK]", "the firewall mark", .set = mark_set, .get = mark_get,
+	  .bit = WEIR_M_MARK },
+	{ "cgroup", "PATH", "the sending process's cgroup, or one below it", .set = cgroup_set,
+	  .get = cgroup_get, .bit = WEIR_M_CGROUP },
+	{ "pref", "N", "order; the lowest matches first", .set = pref_set, .get = pref_get },
+};
+
+const unsigned int conf_n_match_keys = ARRAY_SIZE(conf_match_keys);

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * control.c: the laws. Feed-forward sets the rate from what the consumer takes and how far behind
+ * it is; PI (a discrete Hollot/Misra/Towsley/Gong controller in multiplicative form) and AIMD
+ * (in the form of Swift and Breakwater) need no drain rate. What bounds, silence and the hand of
+ * the user have to say comes before and after, for all laws alike. Pure.
+ */
+#include <string.h>
+#include <weir/aqm.h>
+#include "control.h"
+
+#define STEP_UP 1.25			/* no step raises the rate by more */
+#ifndef HORIZON
+#define HORIZON 1.5
+#endif
+#define CUT_MAX 0.9			/* feed-forward: below the drain rate by no more */
+#define CUT_MAX_BLIND 0.5		/* laws that do not know the drain rate */
+#define CLEAR_PART 8			/* a signal below target / 8 is as good as none */
+#define ON_TARGET_PART 5		/* within 20 % */
+#define CUT_COUNTS 0.9			/* a cut to more than this part is not waited for */
+#define USED_PART 0.75			/* producers that use less of a rate do not want more */
+#define CUT_WORKS 0.95			/* of the signal at the cut: below it, it works */
+#define TRIM_MIN (1.0 / 64)
+#define TRIM_MAX 1.25
+#define TRIM_TIME 100.0			/* samples in which the trim follows a lasting error */
+#define GOOD_MEMORY 512			/* samples in which the best rate is forgotten */
+#define PI_KP 0.45			/* times 1/tau; ki = kp^2 / 8 */
+#define AIMD_BETA 0.4
+#define AIMD_PART 64			/* additive step: a part of the best rate */
+/*
+ * No rate is so low that a flow's two packets (TCP's least burst) are further apart: a socket
+ * fixes its pause when it sends, and a later, higher rate does not wake it.
+ */
+#define BURST_BITS (2.0 * WEIR_MTU * 8)
+#define PAUSE_NS 50e6
+#define FLOOR_PART 2			/* but a cut to this part of the drain rate is never refused */
+#define FLOOR_UNKNOWN 4			/* where nobody knows how many flows there are */
+#define FLOOR_LEAST 16			/* and one below this part never asked for */
+
+static const char *const law_names[CONTROL_LAW_COUNT] = { "feed-forward", "aimd", "pi" };
+static const struct {
+	const char *name, *text;
+} reasons[WEIR_C_COUNT] = {
+#define X(e, name, text) [WEIR_C_##e] = { name, text },
+	WEIR_CONTROL_REASONS(X)
+#undef X
+};
+
+const char *control_law_name(enum control_law law)
+{
+	return law < CONTROL_LAW_COUNT ? law_names[law] : "unknown";
+}
+
+const char *control_reason_name(enum weir_control_reason reason)
+{
+	return reason < WEIR_C_COUNT ? reasons[reason].name : "unknown";
+}
+
+const char *control_reason_text(enum weir_control_reason reason)
+{
+	return reason < WEIR_C_COUNT ? reasons[reason].text : "unknown";
+}
+
+static double clamp(double v, double lo, double hi)
+{
+	return v < lo ? lo : v > hi ? hi : v;
+}
+
+/* how far apart the bursts of one flow are at the rate: no change shows before the next one */
+static double pause_ns(const struct control_sample *sample, double rate)
+{
+	return rate > 0 ? sample->active * BURST_BITS * 1e9 / rate : 0;
+}
+
+/* from a change of the rate to its effect at the consumer, and to the sample that shows it */
+static double effect_delay(const struct control_config *config, const struct control_state *state,
+			   const struct control_sample *sample)
+{
+	return config->delay_ns + pause_ns(sample, state->rate_bps) / 2;
+}
+
+static double loop_delay(const struct control_config *config, const struct control_state *state,
+			 const struct control_sample *sample)
+{
+	return 1.5 * config->interval_ns + effect_delay(config, state, sample);
+}
+
+/* the rate in force so long ago; the oldest known where that is too long */
+static __u64 past_rate(const struct control_state *state, __u64 when)
+{
+	__u64 rate = 0, best = 0;
+
+	for (unsigned int i = 0; i < CONTROL_PAST; i++) {
+		const struct control_past *past = &state->past[i];
+
+		if (past->rate_bps && past->at_ns <= when && past->at_ns >= best) {
+			best = past->at_ns;
+			rate = past->rate_bps;
+		}
+	}
+	return rate ? rate : state->rate_bps;
+}
+
+/*
+ * ns of queue that are still on their way: what the rates of the last delay_ns put in beyond what
+ * the consumer takes out. The sample does not show them yet, so a law that went by the sample
+ * alone would ask for the same cut again.
+ */
+static double pending(const struct control_state *state, double drain, double delay_ns, __u64 now)
+{
+	__u64 from = now > delay_ns ? now - (__u64)delay_ns : 0, to = now;
+	double sum = 0;
+
+	/* newest first: each rate held from its at_ns to the next one's */
+	for (unsigned int i = 0; i < CONTROL_PAST && to > from; i++) {
+		const struct control_past *past =
+			&state->past[(state->past_at + CONTROL_PAST - 1 - i) % CONTROL_PAST];
+		__u64 start = past->at_ns > from ? past->at_ns : from;
+
+		if (!past->rate_bps || past->at_ns > to)
+			break;
+		sum += (past->rate_bps / drain - 1) * (double)(to - start);
+		to = start;
+	}
+	return sum;
+}
+
+static void past_put(struct control_state *state, __u64 rate_bps, __u64 now)
+{
+	state->past[state->past_at] = (struct control_past){ now, rate_bps };
+	state->past_at = (state->past_at + 1) % CONTROL_PAST;
+}
+
+static enum weir_control_reason side(const struct control_config *config, double value)
+{
+	double off = value - config->target, near = (double)config->target / ON_TARGET_PART;
+
+	return off > near ? WEIR_C_BEHIND : off < -near ? WEIR_C_BELOW : WEIR_C_ON_TARGET;
+}
+
+/* nothing is behind: up, as long as the producers want it and what was asked for has arrived */
+static double probe(const struct control_config *config, struct control_state *state,
+		    const struct control_sample *sample, double factor, __u64 now,
+		    enum weir_control_reason *reason)
+{
+	double rate = state->rate_bps * factor;
+	double delay_ns = effect_delay(config, state, sample);
+	__u64 before = past_rate(state, now > delay_ns ? now - (__u64)delay_ns : 0);
+
+	if (!sample->limited || (sample->used_bps && sample->used_bps < before * USED_PART)) {
+		*reason = WEIR_C_UNUSED;
+		return state->rate_bps;
+	}
+	if (now - state->cut_ns < loop_delay(config, state, sample)) {
+		*reason = WEIR_C_SETTLING;
+		return state->rate_bps;
+	}
+	*reason = WEIR_C_PROBE;
+	return rate < 2.0 * before ? rate : state->rate_bps > 2 * before ? state->rate_bps :
+					    2.0 * before;
+}
+
+static double feed_forward(const struct control_config *config, struct control_state *state,
+			   const struct control_sample *sample, __u64 now,
+			   enum weir_control_reason *reason)
+{
+	double tau = loop_delay(config, state, sample), drain = sample->drain_bps, off;
+	double horizon = clamp(HORIZON * tau, 3.0 * config->interval_ns, 1e18);
+
+	if (!state->trim)
+		state->trim = 1;
+	if (sample->clear || sample->value < config->target / CLEAR_PART)
+		return probe(config, state, sample, STEP_UP, now, reason);
+	off = (double)sample->value - config->target;
+	/* an error that is on its way out is none, and a cut first has its time */
+	if (now - state->cut_ns > 2 * tau &&
+	    (off > 0 ? sample->value >= state->value : sample->value <= state->value))
+		state->trim *= 1 - clamp(off / horizon, -0.25, CUT_MAX) / TRIM_TIME;
+	state->trim = clamp(state->trim, TRIM_MIN, TRIM_MAX);
+	drain *= state->trim;
+	if (sample->limited)
+		off += pending(state, drain, effect_delay(config, state, sample), now);
+	*reason = side(config, sample->value);
+	return drain * (1 - clamp(off / horizon, 1 - STEP_UP, CUT_MAX));
+}
+
+/* the signal and its target in units of time, so that the gains fit any signal */
+static double as_time(const struct control_config *config, const struct control_sample *sample,
+		      double tau, __u64 value)
+{
+	return sample->is_time ? value : value * (tau / config->target);
+}
+
+static double pi(const struct control_config *config, struct control_state *state,
+		 const struct control_sample *sample, __u64 now, enum weir_control_reason *reason)
+{
+	double tau = loop_delay(config, state, sample), kp = PI_KP / tau, ki = kp * kp / 8;
+	double value = as_time(config, sample, tau, sample->value);
+	double before = as_time(config, sample, tau,
+				state->seen_ns ? state->value : sample->value);
+	double target = as_time(config, sample, tau, config->target), factor;
+
+	factor = 1 - kp * (value - before) - ki * config->interval_ns * (value - target);
+	factor = clamp(factor, 1 - CUT_MAX_BLIND, STEP_UP);
+	*reason = side(config, sample->value);
+	if (sample->value < config->target / CLEAR_PART)
+		factor = clamp(factor, 1 + clamp(config->interval_ns / (4 * tau), 0, 0.25), STEP_UP);
+	if (factor > 1 && sample->value < config->target)
+		return probe(config, state, sample, factor, now, reason);
+	return state->rate_bps * factor;
+}
+
+static double aimd(const struct control_config *config, struct control_state *state,
+		   const struct control_sample *sample, __u64 now,
+		   enum weir_control_reason *reason)
+{
+	double over = ((double)sample->value - config->target) / config->target;
+	double top = state->good_bps;
+
+	*reason = side(config, sample->value);
+	if (now - state->cut_ns < loop_delay(config, state, sample)) {
+		*reason = WEIR_C_SETTLING;
+		return state->rate_bps;
+	}
+	/* a cut that works is not repeated while it does */
+	if (over > 0 && sample->value < state->cut_value * CUT_WORKS) {
+		state->cut_ns = now;
+		state->cut_value = sample->value;
+		*reason = WEIR_C_SETTLING;
+		return state->rate_bps;
+	}
+	state->cut_value = over > 0 ? sample->value : 0;
+	if (over > 0)
+		return state->rate_bps * clamp(1 - AIMD_BETA * over, 1 - CUT_MAX_BLIND, 1);
+	if (!sample->limited) {
+		*reason = WEIR_C_UNUSED;
+		return state->rate_bps;
+	}
+	return state->rate_bps + top / AIMD_PART * config->interval_ns / loop_delay(config, state, sample);
+}
+
+static __u64 maximum(const struct control_config *config)
+{
+	return config->max_bps ? config->max_bps : config->base_bps ? config->base_bps :
+								      WEIR_RATE_MAX;
+}
+
+/* the user's minimum, else one below which sockets would sleep for too long */
+static double minimum(const struct control_config *config, const struct control_state *state,
+		      const struct control_sample *sample)
+{
+	double good = state->good_bps, least = good / FLOOR_UNKNOWN;
+
+	if (config->min_bps)
+		return config->min_bps;
+	if (sample->active) {
+		least = BURST_BITS * sample->active * (1e9 / PAUSE_NS);
+		least = clamp(least, good / FLOOR_LEAST, good / FLOOR_PART);
+	}
+	return least > WEIR_RATE_MIN ? least : WEIR_RATE_MIN;
+}
+
+static double law_rate(const struct control_config *config, struct control_state *state,
+		       const struct control_sample *sample, __u64 now,
+		       enum weir_control_reason *reason)
+{
+	bool blind = config->law != CONTROL_FEED_FORWARD || !sample->drain_bps;
+
+	if (!blind)
+		state->good_bps = sample->drain_bps;
+	else if (state->rate_bps > state->good_bps)
+		state->good_bps = state->rate_bps;
+	else
+		state->good_bps += (state->rate_bps - state->good_bps) / GOOD_MEMORY;
+	if (sample->stalled) {
+		*reason = WEIR_C_STALLED;
+		return 0;
+	}
+	if (!blind)
+		return feed_forward(config, state, sample, now, reason);
+	if (config->law == CONTROL_AIMD)
+		return aimd(config, state, sample, now, reason);
+	return pi(config, state, sample, now, reason);
+}
+
+/* The first sample above the target takes control; until then the configured rate holds. */
+static bool engage(const struct control_config *config, struct control_state *state,
+		   const struct control_sample *sample)
+{
+	if (state->rate_bps)
+		return true;
+	if (sample->value <= config->target && !sample->stalled)
+		return false;
+	state->rate_bps = config->base_bps ? config->base_bps : sample->drain_bps;
+	if (!state->rate_bps)
+		state->rate_bps = sample->used_bps ? sample->used_bps : config->max_bps;
+	if (!state->rate_bps)
+		state->rate_bps = config->min_bps;
+	if (config->max_bps && state->rate_bps > config->max_bps)
+		state->rate_bps = config->max_bps;
+	return state->rate_bps;
+}
+
+static void apply(const struct control_config *config, struct control_state *state, double rate,
+		  double least, enum weir_control_reason reason, __u64 now)
+{
+	double most = maximum(config);
+
+	if (rate < least) {
+		rate = least;
+		if (reason != WEIR_C_STALLED)
+			reason = WEIR_C_MINIMUM;
+	}
+	if (rate >= most) {
+		rate = most;
+		reason = WEIR_C_MAXIMUM;
+	}
+	state->reason = reason;
+	if (rate < state->rate_bps * CUT_COUNTS)
+		state->cut_ns = now;
+	state->rate_bps = rate;
+	past_put(state, state->rate_bps, now);
+}
+
+static struct control_decision without(struct control_state *state,
+				       enum weir_control_reason reason)
+{
+	memset(state, 0, sizeof(*state));
+	state->reason = reason;
+	return (struct control_decision){ .reason = reason };
+}
+
+struct control_decision control_step(const struct control_config *config,
+				     struct control_state *state,
+				     const struct control_sample *sample, __u64 now)
+{
+	enum weir_control_reason reason;
+	__u64 age;
+	double rate;
+
+	if (config->by_hand)
+		return without(state, WEIR_C_BY_HAND);
+	if (!sample->at_ns)
+		return state->rate_bps ? without(state, WEIR_C_EXPIRED) :
+					 without(state, WEIR_C_WAITING);
+	age = now > sample->at_ns ? now - sample->at_ns : 0;
+	if (age > sample->ttl_ns) {
+		if (age - sample->ttl_ns > sample->ttl_ns)
+			return without(state, WEIR_C_EXPIRED);
+		state->reason = WEIR_C_STALE;
+		return (struct control_decision){ state->rate_bps, WEIR_C_STALE };
+	}
+	if (sample->at_ns <= state->seen_ns)
+		return (struct control_decision){ state->rate_bps, state->reason };
+	if (!engage(config, state, sample)) {
+		state->reason = WEIR_C_IDLE;
+	} else {
+		rate = law_rate(config, state, sample, now, &reason);
+		apply(config, state, rate, minimum(config, state, sample), reason, now);
+	}
+	state->seen_ns = sample->at_ns;
+	state->value = sample->value;
+	return (struct control_decision){ state->rate_bps, state->reason };
+}

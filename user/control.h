@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * control.h: from a signal to a rate. Pure functions of (configuration, state, sample, now): no
+ * libbpf, no clock, no log. All laws are multiplicative, so that their gains do not depend on the
+ * scale. Bounded steps; what a cut has not had the time to do is not asked for again; silence is
+ * neither idleness nor overload. Rates are bit/s on the wire, times ns.
+ */
+#ifndef WEIR_CONTROL_H
+#define WEIR_CONTROL_H
+
+#include <stdbool.h>
+#include <linux/types.h>
+#include <weir/control_reason.h>
+
+/* as struct weir_class has them */
+enum control_law { CONTROL_FEED_FORWARD, CONTROL_AIMD, CONTROL_PI, CONTROL_LAW_COUNT };
+
+#define CONTROL_INTERVAL_MIN_NS 10000000ULL
+#define CONTROL_INTERVAL_MAX_NS 1000000000ULL
+
+struct control_config {
+	enum control_law law;		/* feed-forward needs a drain rate; without one it is PI */
+	__u64 target;			/* in the unit of the signal; > 0 */
+	__u64 min_bps, max_bps;		/* 0: none given */
+	__u64 base_bps;			/* the configured rate; 0: none. No max: also the maximum */
+	__u64 interval_ns;		/* between two samples */
+	__u64 delay_ns;			/* from a change of the rate to its effect at the consumer */
+	bool by_hand;			/* the rate was set by hand */
+};
+
+struct control_sample {
+	__u64 at_ns;			/* when it was taken; 0: never */
+	__u64 ttl_ns;			/* how long it stands */
+	__u64 value;			/* in the unit of the signal */
+	bool is_time;			/* which is ns of queueing */
+	bool clear;			/* nothing is waiting at the consumer */
+	bool stalled;			/* something waits and nothing is taken */
+	bool limited;			/* the producers want more than the rate in force */
+	__u64 drain_bps;		/* what the consumer takes while it is busy; 0: not known */
+	__u64 used_bps;			/* what the class passes now; 0: not known */
+	__u32 active;			/* flows; 0: not known */
+};
+
+/* the rates of the last samples: what is on its way to the consumer */
+#define CONTROL_PAST 16
+struct control_past {
+	__u64 at_ns, rate_bps;
+};
+
+struct control_state {
+	__u64 rate_bps;			/* in force by lease; 0: none, the configured rate holds */
+	__u64 seen_ns;			/* at_ns of the last sample that was used */
+	__u64 value;			/* of that sample */
+	__u64 cut_ns;			/* when the rate was last cut */
+	__u64 cut_value;		/* the signal then */
+	double good_bps;		/* drain, or best rate so far: what small rates go by */
+	double trim;			/* feed-forward: learned share of the drain; 0: not yet */
+	struct control_past past[CONTROL_PAST];
+	unsigned int past_at;
+	enum weir_control_reason reason;
+};
+
+struct control_decision {
+	__u64 rate_bps;			/* to be put in force; 0: no lease */
+	enum weir_control_reason reason;
+};
+
+/*
+ * One step. A sample that was used before changes nothing, one that is too old is silence:
+ * held for as long again as it stood, then the configured rate.
+ */
+struct control_decision control_step(const struct control_config *config,
+				     struct control_state *state,
+				     const struct control_sample *sample, __u64 now);
+
+/* "feed-forward", "behind", and the latter in words */
+const char *control_law_name(enum control_law law);
+const char *control_reason_name(enum weir_control_reason reason);
+const char *control_reason_text(enum weir_control_reason reason);
+
+#endif

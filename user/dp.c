@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dp.c: loads the object and pins it, takes it away again, and runs the two programs that run on
+ * request: the timer's start and the walk over existing sockets. The order of pins is the order
+ * of trust: hooks' programs come last, so that an instance is there whole or not at all.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <weir/abi.h>
+#include "dp.h"
+#include "hook.h"
+#include "log.h"
+#include "maps.h"
+#include "weir.skel.h"
+
+#define SOCKOPS_LINK "link_sockops"
+#define WALK_PROGRAM "weir_sk_walk"
+#define TEST_PROGRAM "weir_level_at"	/* for virtual time: tests and replay load it themselves */
+
+static const char *const hook_programs[WEIR_HOOK_COUNT][2] = {
+	[WEIR_EGRESS] = { INSTANCE_MARKER, "weir_egress_l3" },
+	[WEIR_INGRESS] = { "weir_ingress", "weir_ingress_l3" },
+};
+
+/* A kernel that refuses one of these loses a means, not the shaper. */
+static const char *const optional_programs[] = { "weir_sockops", WALK_PROGRAM, "weir_timer" };
+
+/* the first words of libbpf or the verifier about what failed: they go into our error */
+static char failure[256];
+
+static void skeleton_free(struct weir_bpf **skel)
+{
+	weir_bpf__destroy(*skel);
+}
+
+static int keep_failure(enum libbpf_print_level level, const char *format, va_list args)
+{
+	va_list copy;
+
+	if (level == LIBBPF_WARN && !failure[0]) {
+		va_copy(copy, args);
+		vsnprintf(failure, sizeof(failure), format, copy);
+		va_end(copy);
+		failure[strcspn(failure, "\n")] = '\0';
+	}
+	return log_libbpf(level, format, args);
+}
+
+static int fail(struct err *err, int rc, const char *what)
+{
+	return err_set(err, -rc, "%s: %s", what, failure[0] ? failure : strerror(-rc));
+}
+
+/* only: the one program to load, NULL: all but those in the mask `without` */
+static int load(const char *only, unsigned int without, __u64 cookie, __u32 max_flows,
+		struct weir_bpf **ret_skel, struct err *err)
+{
+	_cleanup_(skeleton_free) struct weir_bpf *skel = NULL;
+	struct bpf_program *prog;
+	int rc;
+
+	failure[0] = '\0';
+	libbpf_set_print(keep_failure);
+	skel = weir_bpf__open();
+	if (!skel)
+		return fail(err, -errno, "cannot open the datapath");
+	bpf_object__for_each_program(prog, skel->obj) {
+		const char *name = bpf_program__name(prog);
+		bool skip = only ? strcmp(name, only) : !strcmp(name, TEST_PROGRAM);
+
+		for (unsigned int i = 0; i < ARRAY_SIZE(optional_programs); i++)
+			if (without & (1U << i) && !strcmp(name, optional_programs[i]))
+				skip = true;
+		if (skip)
+			bpf_program__set_autoload(prog, false);
+	}
+	bpf_map__set_max_entries(skel->maps.flows, max_flows);
+	bpf_map__set_max_entries(skel->maps.buckets, max_flows);
+	skel->rodata->netns_cookie = cookie;
+	rc = weir_bpf__load(skel);
+	if (rc)
+		return fail(err, rc, only ? only : "cannot load the datapath");
+	*ret_skel = skel;
+	skel = NULL;
+	return 0;
+}
+
+int dp_try(const char *program, struct err *err)
+{
+	_cleanup_(skeleton_free) struct weir_bpf *skel = NULL;
+
+	return load(program, 0, 0, DP_FLOWS_MIN, &skel, err);
+}
+
+/* All of it, or where that fails, what remains without the optional programs at fault. */
+static int load_what_works(__u64 cookie, __u32 max_flows, struct weir_bpf **ret_skel,
+			   struct err *err)
+{
+	unsigned int without = 0;
+	struct err why;
+	int rc = load(NULL, 0, cookie, max_flows, ret_skel, err);
+
+	if (!rc || rc == -EPERM || rc == -ENOMEM)
+		return rc;
+	for (unsigned int i = 0; i < ARRAY_SIZE(optional_programs); i++) {
+		if (dp_try(optional_programs[i], &why)) {
+			log_debug("left out: %s", why.text);
+			without |= 1U << i;
+		}
+	}
+	return without ? load(NULL, without, cookie, max_flows, ret_skel, err) : rc;
+}
+
+static int pin_fd(const struct instance *instance, int fd, const char *name, struct err *err)
+{
+	char path[320];
+	int rc = instance_path(instance, name, path, sizeof(path));
+
+	if (!rc && bpf_obj_pin(fd, path))
+		rc = -errno;
+	if (rc)
+		return err_set(err, -rc, "%s/%s: cannot pin: %s", instance->dir, name,
+			       strerror(-rc));
+	return 0;
+}
+
+static int pin_maps(const struct instance *instance, struct weir_bpf *skel, struct err *err)
+{
+	struct bpf_map *map;
+	int rc;
+
+	bpf_object__for_each_map(map, skel->obj) {
+		/* .rodata and the like are kept by their programs, and bpffs takes no dot */
+		if (strchr(bpf_map__name(map), '.'))
+			continue;
+		rc = pin_fd(instance, bpf_map__fd(map), bpf_map__name(map), err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int pin_programs(const struct instance *instance, struct weir_bpf *skel, struct err *err)
+{
+	struct bpf_program *prog;
+	int rc;
+
+	bpf_object__for_each_program(prog, skel->obj) {
+		if (bpf_program__fd(prog) < 0 || !strcmp(bpf_program__name(prog), INSTANCE_MARKER))
+			continue;
+		rc = pin_fd(instance, bpf_program__fd(prog), bpf_program__name(prog), err);
+		if (rc)
+			return rc;
+	}
+	return pin_fd(instance, bpf_program__fd(skel->progs.weir_egress), INSTANCE_MARKER, err);
+}
+
+static int first_policy(const struct instance *instance, __u32 can, struct err *err)
+{
+	_cleanup_free_ struct policy *policy = policy_new();
+	struct maps maps;
+	int rc;
+
+	if (!policy)
+		return err_set(err, ENOMEM, "out of memory");
+	rc = policy_finish(policy, err);
+	if (!rc)
+		rc = maps_open(&maps, instance, err);
+	if (rc)
+		return rc;
+	rc = maps_can_set(&maps, can, err);
+	if (!rc)
+		rc = maps_policy_store(&maps, policy, err);
+	maps_close(&maps);
+	return rc;
+}
+
+static int start_timer(struct weir_bpf *skel, struct err *err)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	int fd = bpf_program__fd(skel->progs.weir_timer), rc;
+
+	if (fd < 0)
+		return 0;
+	rc = bpf_prog_test_run_opts(fd, &opts) ? -errno : (int)opts.retval;
+	if (rc)
+		return err_set(err, abs(rc), "cannot start the level timer: %s", strerror(abs(rc)));
+	return 0;
+}
+
+/* Where it cannot be linked there is one means less, which `check` says. */
+static int link_sockops(const struct instance *instance, struct weir_bpf *skel, __u32 *can,
+			struct err *err)
+{
+	int fd = bpf_program__fd(skel->progs.weir_sockops);
+	_cleanup_close_ int link = fd < 0 ? -1 : hook_sockops_link(fd);
+
+	if (fd < 0)
+		return 0;
+	if (link < 0) {
+		log_debug("sockets are not paced: root of cgroup v2: %s", strerror(-link));
+		return 0;
+	}
+	*can |= WEIR_CAN_SOCKET;
+	return pin_fd(instance, link, SOCKOPS_LINK, err);
+}
+
+int dp_create(const struct instance *instance, const struct dp_options *options, struct err *err)
+{
+	_cleanup_(skeleton_free) struct weir_bpf *skel = NULL;
+	__u32 max_flows = options->max_flows ? options->max_flows : DP_FLOWS_DEFAULT;
+	struct err ignored;
+	__u32 can = 0;
+	int rc;
+
+	if (instance_exists(instance))
+		return err_set(err, EEXIST, "%s: is there already", instance->dir);
+	rc = instance_remove_pins(instance, err);
+	if (!rc)
+		rc = load_what_works(instance->netns_cookie, max_flows, &skel, err);
+	if (rc)
+		return rc;
+	rc = instance_sign(instance, err);
+	if (!rc)
+		rc = pin_maps(instance, skel, err);
+	if (!rc)
+		rc = link_sockops(instance, skel, &can, err);
+	if (!rc)
+		rc = first_policy(instance, can, err);
+	if (!rc)
+		rc = start_timer(skel, err);
+	if (!rc)
+		rc = pin_programs(instance, skel, err);
+	if (rc)
+		instance_remove_pins(instance, &ignored);
+	return rc;
+}
+
+/* A fresh descriptor of a pin; -ENOENT where this kernel had not taken the program. */
+static int get_pin(const struct instance *instance, const char *name)
+{
+	char path[320];
+	int fd, rc = instance_path(instance, name, path, sizeof(path));
+
+	if (rc)
+		return rc;
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+int dp_program_fd(const struct instance *instance, enum weir_hook hook, bool l3, struct err *err)
+{
+	const char *name = hook_programs[hook][l3];
+	int fd = get_pin(instance, name);
+
+	if (fd < 0)
+		return err_set(err, -fd, "%s/%s: %s", instance->dir, name, strerror(-fd));
+	return fd;
+}
+
+static int walk(int prog_fd)
+{
+	_cleanup_close_ int iter = hook_iterator_open(prog_fd);
+	char buf[4096];
+	ssize_t n;
+
+	if (iter < 0)
+		return iter;
+	do {
+		n = read(iter, buf, sizeof(buf));
+	} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	return n < 0 ? -errno : 0;
+}
+
+int dp_sockets_walk(const struct instance *instance, struct err *err)
+{
+	_cleanup_close_ int fd = get_pin(instance, WALK_PROGRAM);
+	int back, left, rc;
+
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return err_set(err, -fd, "%s/" WALK_PROGRAM ": %s", instance->dir, strerror(-fd));
+	rc = instance_enter(instance, &back, err);
+	if (rc)
+		return rc;
+	rc = walk(fd);
+	left = instance_leave(back);
+	if (rc)
+		return err_set(err, -rc, "cannot walk the sockets: %s", strerror(-rc));
+	return left ? err_set(err, -left, "cannot go back to our network namespace") : 0;
+}
+
+int dp_sockets_release(const struct instance *instance, struct err *err)
+{
+	struct err ignored;
+	int rc = maps_walk_mode(instance, MAPS_WALK_RELEASE, err);
+
+	if (rc)
+		return rc;
+	rc = dp_sockets_walk(instance, err);
+	maps_walk_mode(instance, MAPS_WALK_FOLLOW, rc ? &ignored : err);
+	return rc;
+}
+
+int dp_destroy(const struct instance *instance, struct err *err)
+{
+	char path[320];
+	int rc = instance_path(instance, SOCKOPS_LINK, path, sizeof(path));
+
+	/* first no new sockets, then the old ones their own pacing, then the maps that know it */
+	if (!rc && unlink(path) && errno != ENOENT)
+		rc = -errno;
+	if (rc)
+		return err_set(err, -rc, "%s: cannot remove it: %s", path, strerror(-rc));
+	rc = dp_sockets_release(instance, err);
+	if (rc)
+		log_note("%s: sockets keep the pacing that they have: %s", instance->name, err->text);
+	return instance_remove_pins(instance, err);
+}

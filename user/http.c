@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * http.c: routes, replies and streams over libevent's evhttp. Bounded: header and body sizes,
+ * time-outs, the number of streams, what a slow reader may have waiting. Knows no map and no
+ * class.
+ */
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <jansson.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include "http.h"
+#include "quantity.h"
+
+#define ROUTES_MAX 32
+#define STREAMS_MAX 256
+#define HEADERS_MAX 8192
+#define TIMEOUT_S 10
+#define BEHIND_MAX (256 << 10)		/* a stream with more waiting is skipped */
+
+struct route {
+	char path[64];
+	http_handler handler;
+	void *arg;
+};
+
+struct http_stream {
+	struct http *http;
+	struct evhttp_request *request;
+	struct evhttp_connection *connection;
+	void (*gone)(struct http_stream *stream, void *arg);
+	void *arg;
+	struct http_stream *next;
+};
+
+struct http {
+	struct evhttp *server;
+	struct route routes[ROUTES_MAX];
+	unsigned int n_routes, n_streams;
+	struct http_stream *streams;
+};
+
+int http_address_parse(const char *words, struct http_address *ret, struct err *err)
+{
+	const char *colon = strrchr(words, ':'), *port = colon ? colon + 1 : words;
+	struct http_address address = { .host = "127.0.0.1" };
+	size_t n = colon ? colon - words : 0;
+	struct err ignored;
+	__u64 value;
+
+	if (quantity_count(port, 0, 65535, &value, &ignored))
+		return err_set(err, EINVAL, "listen '%s': want ADDR:PORT, such as 127.0.0.1:9000",
+			       words);
+	if (n && words[0] == '[' && words[n - 1] == ']') {
+		words++;
+		n -= 2;
+	} else if (n && memchr(words, ':', n)) {
+		return err_set(err, EINVAL, "listen '%s': want an IPv6 address as [ADDR]:PORT", words);
+	}
+	if (n >= sizeof(address.host))
+		return err_set(err, EINVAL, "listen '%.80s': the address is too long", words);
+	if (n)
+		snprintf(address.host, sizeof(address.host), "%.*s", (int)n, words);
+	address.port = value;
+	*ret = address;
+	return 0;
+}
+
+/* small answers at once, and none is held back for the next */
+static void no_delay(struct evhttp_connection *connection)
+{
+	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection)), on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static const struct route *route_find(const struct http *http, const char *path)
+{
+	const struct route *best = NULL;
+
+	for (unsigned int i = 0; i < http->n_routes; i++) {
+		const struct route *route = &http->routes[i];
+		size_t n = strlen(route->path);
+		bool below = n && route->path[n - 1] == '/' && n > 1;
+
+		if (below ? !strncmp(path, route->path, n) : !strcmp(path, route->path))
+			best = !best || n > strlen(best->path) ? route : best;
+	}
+	return best;
+}
+
+static void dispatch(struct evhttp_request *request, void *arg)
+{
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
+	const char *encoded = uri ? evhttp_uri_get_path(uri) : NULL;
+	_cleanup_free_ char *path = evhttp_uridecode(encoded && *encoded ? encoded : "/", 0, NULL);
+	const struct http *http = arg;
+	const struct route *route = path ? route_find(http, path) : NULL;
+
+	no_delay(evhttp_request_get_connection(request));
+	if (!route)
+		http_reply_error(request, 404, "no such page");
+	else
+		route->handler(request, path + strlen(route->path), route->arg);
+}
+
+int http_open(struct http **ret, struct event_base *base, const char *listen, struct err *err)
+{
+	struct http_address address;
+	struct http *http;
+	int r = http_address_parse(listen, &address, err);
+
+	if (r)
+		return r;
+	http = calloc(1, sizeof(*http));
+	if (http)
+		http->server = evhttp_new(base);
+	if (!http || !http->server) {
+		free(http);
+		return err_set(err, ENOMEM, "out of memory");
+	}
+	evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_max_headers_size(http->server, HEADERS_MAX);
+	evhttp_set_max_body_size(http->server, 0);
+	evhttp_set_timeout(http->server, TIMEOUT_S);
+	evhttp_set_gencb(http->server, dispatch, http);
+	errno = 0;
+	if (evhttp_bind_socket(http->server, address.host, address.port)) {
+		r = errno ? errno : EADDRNOTAVAIL;
+		http_close(http);
+		return err_set(err, r, "listen %s port %u: %s", address.host, address.port,
+			       strerror(r));
+	}
+	*ret = http;
+	return 0;
+}
+
+static void stream_free(struct http_stream *stream)
+{
+	struct http_stream **at = &stream->http->streams;
+
+	while (*at != stream)
+		at = &(*at)->next;
+	*at = stream->next;
+	stream->http->n_streams--;
+	if (stream->gone)
+		stream->gone(stream, stream->arg);
+	free(stream);
+}
+
+void http_close(struct http *http)
+{
+	if (!http)
+		return;
+	while (http->streams) {
+		evhttp_connection_set_closecb(http->streams->connection, NULL, NULL);
+		stream_free(http->streams);
+	}
+	if (http->server)
+		evhttp_free(http->server);
+	free(http);
+}
+
+int http_route(struct http *http, const char *path, http_handler handler, void *arg)
+{
+	struct route *route = &http->routes[http->n_routes];
+
+	if (http->n_routes == ROUTES_MAX || strlen(path) >= sizeof(route->path))
+		return -ENOSPC;
+	snprintf(route->path, sizeof(route->path), "%s", path);
+	route->handler = handler;
+	route->arg = arg;
+	http->n_routes++;
+	return 0;
+}
+
+static void headers(struct evhttp_request *request, const char *type)
+{
+	struct evkeyvalq *out = evhttp_request_get_output_headers(request);
+
+	evhttp_add_header(out, "Content-Type", type);
+	evhttp_add_header(out, "Cache-Control", "no-store");
+	evhttp_add_header(out, "X-Content-Type-Options", "nosniff");
+}
+
+void http_reply(struct evhttp_request *request, int status, const char *type,
+		struct evbuffer *body)
+{
+	headers(request, type);
+	evhttp_send_reply(request, status, NULL, body);
+}
+
+void http_reply_text(struct evhttp_request *request, int status, const char *type,
+		     const char *text)
+{
+	struct evbuffer *body = evbuffer_new();
+
+	if (body)
+		evbuffer_add(body, text, strlen(text));
+	http_reply(request, status, type, body);
+	if (body)
+		evbuffer_free(body);
+}
+
+void http_reply_error(struct evhttp_request *request, int status, const char *text)
+{
+	json_t *json = json_pack("{s:s}", "error", text);
+	_cleanup_free_ char *body = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	http_reply_text(request, status, "application/json", body ? body : "{}");
+	json_decref(json);
+}
+
+bool http_query_has(struct evhttp_request *request, const char *key)
+{
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
+	const char *query = uri ? evhttp_uri_get_query(uri) : NULL;
+	struct evkeyvalq pairs;
+	bool has;
+
+	if (!query || !strcmp(query, key))
+		return query;
+	if (evhttp_parse_query_str(query, &pairs))
+		return false;
+	has = evhttp_find_header(&pairs, key);
+	evhttp_clear_headers(&pairs);
+	return has;
+}
+
+static void closed(struct evhttp_connection *connection, void *arg)
+{
+	stream_free(arg);
+}
+
+struct http_stream *http_stream_open(struct http *http, struct evhttp_request *request,
+				     void (*gone)(struct http_stream *stream, void *arg), void *arg)
+{
+	struct http_stream *stream = NULL;
+
+	if (http->n_streams < STREAMS_MAX)
+		stream = calloc(1, sizeof(*stream));
+	if (!stream) {
+		http_reply_error(request, 503, "too many streams");
+		return NULL;
+	}
+	*stream = (struct http_stream){
+		.http = http, .request = request, .gone = gone, .arg = arg,
+		.connection = evhttp_request_get_connection(request), .next = http->streams,
+	};
+	http->streams = stream;
+	http->n_streams++;
+	headers(request, "text/event-stream");
+	evhttp_connection_set_closecb(stream->connection, closed, stream);
+	/* silence is no reason to end it */
+	evhttp_connection_set_timeout(stream->connection, 0);
+	evhttp_send_reply_start(request, 200, NULL);
+	return stream;
+}
+
+void http_stream_send(struct http_stream *stream, const char *data, size_t size)
+{
+	struct bufferevent *io = evhttp_connection_get_bufferevent(stream->connection);
+	struct evbuffer *chunk;
+
+	if (evbuffer_get_length(bufferevent_get_output(io)) > BEHIND_MAX)
+		return;
+	chunk = evbuffer_new();
+	if (!chunk)
+		return;
+	evbuffer_add(chunk, "data: ", 6);
+	evbuffer_add(chunk, data, size);
+	evbuffer_add(chunk, "\n\n", 2);
+	evhttp_send_reply_chunk(stream->request, chunk);
+	evbuffer_free(chunk);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * log.h: one line on stderr, "weir: ..." in front, control characters escaped. Errors and notes
+ * always show; debug (and with it libbpf's own messages) only with WEIR_LOG=debug.
+ */
+#ifndef WEIR_LOG_H
+#define WEIR_LOG_H
+
+#include <stdarg.h>
+#include <bpf/libbpf.h>
+
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A line on the terminal that the next one overwrites; nothing where stderr is no terminal. */
+void log_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_progress_end(void);
+
+/* for libbpf_set_print(): one level down, its warnings are our debug */
+int log_libbpf(enum libbpf_print_level level, const char *format, va_list args);
+
+#endif

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loop.c: the agent: takes its name's lock, enters its namespace, opens what it reads and writes,
+ * gives up what it does not need, and then turns: every interval a step of all controllers.
+ * Survives a detach and an attach. What it leaves behind are leases that run out.
+ */
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include "caps.h"
+#include "http.h"
+#include "log.h"
+#include "loop.h"
+#include "notify.h"
+#include "push.h"
+#include "repair.h"
+#include "serve.h"
+#include "steer.h"
+#include "watch.h"
+
+#define SETTLE_MS 50			/* news of devices come in bursts */
+#define LOOK_NS 1000000000ULL		/* is the instance still the same? */
+
+enum { EV_STEP, EV_PUSH, EV_WATCH, EV_REPAIR, EV_WATCHDOG, EV_TERM, EV_INT, EV_HUP, EV_N };
+
+struct loop {
+	struct context *context;
+	const struct loop_options *options;
+	struct instance instance;
+	bool entered;
+	int back_fd, lock_fd, push_fd;
+	struct event_base *base;
+	struct event *events[EV_N];
+	struct maps maps;
+	struct steer steer;
+	struct tell tell;
+	struct repair *repair;
+	struct watch *watch;
+	struct http *http;
+	struct serve *serve;
+	ino_t seen;			/* of the instance's pin; 0: none */
+	__u64 next_look_ns;
+	int failed;			/* the last step's error, told already */
+};
+
+static __u64 clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* one agent for each instance: the lock is the kernel's, so that it ends with its holder */
+static int lock_name(struct loop *loop, struct err *err)
+{
+	char path[128], pid[16] = "";
+	ssize_t n;
+
+	if (mkdir(PUSH_DIR, 0755) && errno != EEXIST)
+		return err_set(err, errno, PUSH_DIR ": cannot make it: %s", strerror(errno));
+	snprintf(path, sizeof(path), PUSH_DIR "/%s.lock", loop->instance.name);
+	loop->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (loop->lock_fd < 0)
+		return err_set(err, errno, "%s: %s", path, strerror(errno));
+	if (flock(loop->lock_fd, LOCK_EX | LOCK_NB)) {
+		n = pread(loop->lock_fd, pid, sizeof(pid) - 1, 0);
+		pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
+		return err_set(err, EBUSY, "%s: an agent is running already (process %s)",
+			       loop->instance.name, pid[0] ? pid : "unknown");
+	}
+	n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	if (ftruncate(loop->lock_fd, 0) || pwrite(loop->lock_fd, pid, n, 0) != n)
+		return err_set(err, errno, "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+static void policy_read(struct loop *loop)
+{
+	struct steer *steer = &loop->steer;
+	struct err err = {};
+	int r = maps_policy_load(&loop->maps, steer->policy, &err);
+
+	if (!r)
+		r = steer_policy(steer, clock_ns(), &err);
+	if (r)
+		log_note("%s", err.text);
+}
+
+static void instance_lost(struct loop *loop)
+{
+	if (!loop->steer.maps)
+		return;
+	backlog_close(loop->steer.backlog);
+	loop->steer.backlog = NULL;
+	loop->steer.maps = NULL;
+	maps_close(&loop->maps);
+}
+
+/* the pins may have gone, or be those of another attach */
+static void instance_look(struct loop *loop)
+{
+	char path[320];
+	struct stat st;
+	struct err err = {};
+	ino_t now = 0;
+
+	instance_path(&loop->instance, INSTANCE_MARKER, path, sizeof(path));
+	if (!stat(path, &st))
+		now = st.st_ino;
+	if (now == loop->seen)
+		return;
+	if (loop->seen)
+		log_note("%s: %s", loop->instance.name, now ? "was attached anew" :
+			 "nothing is attached any more; waiting for `weir attach`");
+	instance_lost(loop);
+	loop->seen = now;
+	if (!now)
+		return;
+	if (maps_open(&loop->maps, &loop->instance, &err)) {
+		log_note("%s", err.text);
+		loop->seen = 0;
+		return;
+	}
+	loop->steer.maps = &loop->maps;
+	memset(loop->steer.classes, 0, WEIR_MAX_CLASSES * sizeof(*loop->steer.classes));
+	loop->steer.policy->generation = 0;
+	tell_start(&loop->tell, &loop->maps);
+	policy_read(loop);
+	repair_check(loop->repair, &loop->instance, loop->context->netns);
+}
+
+static void on_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+	__u64 now_ns = clock_ns();
+	__u32 generation;
+	int r;
+
+	if (now_ns >= loop->next_look_ns) {
+		loop->next_look_ns = now_ns + LOOK_NS;
+		instance_look(loop);
+	}
+	if (!loop->steer.maps)
+		return;
+	r = maps_generation(&loop->maps, &generation);
+	if (!r && generation != loop->steer.policy->generation)
+		policy_read(loop);
+	if (!r)
+		r = steer_step(&loop->steer, now_ns);
+	if (r && r != loop->failed)
+		log_error("%s: a step failed: %s", loop->instance.name, strerror(-r));
+	loop->failed = r;
+	if (loop->serve)
+		serve_step(loop->serve, now_ns);
+}
+
+static void on_push(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+
+	push_read(fd, loop->steer.signals, clock_ns());
+}
+
+static void on_watch(evutil_socket_t fd, short what, void *arg)
+{
+	const struct timeval settle = { .tv_usec = SETTLE_MS * 1000 };
+	struct loop *loop = arg;
+
+	if (watch_read(loop->watch) && !evtimer_pending(loop->events[EV_REPAIR], NULL))
+		evtimer_add(loop->events[EV_REPAIR], &settle);
+}
+
+static void on_repair(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+
+	if (loop->steer.maps)
+		repair_check(loop->repair, &loop->instance, loop->context->netns);
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	notify_send("WATCHDOG=1");
+}
+
+static void on_end(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+
+	notify_send("STOPPING=1");
+	log_note("%s: the agent ends; what it has set holds for %llu s more", loop->instance.name,
+		 STEER_LEASE_NS / 1000000000);
+	event_base_loopbreak(loop->base);
+}
+
+/* the file in place of the policy in force; a bad one changes nothing */
+static int conf_apply(struct loop *loop)
+{
+	struct context context = { .netns = loop->context->netns };
+	char *words[] = { (char *)loop->options->conf, NULL };
+
+	if (!loop->options->conf || cmd_apply(&context, 1, words) == CMD_DONE)
+		return 0;
+	return err_set(&loop->context->err, EINVAL, "%s", context.err.text);
+}
+
+static void on_hup(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+
+	notify_send("RELOADING=1");
+	if (conf_apply(loop))
+		log_error("%s; the policy stays as it is", loop->context->err.text);
+	else
+		log_note("%s: read again", loop->options->conf ? loop->options->conf : "the policy");
+	loop->context->err.text[0] = '\0';
+	if (loop->steer.maps)
+		policy_read(loop);
+	notify_send("READY=1");
+}
+
+static int events_make(struct loop *loop)
+{
+	const struct {
+		int fd;
+		short what;
+		event_callback_fn fn;
+	} table[EV_N] = {
+		[EV_STEP] = { -1, EV_PERSIST, on_step },
+		[EV_PUSH] = { loop->push_fd, EV_READ | EV_PERSIST, on_push },
+		[EV_WATCH] = { watch_fd(loop->watch), EV_READ | EV_PERSIST, on_watch },
+		[EV_REPAIR] = { -1, 0, on_repair },
+		[EV_WATCHDOG] = { -1, EV_PERSIST, on_watchdog },
+		[EV_TERM] = { SIGTERM, EV_SIGNAL | EV_PERSIST, on_end },
+		[EV_INT] = { SIGINT, EV_SIGNAL | EV_PERSIST, on_end },
+		[EV_HUP] = { SIGHUP, EV_SIGNAL | EV_PERSIST, on_hup },
+	};
+	const struct timeval step = { .tv_usec = CONTROL_INTERVAL_MIN_NS / 1000 };
+	__u64 watchdog_us = notify_watchdog_us() / 2;
+	const struct timeval alive = { watchdog_us / 1000000, watchdog_us % 1000000 };
+
+	for (unsigned int i = 0; i < EV_N; i++) {
+		const struct timeval *wait = i == EV_STEP ? &step : i == EV_WATCHDOG ? &alive : NULL;
+
+		loop->events[i] = event_new(loop->base, table[i].fd, table[i].what, table[i].fn, loop);
+		if (!loop->events[i])
+			return -ENOMEM;
+		if (i == EV_REPAIR || (i == EV_WATCHDOG && !watchdog_us))
+			continue;
+		if (event_add(loop->events[i], wait))
+			return -EIO;
+	}
+	return 0;
+}
+
+static int base_make(struct loop *loop)
+{
+	struct event_config *config = event_config_new();
+
+	if (config)
+		event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+	loop->base = config ? event_base_new_with_config(config) : NULL;
+	event_config_free(config);
+	return loop->base ? 0 : -ENOMEM;
+}
+
+static int http_make(struct loop *loop, struct err *err)
+{
+	int r;
+
+	if (!loop->options->listen)
+		return 0;
+	r = http_open(&loop->http, loop->base, loop->options->listen, err);
+	if (!r) {
+		r = serve_open(&loop->serve, loop->http, &loop->steer);
+		if (r)
+			err_set(err, -r, "cannot serve: %s", strerror(-r));
+	}
+	return r;
+}
+
+static int loop_open(struct loop *loop, struct err *err)
+{
+	int r = lock_name(loop, err);
+
+	if (!r)
+		r = instance_enter(&loop->instance, &loop->back_fd, err);
+	if (r)
+		return r;
+	r = base_make(loop);
+	loop->repair = repair_new();
+	loop->steer.remotes = r ? NULL : remotes_new(loop->base);
+	if (r || !loop->repair || !loop->steer.remotes)
+		return err_set(err, ENOMEM, "out of memory");
+	loop->steer.instance = &loop->instance;
+	loop->steer.tell = &loop->tell;
+	loop->steer.observe = loop->options->observe;
+	loop->steer.serve = loop->options->listen;
+	loop->tell.json = loop->context->json;
+	r = steer_init(&loop->steer, err);
+	if (!r)
+		r = conf_apply(loop);
+	if (!r)
+		r = watch_open(&loop->watch, err);
+	if (!r)
+		r = http_make(loop, err);
+	if (r)
+		return r;
+	loop->push_fd = push_open(loop->instance.name, err);
+	if (loop->push_fd < 0)
+		return loop->push_fd;
+	r = events_make(loop);
+	return r ? err_set(err, -r, "event loop: %s", strerror(-r)) : 0;
+}
+
+static void loop_close(struct loop *loop)
+{
+	char path[128];
+
+	if (loop->push_fd >= 0 && !push_path(loop->instance.name, path, sizeof(path)))
+		unlink(path);
+	closep(&loop->push_fd);
+	http_close(loop->http);
+	serve_close(loop->serve);
+	remotes_free(loop->steer.remotes);
+	watch_close(loop->watch);
+	repair_free(loop->repair);
+	for (unsigned int i = 0; i < EV_N; i++)
+		if (loop->events[i])
+			event_free(loop->events[i]);
+	if (loop->base)
+		event_base_free(loop->base);
+	instance_lost(loop);
+	steer_free(&loop->steer);
+	closep(&loop->lock_fd);
+	closep(&loop->back_fd);
+	instance_close(&loop->instance);
+}
+
+int loop_run(struct context *context, const struct loop_options *options)
+{
+	struct loop loop = {
+		.context = context, .options = options, .back_fd = -1, .lock_fd = -1, .push_fd = -1,
+	};
+	int r = instance_open(&loop.instance, context->netns, false, &context->err);
+
+	if (r)
+		return r;
+	r = loop_open(&loop, &context->err);
+	/* programs are loaded before the capabilities to do so would be missed */
+	if (!r) {
+		instance_look(&loop);
+		if (!loop.steer.maps)
+			r = err_set(&context->err, ENOENT, "%s: nothing is attached: want `weir "
+				    "attach DEV` first", loop.instance.name);
+	}
+	if (!r)
+		r = caps_drop(context->netns, &context->err);
+	if (!r) {
+		log_note("%s: the agent runs%s", loop.instance.name,
+			 options->observe ? "; it observes and changes nothing" : "");
+		notify_send("READY=1\nSTATUS=running");
+		event_base_dispatch(loop.base);
+	}
+	loop_close(&loop);
+	return r;
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * main.c: the options before the command, the choice of the command, the exit status. Knows no
+ * command from inside.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include "help.h"
+#include "log.h"
+
+/* a closed stdin, stdout or stderr must not become a map: fill them with what cannot be written */
+static int descriptors_fill(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDONLY);
+		if (fd < 0)
+			return -errno;
+	} while (fd <= STDERR_FILENO);
+	close(fd);
+	return 0;
+}
+
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "help") || !strcmp(word, "-h") || !strcmp(word, "--help");
+}
+
+/* takes -j out of the words wherever it stands; no value begins that way */
+static int take_json(struct context *context, int argc, char **argv)
+{
+	int kept = 0;
+
+	for (int i = 0; i < argc; i++) {
+		if (!strcmp(argv[i], "-j") || !strcmp(argv[i], "--json"))
+			context->json = true;
+		else
+			argv[kept++] = argv[i];
+	}
+	argv[kept] = NULL;
+	return kept;
+}
+
+/* takes the options before the command; the words that are left */
+static int options(struct context *context, int argc, char ***argv)
+{
+	while (argc && (*argv)[0][0] == '-' && !is_help((*argv)[0])) {
+		const char *option = (*argv)[0];
+
+		if (strcmp(option, "-n"))
+			return err_set(&context->err, EINVAL, "unknown option '%s'; want -n NETNS or "
+				       "-j", option);
+		if (argc < 2)
+			return err_set(&context->err, EINVAL, "-n: a value is missing; want a name "
+				       "as `ip netns` knows it");
+		context->netns = (*argv)[1];
+		argc -= 2;
+		*argv += 2;
+	}
+	return argc;
+}
+
+static int run(struct context *context, int argc, char **argv)
+{
+	const struct command *command;
+
+	argc = options(context, take_json(context, argc, argv), &argv);
+	if (argc < 0)
+		return CMD_USAGE;
+	if (!argc) {
+		help_run(context, 0, NULL);
+		return CMD_USAGE;
+	}
+	if (is_help(argv[0]))
+		return help_run(context, argc - 1, argv + 1);
+	command = help_command(argv[0], &context->err);
+	if (!command)
+		return CMD_USAGE;
+	if (argc == 2 && is_help(argv[1]))
+		return help_run(context, 1, argv);
+	return command->run(context, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	struct context context = {};
+	int status;
+
+	if (descriptors_fill())
+		return CMD_FAILED;
+	/* a reader that goes away must not end a change half-way */
+	signal(SIGPIPE, SIG_IGN);
+	libbpf_set_print(log_libbpf);
+	status = run(&context, argc - 1, argv + 1);
+	if (context.err.text[0])
+		log_error("%s", context.err.text);
+	if (fflush(stdout) == EOF && status == CMD_DONE) {
+		if (errno != EPIPE)
+			log_error("cannot write the output: %s", strerror(errno));
+		status = CMD_FAILED;
+	}
+	return status;
+}

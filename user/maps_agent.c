@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * maps_agent.c: the maps that the agent writes (leases, steering, decisions) and what it reads
+ * with every step. With maps.c the only module that calls bpf_map_*.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "maps.h"
+
+static int get(int fd, __u32 index, void *value)
+{
+	return bpf_map_lookup_elem(fd, &index, value) ? -errno : 0;
+}
+
+static int put(int fd, __u32 index, const void *value)
+{
+	return bpf_map_update_elem(fd, &index, value, BPF_ANY) ? -errno : 0;
+}
+
+static int put_many(int fd, const __u32 *slots, const void *values, unsigned int n)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+
+	return n && bpf_map_update_batch(fd, slots, values, &n, &opts) ? -errno : 0;
+}
+
+int maps_leases_put(const struct maps *maps, const __u32 *slots, const struct weir_lease *leases,
+		    unsigned int n)
+{
+	return put_many(maps->leases, slots, leases, n);
+}
+
+int maps_steering_put(const struct maps *maps, const __u32 *slots,
+		      const struct weir_decision *decisions, unsigned int n)
+{
+	return put_many(maps->steering, slots, decisions, n);
+}
+
+int maps_class_states(const struct maps *maps, const __u32 *slots,
+		      struct weir_class_state *ret_states, unsigned int n)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < n && !r; i++)
+		r = get(maps->class_state, slots[i], &ret_states[i]);
+	return r;
+}
+
+int maps_steering_get(const struct maps *maps, unsigned int slot, struct weir_decision *ret)
+{
+	return get(maps->steering, slot, ret);
+}
+
+int maps_decision_put(const struct maps *maps, const struct weir_decision *decision)
+{
+	return put(maps->decisions, decision->seq % WEIR_DECISIONS, decision);
+}
+
+int maps_decision_get(const struct maps *maps, __u64 seq, struct weir_decision *ret)
+{
+	struct weir_decision decision;
+	int r = get(maps->decisions, seq % WEIR_DECISIONS, &decision);
+
+	if (!r && decision.seq != seq)
+		r = -ENOENT;
+	if (!r)
+		*ret = decision;
+	return r;
+}
+
+int maps_decision_last(const struct maps *maps, __u64 *ret_seq)
+{
+	struct weir_decision decision;
+	__u64 last = 0;
+
+	for (__u32 i = 0; i < WEIR_DECISIONS; i++) {
+		int r = get(maps->decisions, i, &decision);
+
+		if (r)
+			return r;
+		if (decision.seq > last)
+			last = decision.seq;
+	}
+	*ret_seq = last;
+	return 0;
+}
+
+int maps_generation(const struct maps *maps, __u32 *ret)
+{
+	struct weir_control control;
+	int r = get(maps->control, 0, &control);
+
+	if (!r)
+		*ret = control.generation;
+	return r;
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * opts.c: walks KEY VALUE words by a table of keys. Owns the checks that every command shares
+ * (unknown, twice, missing, later); what a value means is the table's. Pure.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include "opts.h"
+
+#define WORD_MAX 32			/* no known word is longer */
+#define KEYS_MAX 64
+#define WORDS_BYTES 256
+
+static unsigned int least(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
+/* edits between two words, a swap of neighbours counting as one (optimal string alignment) */
+static unsigned int distance(const char *a, const char *b)
+{
+	unsigned int rows[3][WORD_MAX + 1], la = strlen(a), lb = strlen(b);
+	unsigned int *before = rows[0], *last = rows[1], *now = rows[2], *spare;
+
+	if (la > WORD_MAX || lb > WORD_MAX)
+		return WORD_MAX;
+	for (unsigned int j = 0; j <= lb; j++)
+		last[j] = j;
+	for (unsigned int i = 1; i <= la; i++) {
+		now[0] = i;
+		for (unsigned int j = 1; j <= lb; j++) {
+			now[j] = least(least(last[j] + 1, now[j - 1] + 1),
+				       last[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				now[j] = least(now[j], before[j - 2] + 1);
+		}
+		spare = before;
+		before = last;
+		last = now;
+		now = spare;
+	}
+	return last[lb];
+}
+
+const char *opts_nearest(const char *word, const char *const *names, unsigned int n,
+			 size_t stride)
+{
+	const char *best = NULL;
+	unsigned int best_distance = WORD_MAX, d;
+
+	for (unsigned int i = 0; i < n; i++) {
+		const char *name = *(const char *const *)((const char *)names + i * stride);
+		size_t length = strlen(word);
+
+		d = distance(word, name);
+		/* half a word is near, too: "flow" for "flow-rate" */
+		if (length >= 2 && !strncmp(word, name, length))
+			d = 1;
+		if (d < best_distance && d <= 1 + least(length, strlen(name)) / 3) {
+			best_distance = d;
+			best = name;
+		}
+	}
+	return best;
+}
+
+int opts_choice(const char *word, const char *const *choices, struct err *err)
+{
+	char list[256] = "";
+	unsigned int n = 0;
+	size_t at = 0;
+
+	for (; choices[n]; n++) {
+		if (!strcmp(word, choices[n]))
+			return n;
+		if (at < sizeof(list))
+			at += snprintf(list + at, sizeof(list) - at, "%s%s",
+				       !n ? "" : choices[n + 1] ? ", " : " or ", choices[n]);
+	}
+	return err_set(err, EINVAL, "'%s': want %s", word, list);
+}
+
+static const struct opts_key *key_find(const struct opts_key *keys, unsigned int n_keys,
+				       const char *word, struct err *err)
+{
+	const char *nearest;
+
+	for (unsigned int i = 0; i < n_keys; i++)
+		if (!strcmp(keys[i].name, word))
+			return &keys[i];
+	nearest = opts_nearest(word, &keys->name, n_keys, sizeof(*keys));
+	if (nearest)
+		err_set(err, EINVAL, "unknown word '%s'; did you mean '%s'?", word, nearest);
+	else
+		err_set(err, EINVAL, "unknown word '%s'", word);
+	return NULL;
+}
+
+/* words that are one value, with a blank between them */
+static int join(char *const *argv, int n, char joined[WORDS_BYTES], struct err *err)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < n && n > 1; i++) {
+		at += snprintf(joined + at, WORDS_BYTES - at, "%s%s", i ? " " : "", argv[i]);
+		if (at >= WORDS_BYTES)
+			return err_set(err, EINVAL, "'%.80s': too long", argv[i]);
+	}
+	return 0;
+}
+
+int opts_parse(const struct opts_key *keys, unsigned int n_keys, int argc, char *const *argv,
+	       void *target, struct err *err)
+{
+	bool seen[KEYS_MAX] = {};
+	char joined[WORDS_BYTES];
+	int r, n = 1;
+
+	for (int i = 0; i < argc; i += 1 + n) {
+		const struct opts_key *key = key_find(keys, n_keys, argv[i], err);
+
+		if (!key)
+			return -EINVAL;
+		if (key->flags & OPTS_LATER)
+			return err_set(err, EINVAL, "%s: not in this version of weir", key->name);
+		if (seen[key - keys])
+			return err_set(err, EINVAL, "%s: given twice", key->name);
+		seen[key - keys] = true;
+		if (i + 1 == argc)
+			return err_set(err, EINVAL, "%s: a value is missing; want %s", key->name,
+				       key->value);
+		n = key->words ? key->words(argc - i - 1, argv + i + 1) : 1;
+		r = join(argv + i + 1, n, joined, err);
+		if (!r)
+			r = key->set(key, n > 1 ? joined : argv[i + 1], target, err);
+		if (r) {
+			err_prefix(err, "%s ", key->name);
+			return r;
+		}
+	}
+	return 0;
+}

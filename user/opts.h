@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * opts.h: words as typed tables. A command's keys are a table; parsing, help, completion and the
+ * nearest known word for a wrong one all come from it. Pure: no libbpf, no clock, no log.
+ */
+#ifndef WEIR_OPTS_H
+#define WEIR_OPTS_H
+
+#include <linux/types.h>
+#include "util.h"
+
+#define OPTS_LATER 0x01			/* known, but not in this version: refused so */
+
+struct opts_text {			/* what a key's get() writes to */
+	char text[2048];
+};
+
+struct opts_key {
+	const char *name;
+	const char *value;		/* of help: "RATE|none" */
+	const char *help;
+	const char *const *choices;	/* NULL-terminated: words that are accepted as they are */
+	unsigned int flags;		/* OPTS_* */
+	/* takes a word into the target; the error is about the word alone */
+	int (*set)(const struct opts_key *key, const char *word, void *target, struct err *err);
+	/* how many of the words that follow are the value, joined by blanks; NULL: one */
+	unsigned int (*words)(int argc, char *const *argv);
+	/* the word that set() would take to get there; 0 when there is nothing to say */
+	int (*get)(const struct opts_key *key, const void *target, struct opts_text *ret);
+	/* what generic set() and get() functions go by */
+	size_t offset;			/* of the field in the target */
+	__u64 min, max;
+	__u32 bit;			/* the field's flag, where it has one */
+	__u32 set_bit;			/* says that the user gave it; the word "default" clears it */
+};
+
+/*
+ * Takes KEY VALUE pairs up to the end. Refuses an unknown key (naming the nearest), a key given
+ * twice, a key without a value, and a key of a later version.
+ */
+int opts_parse(const struct opts_key *keys, unsigned int n_keys, int argc, char *const *argv,
+	       void *target, struct err *err);
+
+/* The index of word among the choices, or -EINVAL with an error that names them or the nearest. */
+int opts_choice(const char *word, const char *const *choices, struct err *err);
+
+/* The known word that is nearest to a wrong one, NULL when none is near. names are strided. */
+const char *opts_nearest(const char *word, const char *const *names, unsigned int n,
+			 size_t stride);
+
+#endif

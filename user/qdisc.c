@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * qdisc.c: rtnetlink for qdiscs and links. Replaces in one request, never deletes first: the
+ * device keeps a qdisc throughout. What weir puts at a root or a leaf carries handles of its own,
+ * by which it is known again; anything else is somebody's and stays.
+ */
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "qdisc.h"
+
+#define ROOT_HANDLE 0x6fff0000U			/* 6fff: */
+#define LEAF_HANDLE(n) ((0x7000U + (n)) << 16)	/* 7001: is below :1, and so on */
+#define LEAVES_MAX 4095U
+/* weir bounds its queue by time (drop-at); fq's packet limits must not come before */
+#define FQ_LIMIT 100000U
+#define FQ_FLOW_LIMIT 20000U
+#define MESSAGE_BYTES 2048
+#define ANSWER_BYTES 32768
+
+/* Classless, and their dumped options are what a request takes: these can be put back. */
+static const char *const plain_kinds[] = {
+	"noqueue", "pfifo_fast", "pfifo", "bfifo", "pfifo_head_drop", "fq_codel", "codel", "pie",
+	"fq_pie", "sfq",
+};
+
+struct qdisc {
+	__u32 handle, parent;
+	char kind[16];
+	__u16 len;
+	__u8 options[WEIR_QDISC_SAVE];
+	bool cut;				/* the options are longer than that */
+};
+
+struct qdisc_list {
+	__u32 ifindex;
+	struct qdisc *items;
+	size_t n;
+};
+
+static void list_free(struct qdisc_list *list)
+{
+	free(list->items);
+}
+
+static void mnl_close(struct mnl_socket **socket)
+{
+	if (*socket)
+		mnl_socket_close(*socket);
+}
+
+/* Sends and takes every answer. 0, or the kernel's -errno. */
+static int talk(struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
+{
+	_cleanup_(mnl_close) struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	_cleanup_free_ char *buf = malloc(ANSWER_BYTES);
+	unsigned int port;
+	ssize_t n;
+	int rc;
+
+	if (!buf)
+		return -ENOMEM;
+	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
+	port = mnl_socket_get_portid(nl);
+	nlh->nlmsg_seq = 1;
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	do {
+		n = mnl_socket_recvfrom(nl, buf, ANSWER_BYTES);
+		if (n < 0)
+			return -errno;
+		rc = mnl_cb_run(buf, n, nlh->nlmsg_seq, port, cb, arg);
+		if (rc < 0)
+			return -errno;
+	} while (rc > MNL_CB_STOP);
+	return 0;
+}
+
+static struct tcmsg *tc_request(void *buf, __u16 type, __u16 flags, __u32 ifindex)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct tcmsg *tcm;
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	tcm = mnl_nlmsg_put_extra_header(nlh, sizeof(*tcm));
+	tcm->tcm_ifindex = ifindex;
+	return tcm;
+}
+
+static int list_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct tcmsg *tcm = mnl_nlmsg_get_payload(nlh);
+	struct qdisc_list *list = arg;
+	const struct nlattr *attr;
+	struct qdisc *q;
+
+	if ((__u32)tcm->tcm_ifindex != list->ifindex)	/* old kernels dump every device */
+		return MNL_CB_OK;
+	q = realloc(list->items, (list->n + 1) * sizeof(*q));
+	if (!q) {
+		errno = ENOMEM;
+		return MNL_CB_ERROR;
+	}
+	list->items = q;
+	q += list->n++;
+	*q = (struct qdisc){ .handle = tcm->tcm_handle, .parent = tcm->tcm_parent };
+	mnl_attr_for_each(attr, nlh, sizeof(*tcm)) {
+		__u16 len = mnl_attr_get_payload_len(attr);
+
+		if (mnl_attr_get_type(attr) == TCA_KIND) {
+			snprintf(q->kind, sizeof(q->kind), "%s", mnl_attr_get_str(attr));
+		} else if (mnl_attr_get_type(attr) == TCA_OPTIONS) {
+			q->cut = len > sizeof(q->options);
+			q->len = q->cut ? 0 : len;
+			memcpy(q->options, mnl_attr_get_payload(attr), q->len);
+		}
+	}
+	return MNL_CB_OK;
+}
+
+static int list_get(__u32 ifindex, struct qdisc_list *list, struct err *err)
+{
+	char buf[MESSAGE_BYTES];
+	int rc;
+
+	*list = (struct qdisc_list){ .ifindex = ifindex };
+	tc_request(buf, RTM_GETQDISC, NLM_F_DUMP, ifindex);
+	rc = talk((struct nlmsghdr *)buf, list_cb, list);
+	return rc ? err_set(err, -rc, "ifindex %u: cannot list its qdiscs: %s", ifindex,
+			    strerror(-rc)) : 0;
+}
+
+static const struct qdisc *list_find(const struct qdisc_list *list, __u32 parent)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->items[i].parent == parent)
+			return &list->items[i];
+	return NULL;
+}
+
+static const struct qdisc *list_root(const struct qdisc_list *list)
+{
+	return list_find(list, TC_H_ROOT);
+}
+
+static bool is_leaf(const struct qdisc *q, const struct qdisc *root)
+{
+	return q != root && q->parent != TC_H_ROOT && q->parent != TC_H_CLSACT &&
+	       TC_H_MAJ(q->parent) == TC_H_MAJ(root->handle) && TC_H_MIN(q->parent);
+}
+
+static bool is_plain(const char *kind)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(plain_kinds); i++)
+		if (!strcmp(kind, plain_kinds[i]))
+			return true;
+	return false;
+}
+
+static bool is_edt(const struct qdisc *q)
+{
+	return !strcmp(q->kind, "fq") || !strcmp(q->kind, "etf");
+}
+
+static bool list_keeps_edt(const struct qdisc_list *list)
+{
+	const struct qdisc *root = list_root(list);
+	size_t leaves = 0;
+
+	if (!root)
+		return false;
+	if (strcmp(root->kind, "mq"))
+		return is_edt(root);
+	for (size_t i = 0; i < list->n; i++) {
+		if (!is_leaf(&list->items[i], root))
+			continue;
+		if (!is_edt(&list->items[i]))
+			return false;
+		leaves++;
+	}
+	return leaves;
+}
+
+/* options NULL: fq with weir's limits where the kind is fq, else none */
+static int put(__u32 ifindex, __u32 parent, __u32 handle, const char *kind, const void *options,
+	       __u16 len)
+{
+	char buf[MESSAGE_BYTES];
+	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+	struct tcmsg *tcm;
+
+	tcm = tc_request(buf, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, ifindex);
+	tcm->tcm_parent = parent;
+	tcm->tcm_handle = handle;
+	mnl_attr_put_strz(nlh, TCA_KIND, kind);
+	if (!options && !strcmp(kind, "fq")) {
+		struct nlattr *nest = mnl_attr_nest_start(nlh, TCA_OPTIONS);
+
+		mnl_attr_put_u32(nlh, TCA_FQ_PLIMIT, FQ_LIMIT);
+		mnl_attr_put_u32(nlh, TCA_FQ_FLOW_PLIMIT, FQ_FLOW_LIMIT);
+		mnl_attr_nest_end(nlh, nest);
+	} else if (len) {
+		mnl_attr_put(nlh, TCA_OPTIONS, len, options);
+	}
+	return talk(nlh, NULL, NULL);
+}
+
+static int del(__u32 ifindex, __u32 parent, __u32 handle)
+{
+	char buf[MESSAGE_BYTES];
+	struct tcmsg *tcm = tc_request(buf, RTM_DELQDISC, NLM_F_ACK, ifindex);
+
+	tcm->tcm_parent = parent;
+	tcm->tcm_handle = handle;
+	return talk((struct nlmsghdr *)buf, NULL, NULL);
+}
+
+static void note(struct weir_dev *dev, const char *kind, __u32 handle, const struct qdisc *options)
+{
+	snprintf(dev->qdisc_kind, sizeof(dev->qdisc_kind), "%s", kind);
+	dev->qdisc_handle = handle;
+	dev->qdisc_len = options ? options->len : 0;
+	memset(dev->qdisc_options, 0, sizeof(dev->qdisc_options));
+	if (options)
+		memcpy(dev->qdisc_options, options->options, options->len);
+}
+
+int qdisc_keeps_edt(__u32 ifindex, bool *ret_yes, struct err *err)
+{
+	_cleanup_(list_free) struct qdisc_list list;
+	int rc = list_get(ifindex, &list, err);
+
+	if (rc)
+		return rc;
+	*ret_yes = list_keeps_edt(&list);
+	return 0;
+}
+
+static int put_error(int rc, __u32 ifindex, struct err *err)
+{
+	if (rc == -ENOENT)
+		return err_set(err, ENOENT, "this kernel has no fq (module sch_fq)");
+	return err_set(err, -rc, "ifindex %u: cannot put fq there: %s", ifindex, strerror(-rc));
+}
+
+/* The leaves that must be replaced are of one plain kind with the same options, or it is -EBUSY. */
+static int check_leaves(const struct qdisc_list *list, const struct qdisc *root,
+			const struct qdisc **ret_first, struct err *err)
+{
+	const struct qdisc *first = NULL;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct qdisc *q = &list->items[i];
+
+		if (!is_leaf(q, root) || is_edt(q))
+			continue;
+		if (!is_plain(q->kind) || q->cut)
+			return err_set(err, EBUSY, "qdisc %s below mq is configured: left as it is",
+				       q->kind);
+		if (first && (strcmp(first->kind, q->kind) || first->len != q->len ||
+			      memcmp(first->options, q->options, q->len)))
+			return err_set(err, EBUSY, "the qdiscs below mq differ: left as they are");
+		first = first ? first : q;
+	}
+	if (!first)
+		return err_set(err, EBUSY, "mq shows no leaves: left as it is");
+	*ret_first = first;
+	return 0;
+}
+
+static int put_leaves(const struct qdisc_list *list, const struct qdisc *root, const char *kind,
+		      const struct weir_dev *restore)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < list->n && !rc; i++) {
+		const struct qdisc *q = &list->items[i];
+		__u32 n = TC_H_MIN(q->parent);
+
+		if (!is_leaf(q, root) || n > LEAVES_MAX)
+			continue;
+		if (!restore && !is_edt(q))
+			rc = put(list->ifindex, q->parent, LEAF_HANDLE(n), "fq", NULL, 0);
+		else if (restore && q->handle == LEAF_HANDLE(n) && is_edt(q))
+			rc = put(list->ifindex, q->parent, 0, kind, restore->qdisc_options,
+				 restore->qdisc_len);
+	}
+	return rc;
+}
+
+/* The kernel's own mq (handle 0) has no addressable leaves: one with a handle takes its place. */
+static int fq_below_default_mq(__u32 ifindex, struct weir_dev *dev, struct err *err)
+{
+	_cleanup_(list_free) struct qdisc_list list = {};
+	const struct qdisc *root;
+	int rc = put(ifindex, TC_H_ROOT, ROOT_HANDLE, "mq", NULL, 0);
+
+	if (rc)
+		return put_error(rc, ifindex, err);
+	rc = list_get(ifindex, &list, err);
+	root = rc ? NULL : list_root(&list);
+	if (root)
+		rc = put_leaves(&list, root, "fq", NULL);
+	if (rc || !root) {
+		del(ifindex, TC_H_ROOT, ROOT_HANDLE);
+		return put_error(rc ? rc : -ENODEV, ifindex, err);
+	}
+	note(dev, "mq", 0, NULL);
+	dev->flags |= WEIR_DEV_QDISC;
+	return 0;
+}
+
+static int fq_below_own_mq(const struct qdisc_list *list, const struct qdisc *root,
+			   struct weir_dev *dev, struct err *err)
+{
+	const struct qdisc *first = NULL;
+	int rc = check_leaves(list, root, &first, err);
+
+	if (rc)
+		return rc;
+	note(dev, first->kind, root->handle, first);
+	rc = put_leaves(list, root, "fq", NULL);
+	if (rc) {
+		_cleanup_(list_free) struct qdisc_list now = {};
+
+		if (!list_get(list->ifindex, &now, err) && list_root(&now))
+			put_leaves(&now, list_root(&now), first->kind, dev);
+		return put_error(rc, list->ifindex, err);
+	}
+	dev->flags |= WEIR_DEV_QDISC;
+	return 0;
+}
+
+int qdisc_fq_put(__u32 ifindex, struct weir_dev *dev, struct err *err)
+{
+	_cleanup_(list_free) struct qdisc_list list;
+	const struct qdisc *root;
+	int rc = list_get(ifindex, &list, err);
+
+	if (rc)
+		return rc;
+	root = list_root(&list);
+	if (list_keeps_edt(&list)) {
+		if (root->handle != ROOT_HANDLE)
+			return 1;
+		/* of a weir that was killed before it could note what had been there */
+		note(dev, "", 0, NULL);
+		dev->flags |= WEIR_DEV_QDISC;
+		return 0;
+	}
+	if (root && !strcmp(root->kind, "mq"))
+		return root->handle ? fq_below_own_mq(&list, root, dev, err) :
+				      fq_below_default_mq(ifindex, dev, err);
+	if (root && (!is_plain(root->kind) || root->cut))
+		return err_set(err, EBUSY, "root qdisc %s is configured: left as it is", root->kind);
+	rc = put(ifindex, TC_H_ROOT, ROOT_HANDLE, "fq", NULL, 0);
+	if (rc)
+		return put_error(rc, ifindex, err);
+	note(dev, root ? root->kind : "", root ? root->handle : 0, root);
+	dev->flags |= WEIR_DEV_QDISC;
+	return 0;
+}
+
+int qdisc_fq_restore(__u32 ifindex, const struct weir_dev *dev, struct err *err)
+{
+	_cleanup_(list_free) struct qdisc_list list = {};
+	const struct qdisc *root;
+	int rc;
+
+	if (!(dev->flags & WEIR_DEV_QDISC))
+		return 0;
+	rc = list_get(ifindex, &list, err);
+	if (rc)
+		return rc;
+	root = list_root(&list);
+	if (!root)
+		return 0;
+	if (root->handle == ROOT_HANDLE && !dev->qdisc_handle)
+		rc = del(ifindex, TC_H_ROOT, ROOT_HANDLE);	/* the default comes back */
+	else if (root->handle == ROOT_HANDLE)
+		rc = put(ifindex, TC_H_ROOT, dev->qdisc_handle, dev->qdisc_kind,
+			 dev->qdisc_options, dev->qdisc_len);
+	else if (!strcmp(root->kind, "mq") && root->handle == dev->qdisc_handle)
+		rc = put_leaves(&list, root, dev->qdisc_kind, dev);
+	if (rc && rc != -ENODEV)
+		return err_set(err, -rc, "%s: cannot put qdisc %s back: %s", dev->name,
+			       dev->qdisc_kind, strerror(-rc));
+	return 0;
+}
+
+int qdisc_clsact_make(__u32 ifindex, enum weir_hook hook, struct err *err)
+{
+	_cleanup_(list_free) struct qdisc_list list = {};
+	char buf[MESSAGE_BYTES];
+	const struct qdisc *q;
+	struct tcmsg *tcm;
+	int rc;
+
+	tcm = tc_request(buf, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, ifindex);
+	tcm->tcm_parent = TC_H_CLSACT;
+	tcm->tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
+	mnl_attr_put_strz((struct nlmsghdr *)buf, TCA_KIND, "clsact");
+	rc = talk((struct nlmsghdr *)buf, NULL, NULL);
+	if (!rc)
+		return 1;
+	if (rc != -EEXIST)
+		return err_set(err, -rc, "ifindex %u: cannot make qdisc clsact: %s", ifindex,
+			       rc == -ENOENT ? "this kernel has none" : strerror(-rc));
+	rc = list_get(ifindex, &list, err);
+	if (rc)
+		return rc;
+	q = list_find(&list, TC_H_CLSACT);	/* also that of `ingress` */
+	if (q && strcmp(q->kind, "clsact") && hook == WEIR_EGRESS)
+		return err_set(err, EBUSY, "qdisc %s is there, which has no egress hook: want clsact in "
+			       "its place", q->kind);
+	return 0;
+}
+
+static int count_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	(*(size_t *)arg)++;
+	return MNL_CB_OK;
+}
+
+static int count_filters(__u32 ifindex, __u32 minor, size_t *count)
+{
+	char buf[MESSAGE_BYTES];
+	struct tcmsg *tcm = tc_request(buf, RTM_GETTFILTER, NLM_F_DUMP, ifindex);
+
+	tcm->tcm_parent = TC_H_MAKE(TC_H_CLSACT, minor);
+	return talk((struct nlmsghdr *)buf, count_cb, count);
+}
+
+int qdisc_clsact_remove_if_empty(__u32 ifindex, struct err *err)
+{
+	_cleanup_(list_free) struct qdisc_list list = {};
+	const struct qdisc *q;
+	size_t filters = 0;
+	int rc = list_get(ifindex, &list, err);
+
+	if (rc)
+		return rc;
+	q = list_find(&list, TC_H_CLSACT);
+	if (!q || strcmp(q->kind, "clsact"))
+		return 0;
+	rc = count_filters(ifindex, TC_H_MIN_INGRESS, &filters);
+	if (!rc)
+		rc = count_filters(ifindex, TC_H_MIN_EGRESS, &filters);
+	if (!rc && !filters)
+		rc = del(ifindex, TC_H_CLSACT, q->handle);
+	if (rc && rc != -ENODEV)
+		return err_set(err, -rc, "ifindex %u: cannot remove qdisc clsact: %s", ifindex,
+			       strerror(-rc));
+	return 0;
+}
+
+int qdisc_link_get(const char *name, struct qdisc_link *ret_link, struct err *err)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct qdisc_link link = { .ifindex = if_nametoindex(name) };
+	struct ifreq ifr = {};
+
+	if (!link.ifindex || !if_indextoname(link.ifindex, ifr.ifr_name))
+		return err_set(err, ENODEV, "%s: no such device", name);
+	memcpy(link.name, ifr.ifr_name, sizeof(link.name));
+	if (ioctl(fd, SIOCGIFFLAGS, &ifr))
+		return err_set(err, errno, "%s: %s", name, strerror(errno));
+	link.up = ifr.ifr_flags & IFF_UP;
+	if (ioctl(fd, SIOCGIFHWADDR, &ifr))
+		return err_set(err, errno, "%s: %s", name, strerror(errno));
+	link.type = ifr.ifr_hwaddr.sa_family;
+	*ret_link = link;
+	return 0;
+}
+
+int qdisc_link_make(const char *kind, const char *name, struct err *err)
+{
+	char buf[MESSAGE_BYTES];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nlattr *nest;
+	int rc;
+
+	nlh->nlmsg_type = RTM_NEWLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	nest = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, kind);
+	mnl_attr_nest_end(nlh, nest);
+	rc = talk(nlh, NULL, NULL);
+	return rc ? err_set(err, -rc, "link kind %s: %s", kind, strerror(-rc)) : 0;
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * remote.c: an HTTP client for /api/v1/signals/NAME?follow. What the other side says is checked
+ * and bounded like anything from outside; its clock is not believed, only ages. A connection that
+ * ends or falls silent is made anew, at growing intervals.
+ */
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <weir/abi.h>
+#include "log.h"
+#include "remote.h"
+
+#define RETRY_MIN_MS 100
+#define RETRY_MAX_MS 5000
+#define SILENCE_S 5
+#define LINE_MAX_BYTES 4096
+#define TTL_MAX_NS 10000000000ULL	/* nothing that is followed live stands for longer */
+
+struct remote {
+	char words[WEIR_SIGNAL_LEN];
+	struct signal_url url;
+	struct signal last;
+	struct evhttp_connection *connection;
+	struct evbuffer *input;
+	struct event *retry;
+	struct event_base *base;
+	unsigned int wait_ms;
+	bool wanted, told;
+	struct remote *next;
+};
+
+struct remotes {
+	struct event_base *base;
+	struct remote *list;
+};
+
+static __u64 clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static bool number(const json_t *json, const char *key, __u64 most, __u64 *ret)
+{
+	const json_t *value = json_object_get(json, key);
+	json_int_t n = json_integer_value(value);
+
+	if (!json_is_integer(value) || n < 0)
+		return false;
+	*ret = (__u64)n < most ? (__u64)n : most;
+	return true;
+}
+
+static int take(struct remote *remote, const char *text, size_t size)
+{
+	json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+	struct signal signal = { .ttl_ns = 200000000 };
+	const char *unit = json_string_value(json_object_get(json, "unit"));
+	__u64 age_ns = 0;
+	bool ok;
+
+	ok = number(json, "value", SIGNAL_VALUE_MAX, &signal.value) && unit &&
+	     number(json, "ttl_ns", TTL_MAX_NS, &signal.ttl_ns) &&
+	     number(json, "drain_bps", WEIR_RATE_MAX, &signal.drain_bps);
+	if (ok) {
+		number(json, "age_ns", TTL_MAX_NS, &age_ns);
+		signal.is_time = !strcmp(unit, "ns");
+		signal.clear = json_is_true(json_object_get(json, "clear"));
+		signal.stalled = json_is_true(json_object_get(json, "stalled"));
+		signal.at_ns = clock_ns() - age_ns;
+		signal.count = remote->last.count + 1;
+		/* what is older than what is known is not news */
+		if (signal.at_ns > remote->last.at_ns)
+			remote->last = signal;
+	}
+	json_decref(json);
+	return ok ? 0 : -EINVAL;
+}
+
+static void received(struct evhttp_request *request, void *arg)
+{
+	struct remote *remote = arg;
+	size_t size;
+	char *line;
+
+	if (evhttp_request_get_response_code(request) != 200)
+		return;
+	evbuffer_add_buffer(remote->input, evhttp_request_get_input_buffer(request));
+	while ((line = evbuffer_readln(remote->input, &size, EVBUFFER_EOL_CRLF))) {
+		if (!strncmp(line, "data: ", 6)) {
+			if (take(remote, line + 6, size - 6))
+				log_debug("%s: not a signal: %.200s", remote->words, line);
+			else if (remote->told)
+				log_note("%s: heard again", remote->words);
+			remote->told = false;
+			remote->wait_ms = RETRY_MIN_MS;
+		}
+		free(line);
+	}
+	if (evbuffer_get_length(remote->input) > LINE_MAX_BYTES)
+		evbuffer_drain(remote->input, evbuffer_get_length(remote->input));
+}
+
+static void wait_and_retry(struct remote *remote)
+{
+	struct timeval wait = { .tv_sec = remote->wait_ms / 1000,
+				.tv_usec = remote->wait_ms % 1000 * 1000 };
+
+	remote->wait_ms = remote->wait_ms * 2 < RETRY_MAX_MS ? remote->wait_ms * 2 : RETRY_MAX_MS;
+	evtimer_add(remote->retry, &wait);
+}
+
+/* the reply has ended: the other side closed it, refused, was silent, or could not be reached */
+static void ended(struct evhttp_request *request, void *arg)
+{
+	struct remote *remote = arg;
+	int code = request ? evhttp_request_get_response_code(request) : 0;
+
+	if (!remote->told) {
+		if (code && code != 200)
+			log_note("%s: refused with status %d; tried again", remote->words, code);
+		else
+			log_note("%s: %s; tried again", remote->words,
+				 remote->last.at_ns ? "broke off" : "cannot be reached");
+	}
+	remote->told = true;
+	wait_and_retry(remote);
+}
+
+static void start(evutil_socket_t fd, short what, void *arg)
+{
+	struct remote *remote = arg;
+	struct evhttp_request *request;
+	char path[128], host[80];
+
+	if (remote->connection)
+		evhttp_connection_free(remote->connection);
+	evbuffer_drain(remote->input, evbuffer_get_length(remote->input));
+	remote->connection = evhttp_connection_base_new(remote->base, NULL, remote->url.host,
+							remote->url.port);
+	request = remote->connection ? evhttp_request_new(ended, remote) : NULL;
+	if (!request) {
+		wait_and_retry(remote);
+		return;
+	}
+	evhttp_connection_set_timeout(remote->connection, SILENCE_S);
+	evhttp_request_set_chunked_cb(request, received);
+	snprintf(host, sizeof(host), "%.60s:%u", remote->url.host, remote->url.port);
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Host", host);
+	snprintf(path, sizeof(path), "/api/v1/signals/%s?follow", remote->url.name);
+	if (evhttp_make_request(remote->connection, request, EVHTTP_REQ_GET, path))
+		wait_and_retry(remote);
+}
+
+struct remotes *remotes_new(struct event_base *base)
+{
+	struct remotes *remotes = calloc(1, sizeof(*remotes));
+
+	if (remotes)
+		remotes->base = base;
+	return remotes;
+}
+
+static void remote_free(struct remote *remote)
+{
+	if (remote->connection)
+		evhttp_connection_free(remote->connection);
+	if (remote->retry)
+		event_free(remote->retry);
+	if (remote->input)
+		evbuffer_free(remote->input);
+	free(remote);
+}
+
+void remotes_begin(struct remotes *remotes)
+{
+	for (struct remote *remote = remotes->list; remote; remote = remote->next)
+		remote->wanted = false;
+}
+
+void remotes_end(struct remotes *remotes)
+{
+	struct remote **at = &remotes->list;
+
+	while (*at) {
+		struct remote *remote = *at;
+
+		if (remote->wanted) {
+			at = &remote->next;
+			continue;
+		}
+		*at = remote->next;
+		remote_free(remote);
+	}
+}
+
+void remotes_free(struct remotes *remotes)
+{
+	if (!remotes)
+		return;
+	remotes_begin(remotes);
+	remotes_end(remotes);
+	free(remotes);
+}
+
+static struct remote *find(const struct remotes *remotes, const char *words)
+{
+	struct remote *remote = remotes->list;
+
+	while (remote && strcmp(remote->words, words))
+		remote = remote->next;
+	return remote;
+}
+
+int remotes_follow(struct remotes *remotes, const char *words, struct err *err)
+{
+	struct remote *remote = find(remotes, words);
+	int r;
+
+	if (remote) {
+		remote->wanted = true;
+		return 0;
+	}
+	remote = calloc(1, sizeof(*remote));
+	if (!remote)
+		return err_set(err, ENOMEM, "out of memory");
+	r = signal_url_parse(words, &remote->url, err);
+	if (r) {
+		free(remote);
+		return r;
+	}
+	snprintf(remote->words, sizeof(remote->words), "%s", words);
+	remote->base = remotes->base;
+	remote->wait_ms = RETRY_MIN_MS;
+	remote->wanted = true;
+	remote->input = evbuffer_new();
+	remote->retry = evtimer_new(remotes->base, start, remote);
+	if (!remote->input || !remote->retry) {
+		remote_free(remote);
+		return err_set(err, ENOMEM, "out of memory");
+	}
+	remote->next = remotes->list;
+	remotes->list = remote;
+	start(-1, 0, remote);
+	return 0;
+}
+
+const struct signal *remotes_find(const struct remotes *remotes, const char *words)
+{
+	const struct remote *remote = find(remotes, words);
+
+	return remote && remote->last.at_ns ? &remote->last : NULL;
+}

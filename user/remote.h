@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * remote.h: signals of other machines' weirs, followed over HTTP: one connection for each, on
+ * which the other side sends a line per sample; made again when it breaks.
+ */
+#ifndef WEIR_REMOTE_H
+#define WEIR_REMOTE_H
+
+#include <linux/types.h>
+#include "signals.h"
+
+struct event_base;
+struct remotes;
+
+struct remotes *remotes_new(struct event_base *base);
+void remotes_free(struct remotes *remotes);
+
+/* Follow this one from now on ("http://HOST:PORT/NAME"); those not named again until _end go. */
+void remotes_begin(struct remotes *remotes);
+int remotes_follow(struct remotes *remotes, const char *words, struct err *err);
+void remotes_end(struct remotes *remotes);
+
+/* The last that was heard; NULL where nothing was. */
+const struct signal *remotes_find(const struct remotes *remotes, const char *words);
+
+#endif

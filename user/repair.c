@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * repair.c: compares the records in map "devices" with what is there. First without the lock, so
+ * that a command at work is not waited for in vain; what seems amiss is looked at again under it.
+ */
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include "change.h"
+#include "hook.h"
+#include "log.h"
+#include "qdisc.h"
+#include "repair.h"
+
+#define GONE_MAX 64
+
+/* of a device that is gone: what to attach when one of its name comes */
+struct gone {
+	char name[16];
+	enum weir_hook hook;
+	__u32 flags;			/* WEIR_DEV_* */
+};
+
+struct repair {
+	struct gone gone[GONE_MAX];
+	unsigned int n_gone;
+};
+
+struct repair *repair_new(void)
+{
+	return calloc(1, sizeof(struct repair));
+}
+
+void repair_free(struct repair *repair)
+{
+	free(repair);
+}
+
+enum ailment { WELL, GONE, RENAMED, LOST, NO_QDISC, NEW_QDISC };
+
+static enum ailment examine(const struct instance *instance, const struct hook_record *r)
+{
+	char name[IF_NAMESIZE];
+	struct err ignored;
+	bool edt;
+
+	if (!if_indextoname(r->key.ifindex, name))
+		return GONE;
+	if (!hook_alive(instance, &r->key, &r->dev))
+		return LOST;
+	if (strcmp(name, r->dev.name))
+		return RENAMED;
+	if (r->key.hook != WEIR_EGRESS || qdisc_keeps_edt(r->key.ifindex, &edt, &ignored))
+		return WELL;
+	if (r->dev.flags & WEIR_DEV_EDT && !edt)
+		return NO_QDISC;
+	return !(r->dev.flags & WEIR_DEV_EDT) && edt ? NEW_QDISC : WELL;
+}
+
+static void record(const struct instance *instance, const struct hook_record *r)
+{
+	struct maps maps;
+	struct err err;
+	int rc = maps_open(&maps, instance, &err);
+
+	if (!rc) {
+		rc = maps_device_put(&maps, &r->key, &r->dev);
+		maps_close(&maps);
+	}
+	if (rc)
+		log_note("%s: cannot record it: %s", r->dev.name, strerror(-rc));
+}
+
+static void remember(struct repair *repair, const struct hook_record *r)
+{
+	log_note("%s: %s: the device is gone; weir is put on again when one of that name comes",
+		 r->dev.name, hook_name(r->key.hook));
+	if (repair->n_gone == GONE_MAX)
+		return;
+	repair->gone[repair->n_gone].hook = r->key.hook;
+	repair->gone[repair->n_gone].flags = r->dev.flags;
+	memcpy(repair->gone[repair->n_gone].name, r->dev.name, sizeof(r->dev.name));
+	repair->n_gone++;
+}
+
+/* weir's own fq comes back, unless what took its place was configured by somebody */
+static void qdisc_repair(struct hook_record *r)
+{
+	struct err err;
+	bool edt = false;
+
+	if (r->dev.flags & WEIR_DEV_QDISC) {
+		r->dev.flags &= ~WEIR_DEV_QDISC;
+		if (qdisc_fq_put(r->key.ifindex, &r->dev, &err) >= 0 &&
+		    !qdisc_keeps_edt(r->key.ifindex, &edt, &err) && edt) {
+			log_note("%s: its qdisc was replaced; fq is put back", r->dev.name);
+			return;
+		}
+		log_note("%s: its qdisc was replaced: %s", r->dev.name, err.text);
+	}
+	r->dev.flags &= ~WEIR_DEV_EDT;
+	log_note("%s: it keeps no departure times any more; that means is left out", r->dev.name);
+}
+
+/* what is done under the lock; true where every flow must be classified anew */
+static bool treat(struct repair *repair, const struct instance *instance, struct hook_record *r)
+{
+	char name[IF_NAMESIZE];
+
+	switch (examine(instance, r)) {
+	case GONE:
+		remember(repair, r);
+		return true;
+	case RENAMED:
+		if_indextoname(r->key.ifindex, name);
+		log_note("%s: is called %s now", r->dev.name, name);
+		snprintf(r->dev.name, sizeof(r->dev.name), "%s", name);
+		record(instance, r);
+		return true;
+	case NO_QDISC:
+		qdisc_repair(r);
+		record(instance, r);
+		return true;
+	case NEW_QDISC:
+		log_note("%s: keeps departure times now: packets can be delayed", r->dev.name);
+		r->dev.flags |= WEIR_DEV_EDT;
+		record(instance, r);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* `weir attach` does it, with the words of then: what a wiped hook has left it clears itself */
+static int attach_again(const char *netns, const char *name, enum weir_hook hook, __u32 flags)
+{
+	struct context context = { .netns = netns };
+	char *words[6];
+	int n = 0;
+
+	words[n++] = (char *)name;
+	words[n++] = (char *)hook_name(hook);
+	words[n++] = "via";
+	words[n++] = flags & WEIR_DEV_TCX ? "tcx" : "clsact";
+	if (flags & WEIR_DEV_KEEP) {
+		words[n++] = "qdisc";
+		words[n++] = "keep";
+	}
+	if (cmd_attach(&context, n, words) == CMD_DONE)
+		return 0;
+	log_note("%s: %s: cannot be put on again: %s", name, hook_name(hook), context.err.text);
+	return -EIO;
+}
+
+static void treat_all(struct repair *repair, const char *netns)
+{
+	_cleanup_(hook_list_free) struct hook_list list = {};
+	struct instance instance;
+	struct err err = {};
+	bool touch = false;
+	int r = instance_open(&instance, netns, false, &err);
+
+	if (!r)
+		r = instance_lock(&instance, &err);
+	if (!r)
+		r = hook_list_get(&instance, &list, &err);
+	for (size_t i = 0; i < list.n && !r; i++)
+		touch |= treat(repair, &instance, &list.items[i]);
+	if (!r && touch) {
+		r = hook_reap(&instance, &err);
+		r = r < 0 ? r : change_touch(&instance, &err);
+	}
+	if (r)
+		log_note("repair: %s", err.text);
+	instance_close(&instance);
+}
+
+static void attach_lost(const struct instance *instance, const char *netns)
+{
+	_cleanup_(hook_list_free) struct hook_list list = {};
+	struct err err;
+
+	if (hook_list_get(instance, &list, &err))
+		return;
+	for (size_t i = 0; i < list.n; i++) {
+		const struct hook_record *r = &list.items[i];
+
+		if (examine(instance, r) != LOST)
+			continue;
+		if (!attach_again(netns, r->dev.name, r->key.hook, r->dev.flags))
+			log_note("%s: %s: weir's program had been taken off; it is put back",
+				 r->dev.name, hook_name(r->key.hook));
+	}
+}
+
+static void attach_back(struct repair *repair, const struct instance *instance, const char *netns)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < repair->n_gone; i++) {
+		struct gone gone = repair->gone[i];
+
+		if (if_nametoindex(gone.name) &&
+		    !attach_again(netns, gone.name, gone.hook, gone.flags)) {
+			log_note("%s: %s: the device is back; weir is put on again", gone.name,
+				 hook_name(gone.hook));
+			continue;
+		}
+		repair->gone[kept++] = gone;
+	}
+	repair->n_gone = kept;
+}
+
+/* names in rules that now lead to another device, or to none */
+static bool rules_moved(const struct instance *instance)
+{
+	_cleanup_free_ struct policy *policy = calloc(1, sizeof(*policy));
+	struct maps maps;
+	struct err err;
+	bool moved = false;
+
+	if (!policy || maps_open(&maps, instance, &err))
+		return false;
+	if (!maps_policy_load(&maps, policy, &err))
+		for (unsigned int i = 0; i < policy->n_matches; i++)
+			moved |= policy->matches[i].fields & WEIR_M_DEV &&
+				 if_nametoindex(policy->matches[i].dev) !=
+				 policy->matches[i].ifindex;
+	maps_close(&maps);
+	return moved;
+}
+
+static void touch_rules(const char *netns)
+{
+	struct instance instance;
+	struct err err = {};
+	int r = instance_open(&instance, netns, false, &err);
+
+	if (!r)
+		r = instance_lock(&instance, &err);
+	if (!r)
+		r = change_touch(&instance, &err);
+	if (r)
+		log_note("repair: %s", err.text);
+	else
+		log_note("devices have changed: matches by their names are resolved anew");
+	instance_close(&instance);
+}
+
+void repair_check(struct repair *repair, const struct instance *instance, const char *netns)
+{
+	_cleanup_(hook_list_free) struct hook_list list = {};
+	bool ill = false, lost = false;
+	struct err err;
+
+	if (hook_list_get(instance, &list, &err))
+		return;
+	for (size_t i = 0; i < list.n; i++) {
+		enum ailment ailment = examine(instance, &list.items[i]);
+
+		lost |= ailment == LOST;
+		ill |= ailment != WELL && ailment != LOST;
+	}
+	if (ill)
+		treat_all(repair, netns);
+	if (lost)
+		attach_lost(instance, netns);
+	attach_back(repair, instance, netns);
+	if (rules_moved(instance))
+		touch_rules(netns);
+}

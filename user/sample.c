@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * sample.c: drain rates and queueing times. The drain rate is what was taken divided by the time
+ * in which something was waiting: a consumer that idles is not a slow one. Silence of the
+ * consumer is not counted until it takes again, so that a batch reader's pauses are part of its
+ * rate and a standstill is not a rate at all. Pure.
+ */
+#include <string.h>
+#include "sample.h"
+
+#define CHANGE_ONE 6.0			/* one observation beyond so many sigmas is a change ... */
+#define CHANGE_TWO 3.0			/* ... or the mean of two, of its own sigma */
+#define CHANGE_ONE_PART 0.3		/* and by such a part of the rate at least */
+#define CHANGE_TWO_PART 0.1
+#define FASTER 1.05
+#define MEMORY 16			/* observations that a steady rate is averaged over */
+#define NOISE_MEMORY 16
+#define STALL_MIN_NS 100000000.0	/* a pause that is called a standstill ... */
+#define STALL_GAPS 4.0			/* ... unless the consumer pauses so usually */
+#define VALUE_MAX_NS 100e9
+#define RATIO_BYTES 65536		/* wire ratio: of so much at least */
+#define RATIO_NS 200000000ULL
+#define RATIO_MAX 4.0
+#define SHARE_LEAST 20			/* packets that a share is taken of */
+
+static double larger(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+/* by more than a part of the rate and, beyond that, sqrt(sigmas2) sigmas */
+static bool stands_out(const struct sample_drain *drain, double rate, double sigmas2, double part)
+{
+	double off = rate > drain->rate ? rate - drain->rate : drain->rate - rate;
+
+	off -= part * drain->rate;
+	return off > 0 && off * off > sigmas2 * drain->noise;
+}
+
+static void observe(struct sample_drain *drain, double rate)
+{
+	double pair = (rate + drain->last[0]) / 2, half;
+
+	if (!drain->n) {
+		drain->rate = rate;
+		drain->n = 1;
+		drain->last[0] = rate;
+		return;
+	}
+	if (stands_out(drain, rate, CHANGE_ONE * CHANGE_ONE, CHANGE_ONE_PART)) {
+		drain->rate = rate;
+		drain->n = 1;
+	} else if (stands_out(drain, pair, CHANGE_TWO * CHANGE_TWO / 2, CHANGE_TWO_PART)) {
+		drain->rate = pair;
+		drain->n = 2;
+	} else {
+		if (drain->n < MEMORY)
+			drain->n++;
+		drain->rate += (rate - drain->rate) / drain->n;
+	}
+	half = (rate - drain->last[0]) * (rate - drain->last[0]) / 2;
+	drain->noise += (half - drain->noise) / NOISE_MEMORY;
+	drain->last[1] = drain->last[0];
+	drain->last[0] = rate;
+}
+
+/* was: waiting before; is: waiting now; taken in between, dt_ns long */
+static void drain_step(struct sample_drain *drain, double was, double is, double taken, double dt_ns,
+		       __u64 now)
+{
+	double gap;
+
+	drain->taken += taken;
+	drain->busy_ns += dt_ns;
+	if (!is)
+		drain->since_ns = 0;
+	else if (!drain->since_ns)
+		drain->since_ns = now;
+	if (taken > 0) {
+		double rate = drain->taken / drain->busy_ns;
+
+		gap = drain->taken_ns ? now - drain->taken_ns : dt_ns;
+		/*
+		 * Where no more was taken than waited before, the consumer was busy throughout; else
+		 * it may have idled in between, and is at least that fast.
+		 */
+		if (!drain->stalled && (was >= drain->taken || rate > drain->rate * FASTER))
+			observe(drain, rate);
+		if (!drain->stalled && was)
+			drain->gap_ns += (gap - drain->gap_ns) / NOISE_MEMORY;
+		drain->taken_ns = now;
+		drain->stalled = false;
+	}
+	if (taken > 0 || !was)
+		drain->taken = drain->busy_ns = 0;
+	if (!taken && was && is) {
+		gap = now - (drain->taken_ns > drain->since_ns ? drain->taken_ns : drain->since_ns);
+		drain->stalled = gap > larger(STALL_MIN_NS, STALL_GAPS * drain->gap_ns);
+	} else if (!is) {
+		drain->stalled = false;
+	}
+}
+
+/* ns until what waits now has been taken, at least as long as its head has been waiting */
+static double queueing_ns(const struct sample_drain *drain, double waiting, __u64 now)
+{
+	__u64 head = drain->taken_ns > drain->since_ns ? drain->taken_ns : drain->since_ns;
+	double least, ns;
+
+	if (!waiting)
+		return 0;
+	least = head && now > head ? now - head : 0;
+	ns = drain->rate > 0 ? waiting / drain->rate : least;
+	/* a usual pause of a batch reader is no delay beyond what its rate says */
+	if (least > 2 * drain->gap_ns)
+		ns = larger(ns, least);
+	return ns < VALUE_MAX_NS ? ns : VALUE_MAX_NS;
+}
+
+static void ratio_step(struct sample_state *state, const struct sample_counters *now)
+{
+	double wire = now->wire_bytes - state->ratio_wire, ratio;
+	double payload = now->received_bytes - state->ratio_payload;
+
+	if (!now->wire_bytes)
+		return;
+	if (state->ratio_ns && now->wire_bytes > state->ratio_wire && payload >= RATIO_BYTES &&
+	    now->at_ns - state->ratio_ns >= RATIO_NS) {
+		ratio = wire / payload;
+		state->wire_ratio = ratio < 1 ? 1 : ratio > RATIO_MAX ? RATIO_MAX : ratio;
+	} else if (state->ratio_ns && now->at_ns - state->ratio_ns < 8 * RATIO_NS) {
+		return;
+	}
+	state->ratio_wire = now->wire_bytes;
+	state->ratio_payload = now->received_bytes;
+	state->ratio_ns = now->at_ns;
+}
+
+/* counts that ran backwards (sockets that were counted have gone) took nothing */
+static double grown(__u64 before, __u64 now)
+{
+	return now > before ? now - before : 0;
+}
+
+bool sample_step(struct sample_state *state, const struct sample_counters *now,
+		 struct control_sample *ret)
+{
+	struct sample_counters before = state->before;
+	double dt_ns = grown(before.at_ns, now->at_ns), bytes_ns, connections_ns, bps;
+
+	if (!before.at_ns || !dt_ns) {
+		if (!before.at_ns)
+			state->before = *now;
+		return false;
+	}
+	state->before = *now;
+	drain_step(&state->bytes, before.unread_bytes, now->unread_bytes,
+		   grown(before.served_bytes, now->served_bytes), dt_ns, now->at_ns);
+	drain_step(&state->connections, before.waiting, now->waiting,
+		   grown(before.accepted, now->accepted), dt_ns, now->at_ns);
+	ratio_step(state, now);
+	bytes_ns = queueing_ns(&state->bytes, now->unread_bytes, now->at_ns);
+	connections_ns = queueing_ns(&state->connections, now->waiting, now->at_ns);
+	bps = state->bytes.rate * 8e9 * (state->wire_ratio ? state->wire_ratio : 1);
+	ret->at_ns = now->at_ns;
+	ret->value = larger(bytes_ns, connections_ns);
+	ret->is_time = true;
+	ret->clear = !now->unread_bytes && !now->waiting;
+	ret->stalled = state->bytes.stalled;
+	ret->drain_bps = bps;
+	return true;
+}
+
+bool sample_share(__u64 part_before, __u64 part_now, __u64 all_before, __u64 all_now,
+		  __u64 *ret_value)
+{
+	double part = grown(part_before, part_now), all = grown(all_before, all_now);
+
+	if (all < SHARE_LEAST)
+		return false;
+	*ret_value = (part < all ? part / all : 1) * 100e6;
+	return true;
+}

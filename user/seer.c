@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * seer.c: the thread that looks at the maps for the HTTP side. It shares with the loop what lies
+ * under the lock and nothing else; it opens the instance for every look, since that may go and
+ * come. Reads only.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include "live.h"
+#include "seer.h"
+#include "show.h"
+#include "snapshot.h"
+
+#define WAITING_MAX 8
+
+struct seer {
+	pthread_t thread;
+	char netns[64];
+	bool has_netns;
+	int fd;				/* eventfd */
+	struct snapshot *before;	/* the thread's */
+
+	pthread_mutex_t lock;		/* over what follows */
+	pthread_cond_t wake;
+	bool stop, look;
+	struct seen *seen;
+	struct seer_answer *waiting, *done, *doing;
+	unsigned int n_waiting;
+};
+
+void seen_free(struct seen *seen)
+{
+	if (!seen)
+		return;
+	text_free(&seen->metrics[METRICS_PLAIN]);
+	text_free(&seen->metrics[METRICS_OPEN]);
+	text_free(&seen->live);
+	free(seen);
+}
+
+void seer_answer_free(struct seer_answer *answer)
+{
+	if (!answer)
+		return;
+	free(answer->body);
+	free(answer);
+}
+
+static __u64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+/* the instance opened, with this thread in its namespace */
+struct view {
+	struct instance instance;
+	struct maps maps;
+	int back;
+	bool mapped, entered;
+};
+
+#define VIEW_NONE { .instance = { .netns_fd = -1, .lock_fd = -1 } }
+
+static void view_close(struct view *view)
+{
+	if (view->entered)
+		instance_leave(view->back);
+	if (view->mapped)
+		maps_close(&view->maps);
+	instance_close(&view->instance);
+}
+
+static int view_open(const struct seer *seer, struct view *view, struct err *err)
+{
+	int r;
+
+	r = instance_open(&view->instance, seer->has_netns ? seer->netns : NULL, false, err);
+	if (!r)
+		r = maps_open(&view->maps, &view->instance, err);
+	view->mapped = !r;
+	if (!r)
+		r = instance_enter(&view->instance, &view->back, err);
+	view->entered = !r;
+	return r;
+}
+
+static struct seen *look(struct seer *seer)
+{
+	const struct snapshot_query query = { .sort = SNAPSHOT_BY_RATE, .max_flows = LIVE_FLOWS };
+	struct seen *seen = calloc(1, sizeof(*seen));
+	struct snapshot *snapshot = NULL;
+	_cleanup_(view_close) struct view view = VIEW_NONE;
+	int r;
+
+	if (!seen)
+		return NULL;
+	seen->at_ns = now_ns();
+	r = view_open(seer, &view, &seen->err);
+	if (!r)
+		r = snapshot_take(&view.maps, &view.instance, &query, seer->before, &snapshot,
+				  &seen->err);
+	if (r)
+		return seen;
+	if (metrics_write(&seen->metrics[METRICS_PLAIN], snapshot, METRICS_PLAIN) ||
+	    metrics_write(&seen->metrics[METRICS_OPEN], snapshot, METRICS_OPEN) ||
+	    live_write(&seen->live, snapshot))
+		err_set(&seen->err, ENOMEM, "out of memory");
+	snapshot_free(seer->before);
+	seer->before = snapshot;
+	return seen;
+}
+
+static int show_run(struct show *show, struct seer_answer *answer)
+{
+	static const struct {
+		const char *name;
+		int (*run)(struct show *show, int argc, char **argv);
+	} parts[] = {
+		{ "classes", show_classes }, { "flows", show_flows }, { "devices", show_devices },
+	};
+
+	for (unsigned int i = 0; answer->argc && i < ARRAY_SIZE(parts); i++)
+		if (!strcmp(parts[i].name, answer->argv[0]))
+			return parts[i].run(show, answer->argc - 1, answer->argv + 1);
+	return err_set(&answer->err, ENOENT, "want classes, flows or devices");
+}
+
+static int show_text(struct show *show, struct seer_answer *answer)
+{
+	FILE *to = open_memstream(&answer->body, &answer->size);
+	int r, closed;
+
+	if (!to)
+		return err_set(&answer->err, ENOMEM, "out of memory");
+	show->out = out_open_to(to, true);
+	r = show->out ? show_run(show, answer) : -ENOMEM;
+	closed = out_close(show->out);
+	if (fclose(to) == EOF && !closed)
+		closed = -errno;
+	return r ?: closed;
+}
+
+static void answer_question(struct seer *seer, struct seer_answer *answer)
+{
+	struct context context = { .json = true };
+	_cleanup_free_ struct policy *policy = calloc(1, sizeof(*policy));
+	struct show show = { .context = &context, .policy = policy, .now_ns = now_ns() };
+	_cleanup_(view_close) struct view view = VIEW_NONE;
+	int r = view_open(seer, &view, &context.err);
+
+	show.instance = view.instance;
+	show.maps = view.maps;
+	if (!r)
+		r = policy ? maps_policy_load(&view.maps, policy, &context.err) : -ENOMEM;
+	if (!r)
+		r = show_text(&show, answer);
+	answer->result = r;
+	if (!answer->err.text[0])
+		answer->err = context.err;
+	if (r) {
+		free(answer->body);
+		answer->body = NULL;
+	}
+}
+
+static struct seer_answer *take_first(struct seer_answer **list)
+{
+	struct seer_answer *first = *list;
+
+	if (first) {
+		*list = first->next;
+		first->next = NULL;
+	}
+	return first;
+}
+
+/* does one thing outside the lock; the lock is held on entry and on return */
+static void work(struct seer *seer)
+{
+	struct seen *seen = NULL, *old = NULL;
+
+	if (seer->look) {
+		seer->look = false;
+		pthread_mutex_unlock(&seer->lock);
+		seen = look(seer);
+		pthread_mutex_lock(&seer->lock);
+		old = seer->seen;
+		seer->seen = seen;
+		seen_free(old);
+	} else {
+		seer->doing = take_first(&seer->waiting);
+		seer->n_waiting--;
+		pthread_mutex_unlock(&seer->lock);
+		answer_question(seer, seer->doing);
+		pthread_mutex_lock(&seer->lock);
+		seer->doing->next = seer->done;
+		seer->done = seer->doing;
+		seer->doing = NULL;
+	}
+	eventfd_write(seer->fd, 1);
+}
+
+static void *thread(void *arg)
+{
+	struct seer *seer = arg;
+
+	pthread_mutex_lock(&seer->lock);
+	while (!seer->stop) {
+		if (seer->look || seer->waiting)
+			work(seer);
+		else
+			pthread_cond_wait(&seer->wake, &seer->lock);
+	}
+	pthread_mutex_unlock(&seer->lock);
+	return NULL;
+}
+
+int seer_start(const char *netns, struct seer **ret, struct err *err)
+{
+	struct seer *seer = calloc(1, sizeof(*seer));
+	sigset_t all, before;
+	int r;
+
+	if (!seer)
+		return err_set(err, ENOMEM, "out of memory");
+	seer->has_netns = netns;
+	snprintf(seer->netns, sizeof(seer->netns), "%s", netns ?: "");
+	seer->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (seer->fd < 0) {
+		r = errno;
+		free(seer);
+		return err_set(err, r, "cannot make an eventfd: %s", strerror(r));
+	}
+	pthread_mutex_init(&seer->lock, NULL);
+	pthread_cond_init(&seer->wake, NULL);
+	/* signals are the loop's */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&seer->thread, NULL, thread, seer);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r) {
+		close(seer->fd);
+		free(seer);
+		return err_set(err, r, "cannot start a thread: %s", strerror(r));
+	}
+	*ret = seer;
+	return 0;
+}
+
+void seer_stop(struct seer *seer)
+{
+	struct seer_answer *answer;
+
+	if (!seer)
+		return;
+	pthread_mutex_lock(&seer->lock);
+	seer->stop = true;
+	pthread_cond_signal(&seer->wake);
+	pthread_mutex_unlock(&seer->lock);
+	pthread_join(seer->thread, NULL);
+	while ((answer = take_first(&seer->waiting)) || (answer = take_first(&seer->done)))
+		seer_answer_free(answer);
+	seen_free(seer->seen);
+	snapshot_free(seer->before);
+	pthread_mutex_destroy(&seer->lock);
+	pthread_cond_destroy(&seer->wake);
+	close(seer->fd);
+	free(seer);
+}
+
+int seer_fd(const struct seer *seer)
+{
+	return seer->fd;
+}
+
+void seer_look(struct seer *seer)
+{
+	pthread_mutex_lock(&seer->lock);
+	seer->look = true;
+	pthread_cond_signal(&seer->wake);
+	pthread_mutex_unlock(&seer->lock);
+}
+
+int seer_ask(struct seer *seer, struct seer_answer *question)
+{
+	struct seer_answer **at = &seer->waiting;
+	bool full;
+
+	pthread_mutex_lock(&seer->lock);
+	full = seer->n_waiting >= WAITING_MAX;
+	if (!full) {
+		while (*at)
+			at = &(*at)->next;
+		*at = question;
+		question->next = NULL;
+		seer->n_waiting++;
+		pthread_cond_signal(&seer->wake);
+	}
+	pthread_mutex_unlock(&seer->lock);
+	if (full)
+		seer_answer_free(question);
+	return full ? -EBUSY : 0;
+}
+
+void seer_forget(struct seer *seer, const void *owner)
+{
+	pthread_mutex_lock(&seer->lock);
+	for (struct seer_answer *a = seer->waiting; a; a = a->next)
+		a->owner = a->owner == owner ? NULL : a->owner;
+	for (struct seer_answer *a = seer->done; a; a = a->next)
+		a->owner = a->owner == owner ? NULL : a->owner;
+	if (seer->doing && seer->doing->owner == owner)
+		seer->doing->owner = NULL;
+	pthread_mutex_unlock(&seer->lock);
+}
+
+void seer_collect(struct seer *seer, struct seen **ret_seen, struct seer_answer **ret_answers)
+{
+	eventfd_t n;
+
+	eventfd_read(seer->fd, &n);
+	pthread_mutex_lock(&seer->lock);
+	*ret_seen = seer->seen;
+	*ret_answers = seer->done;
+	seer->seen = NULL;
+	seer->done = NULL;
+	pthread_mutex_unlock(&seer->lock);
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * sense.c: looks at each signal when it is due. A look that fails or finds nothing leaves the
+ * sample as it was: it grows old, and the controller knows what that means.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <weir/bucket.h>
+#include "log.h"
+#include "psi.h"
+#include "sense.h"
+
+#define PASS_PART 33			/* passes over the sockets take 3 % of a core at most */
+#define SHARE_NS 100000000ULL		/* ce, loss, rtt, psi: a look every so often */
+#define WIRE_NS 200000000ULL		/* a class's byte counters: likewise */
+#define LIMITED_NS 50000000ULL		/* "the producers want more" stands for so long */
+#define USED_NS 40000000.0		/* what a class uses is averaged over */
+#define STUCK_NS 1000000000ULL
+#define DEBT_NS 2000000ULL		/* a class that is so far ahead of its clock is limited */
+
+bool sense_needs_sockets(enum signal_kind kind)
+{
+	return kind == SIGNAL_BACKLOG || kind == SIGNAL_RTT || kind == SIGNAL_CE ||
+	       kind == SIGNAL_LOSS;
+}
+
+static __u64 longest(__u64 a, __u64 b)
+{
+	return a > b ? a : b;
+}
+
+/* what weir has let pass of a class, on the wire */
+static int wire_read(const struct steer *steer, unsigned int slot, struct steer_class *c,
+		     __u64 now_ns)
+{
+	struct weir_class_stats stats;
+	int r = maps_class_stats(steer->maps, slot, &stats);
+
+	if (r)
+		return r;
+	c->wire_bytes = c->wire_packets = 0;
+	for (unsigned int i = 0; i < WEIR_R_FIRST_DROP; i++) {
+		c->wire_bytes += stats.bytes[i];
+		c->wire_packets += stats.packets[i];
+	}
+	c->wire_at_ns = now_ns;
+	return 0;
+}
+
+int sense_producers(const struct steer *steer, unsigned int slot,
+		    const struct weir_class_state *state, __u64 now_ns)
+{
+	__u64 window_ns = state->npb_level ? weir_cost(16 * 1514, state->npb_level) : 0;
+	__u64 recent = longest(LIMITED_NS, 2 * (window_ns < 500000000 ? window_ns : 500000000));
+	struct steer_class *c = &steer->classes[slot];
+	double span_ns, bps;
+	int r = 0;
+
+	c->sample.limited = (state->limited_at && now_ns < state->limited_at + recent) ||
+			    weir_debt(state->tat, now_ns) > DEBT_NS;
+	c->sample.active = state->active;
+	if (c->wire_at_ns != now_ns)
+		r = wire_read(steer, slot, c, now_ns);
+	if (r)
+		return r;
+	span_ns = now_ns - c->used_at_ns;
+	if (span_ns > USED_NS / 4) {
+		bps = (c->wire_bytes - c->used_bytes) * 8e9 / span_ns;
+		c->used_bps += (bps - c->used_bps) * (span_ns < USED_NS ? span_ns / USED_NS : 1);
+		c->used_bytes = c->wire_bytes;
+		c->used_at_ns = now_ns;
+	}
+	c->sample.used_bps = c->used_bps;
+	return 0;
+}
+
+/* UDP sockets keep no counts: what passed, less what waits and what was dropped, has been read */
+static void udp_counters(const struct steer_class *c, const struct weir_backlog *b,
+			 struct sample_counters *counters)
+{
+	__u64 mean = c->wire_packets ? c->wire_bytes / c->wire_packets : 0;
+	__u64 waiting = b->udp_packets * mean, lost = b->udp_dropped * mean;
+
+	counters->unread_bytes += waiting;
+	if (b->sockets > b->udp_sockets)
+		return;			/* with TCP beside it, TCP's drain rate must do */
+	counters->received_bytes = c->wire_bytes;
+	counters->served_bytes = c->wire_bytes > waiting + lost ? c->wire_bytes - waiting - lost : 0;
+	counters->wire_bytes = 0;
+}
+
+static int backlog_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
+{
+	const struct weir_backlog *b = backlog_class(steer->backlog, slot);
+	struct steer_class *c = &steer->classes[slot];
+	struct sample_counters counters = {
+		.at_ns = now_ns, .unread_bytes = b->unread, .served_bytes = b->served,
+		.received_bytes = b->received, .accepted = b->accepted,
+		.waiting = longest(b->waiting, b->listening),
+	};
+	int r = 0;
+
+	/* a socket that nobody reads says nothing of a consumer that reads others */
+	if (now_ns > c->sampler.bytes.taken_ns + STUCK_NS)
+		counters.unread_bytes += b->stuck;
+	if (b->udp_sockets || now_ns > c->wire_at_ns + WIRE_NS)
+		r = wire_read(steer, slot, c, now_ns);
+	counters.wire_bytes = c->wire_at_ns == now_ns ? c->wire_bytes : 0;
+	if (b->udp_packets || b->udp_sockets)
+		udp_counters(c, b, &counters);
+	if (r || !sample_step(&c->sampler, &counters, &c->sample))
+		return r;
+	c->sample.ttl_ns = longest(4 * steer->interval_ns, 200000000);
+	c->config.interval_ns = steer->interval_ns;
+	return 0;
+}
+
+/* round trip, CE, loss of the class's local senders since the last look */
+static void sender_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
+{
+	const struct weir_backlog *b = backlog_class(steer->backlog, slot);
+	struct steer_class *c = &steer->classes[slot];
+	__u64 value;
+	bool heard;
+
+	if (now_ns < c->next_ns)
+		return;
+	if (c->kind == SIGNAL_RTT) {
+		heard = b->rtt_n;
+		value = heard ? b->rtt_us * 1000 / b->rtt_n : 0;
+	} else if (c->kind == SIGNAL_CE) {
+		heard = sample_share(c->before.delivered_ce, b->delivered_ce, c->before.delivered,
+				     b->delivered, &value);
+	} else {
+		heard = sample_share(c->before.lost, b->lost, c->before.delivered, b->delivered,
+				     &value);
+	}
+	if (!heard)
+		return;
+	c->before = *b;
+	c->next_ns = now_ns + SHARE_NS;
+	c->sample = (struct control_sample){
+		.at_ns = now_ns, .ttl_ns = 10 * SHARE_NS, .value = value, .clear = !value,
+		.is_time = c->kind == SIGNAL_RTT,
+	};
+	c->config.interval_ns = SHARE_NS;
+}
+
+static int sockets_step(struct steer *steer, __u64 now_ns)
+{
+	__u64 interval;
+	int r;
+
+	if (!steer->backlog || !steer->need_backlog || now_ns < steer->next_pass_ns)
+		return 0;
+	r = backlog_pass(steer->backlog, now_ns);
+	if (r)
+		return r;
+	steer->pass_ns += ((__s64)backlog_cost_ns(steer->backlog) - (__s64)steer->pass_ns) / 8;
+	interval = longest(CONTROL_INTERVAL_MIN_NS, steer->pass_ns * PASS_PART);
+	if (interval > CONTROL_INTERVAL_MAX_NS)
+		interval = CONTROL_INTERVAL_MAX_NS;
+	/* said once it has clearly moved */
+	if (interval > steer->interval_ns * 5 / 4 || interval < steer->interval_ns * 3 / 4) {
+		steer->interval_ns = interval;
+		log_note("a pass over the sockets takes %llu us: one every %llu ms",
+			 steer->pass_ns / 1000, interval / 1000000);
+	}
+	steer->next_pass_ns = now_ns + steer->interval_ns - CONTROL_INTERVAL_MIN_NS / 2;
+	for (unsigned int i = 0; i < steer->n_classes && !r; i++) {
+		struct steer_class *c = &steer->classes[i];
+
+		if (c->kind == SIGNAL_BACKLOG ||
+		    (steer->serve && c->name[0] && !sense_needs_sockets(c->kind) && !c->kind &&
+		     backlog_class(steer->backlog, i)->sockets))
+			r = backlog_sample(steer, i, now_ns);
+		else if (sense_needs_sockets(c->kind))
+			sender_sample(steer, i, now_ns);
+	}
+	return r;
+}
+
+static void psi_sample(struct steer_class *c, const char *words, __u64 now_ns)
+{
+	__u64 us, span_us;
+
+	if (now_ns < c->next_ns)
+		return;
+	c->next_ns = now_ns + SHARE_NS;
+	if (psi_read(words, &us))
+		return;
+	if (c->psi_at_ns && us >= c->psi_us) {
+		span_us = (now_ns - c->psi_at_ns) / 1000;
+		c->sample = (struct control_sample){
+			.at_ns = now_ns, .ttl_ns = 10 * SHARE_NS,
+			.value = (us - c->psi_us) * 100 * 1000000 / (span_us ? span_us : 1),
+			.clear = us == c->psi_us,
+		};
+		c->config.interval_ns = SHARE_NS;
+	}
+	c->psi_us = us;
+	c->psi_at_ns = now_ns;
+}
+
+/* how often it is heard tells the controller how long its steps are */
+static void heard_sample(struct steer_class *c, const struct signal *signal)
+{
+	__u64 span;
+
+	if (!signal || signal->at_ns == c->sample.at_ns)
+		return;
+	span = c->sample.at_ns ? signal->at_ns - c->sample.at_ns : CONTROL_INTERVAL_MIN_NS;
+	if (span > CONTROL_INTERVAL_MAX_NS)
+		span = CONTROL_INTERVAL_MAX_NS;
+	c->config.interval_ns += ((__s64)span - (__s64)c->config.interval_ns) / 8;
+	if (c->config.interval_ns < CONTROL_INTERVAL_MIN_NS)
+		c->config.interval_ns = CONTROL_INTERVAL_MIN_NS;
+	c->sample = (struct control_sample){
+		.at_ns = signal->at_ns, .ttl_ns = signal->ttl_ns, .value = signal->value,
+		.is_time = signal->is_time, .clear = signal->clear, .stalled = signal->stalled,
+		.drain_bps = signal->drain_bps,
+	};
+}
+
+int sense_step(struct steer *steer, __u64 now_ns)
+{
+	int r = sockets_step(steer, now_ns);
+
+	for (unsigned int i = 0; i < steer->n_classes && !r; i++) {
+		struct steer_class *c = &steer->classes[i];
+		const char *words = steer->policy->classes[i].signal;
+
+		if (c->kind == SIGNAL_PSI)
+			psi_sample(c, words, now_ns);
+		else if (c->kind == SIGNAL_PUSHED)
+			heard_sample(c, signals_find(steer->signals, words));
+		else if (c->kind == SIGNAL_HTTP)
+			heard_sample(c, remotes_find(steer->remotes, words));
+	}
+	return r;
+}
+
+bool sense_serve(const struct steer_class *c, struct signal *ret)
+{
+	if (!c->sample.at_ns || (c->kind && c->kind != SIGNAL_BACKLOG))
+		return false;
+	*ret = (struct signal){
+		.value = c->sample.value, .is_time = c->sample.is_time,
+		.stalled = c->sample.stalled, .clear = c->sample.clear,
+		.at_ns = c->sample.at_ns, .ttl_ns = c->sample.ttl_ns,
+		.drain_bps = c->sample.drain_bps, .count = 1,
+	};
+	snprintf(ret->name, sizeof(ret->name), "%s", c->name);
+	return true;
+}

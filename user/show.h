@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * show.h: what the parts of `weir show` share: an opened instance with its policy, and where the
+ * output goes. The instance's network namespace is entered.
+ */
+#ifndef WEIR_SHOW_H
+#define WEIR_SHOW_H
+
+#include "cmd.h"
+#include "maps.h"
+#include "out.h"
+
+struct show {
+	struct context *context;
+	struct instance instance;
+	struct maps maps;
+	struct policy *policy;
+	struct out *out;
+	__u64 now_ns;			/* CLOCK_MONOTONIC, as the datapath's */
+};
+
+/* a flow that was silent for this long has no rate and is not active */
+#define SHOW_ACTIVE_NS 1000000000ULL
+
+int show_devices(struct show *show, int argc, char **argv);
+int show_classes(struct show *show, int argc, char **argv);
+int show_flows(struct show *show, int argc, char **argv);
+
+/* what `show flows` sorts by; NULL-terminated */
+extern const char *const show_sort_words[];
+
+/* Current name of a device, "-" where it is gone. */
+const char *show_device_name(__u32 ifindex, char buf[16]);
+
+#endif

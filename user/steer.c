@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * steer.c: one step of all controllers: what sense.c heard of a class's signal goes to its
+ * controller, what that says into its lease. Cost depends on the classes under control alone: maps
+ * are read and written in batches. Decides no rate itself (control.c does).
+ */
+#include <stdio.h>
+#include <string.h>
+#include <weir/bucket.h>
+#include "log.h"
+#include "sense.h"
+#include "steer.h"
+
+#define TOLD_PART 64			/* a smaller change of a rate is no event */
+#define STEERING_EVERY_NS 1000000000ULL
+/* from a lease to its effect on the consumer: the level's tick, the sockets' next bursts */
+#define DELAY_LOCAL_NS 15000000ULL
+#define DELAY_REMOTE_NS 20000000ULL
+#define DELAY_OTHER_NS 100000000ULL
+
+int steer_init(struct steer *steer, struct err *err)
+{
+	steer->classes = calloc(WEIR_MAX_CLASSES, sizeof(*steer->classes));
+	steer->policy = calloc(1, sizeof(*steer->policy));
+	steer->signals = signals_new();
+	steer->interval_ns = CONTROL_INTERVAL_MIN_NS;
+	if (!steer->classes || !steer->policy || !steer->signals)
+		return err_set(err, ENOMEM, "out of memory");
+	return 0;
+}
+
+void steer_free(struct steer *steer)
+{
+	backlog_close(steer->backlog);
+	signals_free(steer->signals);
+	free(steer->classes);
+	free(steer->policy);
+}
+
+static struct control_config config_of(const struct weir_class *class, enum signal_kind kind)
+{
+	bool by_hand = class->flags & WEIR_CLASS_FROZEN;
+
+	return (struct control_config){
+		.law = class->law,
+		.target = class->target,
+		.min_bps = class->min_bps,
+		.max_bps = class->max_bps,
+		.base_bps = by_hand ? class->auto_bps : class->rate_bps,
+		.interval_ns = CONTROL_INTERVAL_MIN_NS,
+		.delay_ns = kind == SIGNAL_BACKLOG ? DELAY_LOCAL_NS :
+			    kind == SIGNAL_HTTP ? DELAY_REMOTE_NS : DELAY_OTHER_NS,
+		.by_hand = by_hand,
+	};
+}
+
+static void class_policy(struct steer_class *c, const struct weir_class *class)
+{
+	enum signal_kind kind = class->flags & WEIR_CLASS_USED ? signal_kind_of(class->signal) :
+								 SIGNAL_NONE;
+
+	if (!(class->flags & WEIR_CLASS_USED)) {
+		memset(c, 0, sizeof(*c));
+		return;
+	}
+	if (strcmp(c->name, class->name)) {
+		memset(c, 0, sizeof(*c));
+		memcpy(c->name, class->name, sizeof(c->name));
+	}
+	/* a controller that follows something else starts anew */
+	if (kind != c->kind)
+		memset(&c->state, 0, sizeof(c->state));
+	if (kind != c->kind)
+		memset(&c->sample, 0, sizeof(c->sample));
+	c->kind = kind;
+	c->config = config_of(class, kind);
+}
+
+int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
+{
+	_cleanup_(hook_list_free) struct hook_list hooks = {};
+	int r = 0;
+
+	steer->n_classes = 0;
+	steer->need_backlog = steer->serve;
+	remotes_begin(steer->remotes);
+	for (unsigned int i = 0; i < WEIR_MAX_CLASSES && !r; i++) {
+		const struct weir_class *class = &steer->policy->classes[i];
+		struct steer_class *c = &steer->classes[i];
+
+		class_policy(c, class);
+		if (!c->name[0])
+			continue;
+		steer->n_classes = i + 1;
+		if (c->kind == SIGNAL_HTTP)
+			r = remotes_follow(steer->remotes, class->signal, err);
+		steer->need_backlog |= sense_needs_sockets(c->kind);
+	}
+	remotes_end(steer->remotes);
+	if (!r && steer->need_backlog && !steer->backlog && !steer->no_backlog_told) {
+		if (backlog_open(&steer->backlog, steer->instance, err)) {
+			log_note("%s; signals of local sockets are not to be had", err->text);
+			err->text[0] = '\0';
+			steer->no_backlog_told = true;
+		}
+	}
+	if (!r && steer->backlog)
+		r = hook_list_get(steer->instance, &hooks, err);
+	if (!r && steer->backlog)
+		backlog_policy(steer->backlog, steer->policy, &hooks);
+	return r;
+}
+
+/* what a step wants to write, gathered for one call each */
+struct batch {
+	__u32 lease_slots[WEIR_MAX_CLASSES], steering_slots[WEIR_MAX_CLASSES];
+	struct weir_lease leases[WEIR_MAX_CLASSES];
+	struct weir_decision steering[WEIR_MAX_CLASSES];
+	unsigned int n_leases, n_steering;
+};
+
+static void lease_write(struct steer_class *c, unsigned int slot, __u64 rate_bps, __u64 now_ns,
+			struct batch *batch)
+{
+	bool renew = rate_bps && c->lease_until_ns < now_ns + STEER_LEASE_NS / 2;
+
+	if (rate_bps == c->lease_bps && !renew)
+		return;
+	c->lease_bps = rate_bps;
+	c->lease_until_ns = rate_bps ? now_ns + STEER_LEASE_NS : 0;
+	batch->lease_slots[batch->n_leases] = slot;
+	batch->leases[batch->n_leases++] = (struct weir_lease){
+		.rate_bps = rate_bps, .npb_rate = weir_npb(rate_bps),
+		.expires_ns = c->lease_until_ns,
+	};
+}
+
+static bool worth_telling(const struct weir_decision *told, __u64 rate_bps,
+			  enum weir_control_reason reason)
+{
+	__u64 moved = rate_bps > told->new_bps ? rate_bps - told->new_bps :
+						 told->new_bps - rate_bps;
+
+	if (reason != told->reason || !told->at_ns)
+		return true;
+	return moved > told->new_bps / TOLD_PART;
+}
+
+static void decide(struct steer *steer, unsigned int slot, __u64 now_ns, struct batch *batch)
+{
+	struct steer_class *c = &steer->classes[slot];
+	struct control_decision decision = control_step(&c->config, &c->state, &c->sample, now_ns);
+	bool tell = worth_telling(&c->told, decision.rate_bps, decision.reason);
+	const struct weir_class *class = &steer->policy->classes[slot];
+	struct weir_decision *told = &c->told;
+
+	if (!steer->observe)
+		lease_write(c, slot, decision.rate_bps, now_ns, batch);
+	if (!tell && told->at_ns + STEERING_EVERY_NS > now_ns)
+		return;
+	told->old_bps = told->new_bps;
+	told->new_bps = decision.rate_bps;
+	told->at_ns = now_ns;
+	told->value = c->sample.value;
+	told->target = c->config.target;
+	told->drain_bps = c->sample.drain_bps;
+	memcpy(told->class, c->name, sizeof(told->class));
+	told->class_slot = slot;
+	told->reason = decision.reason;
+	told->law = c->config.law;
+	told->flags = (class->set & WEIR_SET_TARGET_TIME ? WEIR_D_TIME : 0) |
+		      (c->sample.at_ns ? WEIR_D_VALUE : 0) |
+		      (steer->observe ? WEIR_D_OBSERVE : 0);
+	if (tell)
+		tell_decision(steer->tell, steer->maps, told, class->signal, &c->budget);
+	batch->steering_slots[batch->n_steering] = slot;
+	batch->steering[batch->n_steering++] = *told;
+}
+
+/* what the datapath knows of the producers: do they want more than they get, how many are there */
+static int producers_read(struct steer *steer, __u64 now_ns)
+{
+	static __u32 slots[WEIR_MAX_CLASSES];
+	static struct weir_class_state states[WEIR_MAX_CLASSES];
+	unsigned int n = 0;
+	int r;
+
+	for (unsigned int i = 0; i < steer->n_classes; i++)
+		if (steer->classes[i].kind && (steer->classes[i].state.rate_bps ||
+					       !steer->classes[i].sample.used_bps))
+			slots[n++] = i;
+	r = maps_class_states(steer->maps, slots, states, n);
+	for (unsigned int i = 0; i < n && !r; i++)
+		r = sense_producers(steer, slots[i], &states[i], now_ns);
+	return r;
+}
+
+int steer_step(struct steer *steer, __u64 now_ns)
+{
+	static struct batch batch;
+	int r;
+
+	batch.n_leases = batch.n_steering = 0;
+	if (!steer->maps)
+		return 0;
+	r = sense_step(steer, now_ns);
+	if (!r)
+		r = producers_read(steer, now_ns);
+	for (unsigned int i = 0; i < steer->n_classes && !r; i++)
+		if (steer->classes[i].kind)
+			decide(steer, i, now_ns, &batch);
+	if (!r)
+		r = maps_leases_put(steer->maps, batch.lease_slots, batch.leases, batch.n_leases);
+	if (!r)
+		r = maps_steering_put(steer->maps, batch.steering_slots, batch.steering,
+				      batch.n_steering);
+	return r;
+}
+
+bool steer_signal(const struct steer *steer, const char *name, struct signal *ret)
+{
+	const struct signal *pushed = signals_find(steer->signals, name);
+
+	if (pushed) {
+		*ret = *pushed;
+		return true;
+	}
+	for (unsigned int i = 0; i < steer->n_classes; i++)
+		if (!strcmp(steer->classes[i].name, name))
+			return sense_serve(&steer->classes[i], ret);
+	return false;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * steer.h: the classes under control: from their signals through their controllers to their
+ * leases, once per interval. Owns the controllers' states; sockets, timers and processes are the
+ * business of loop.c.
+ */
+#ifndef WEIR_STEER_H
+#define WEIR_STEER_H
+
+#include "backlog.h"
+#include "control.h"
+#include "maps.h"
+#include "remote.h"
+#include "sample.h"
+#include "signals.h"
+#include "tell.h"
+
+/* how long a rate outlives its agent */
+#define STEER_LEASE_NS 2000000000ULL
+
+struct steer_class {
+	char name[WEIR_NAME_LEN];	/* "" where the slot holds no class */
+	enum signal_kind kind;
+	struct control_config config;
+	struct control_state state;
+	struct control_sample sample;	/* the last one heard */
+	struct sample_state sampler;
+	struct weir_backlog before;	/* counts at the last share: rtt, ce, loss */
+	__u64 wire_bytes, wire_packets, wire_at_ns;	/* of the class's counters, when last read */
+	__u64 used_bytes, used_at_ns;	/* likewise, for used_bps */
+	double used_bps;
+	__u64 psi_us, psi_at_ns;	/* stall time so far, and when that was read */
+	__u64 next_ns;			/* not looked at before */
+	__u64 lease_until_ns, lease_bps;
+	struct weir_decision told;	/* the last decision */
+	struct tell_budget budget;
+};
+
+struct steer {
+	const struct instance *instance;
+	struct maps *maps;		/* NULL while nothing is attached */
+	struct policy *policy;
+	struct backlog *backlog;	/* NULL: not to be had here, or not needed */
+	struct signals *signals;	/* pushed */
+	struct remotes *remotes;
+	struct tell *tell;
+	bool observe, serve;		/* serve: every class's backlog is sampled */
+	__u64 interval_ns, pass_ns;	/* of a step, of a pass over the sockets */
+	__u64 next_pass_ns, next_state_ns;
+	bool need_backlog, no_backlog_told;
+	struct steer_class *classes;	/* WEIR_MAX_CLASSES */
+	unsigned int n_classes;		/* 1 + the highest slot in use */
+};
+
+int steer_init(struct steer *steer, struct err *err);
+void steer_free(struct steer *steer);
+
+/* Takes over the policy that steer->policy holds now; controllers of unchanged classes go on. */
+int steer_policy(struct steer *steer, __u64 now_ns, struct err *err);
+
+/* Looks, decides, writes. -errno when the maps cannot be used any more. */
+int steer_step(struct steer *steer, __u64 now_ns);
+
+/*
+ * The signal of that name, as another machine would follow it: a pushed one, else a class's
+ * backlog. False where there is none.
+ */
+bool steer_signal(const struct steer *steer, const char *name, struct signal *ret);
+
+#endif

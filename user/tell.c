@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * tell.c: one line and one event per decision. Reads and writes no rate.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include "control.h"
+#include "log.h"
+#include "maps.h"
+#include "quantity.h"
+#include "signals.h"
+#include "tell.h"
+
+int tell_start(struct tell *tell, const struct maps *maps)
+{
+	return maps_decision_last(maps, &tell->seq);
+}
+
+/* these come and go while a controller holds a class at its target */
+static bool is_steady(__u8 reason)
+{
+	return reason == WEIR_C_BEHIND || reason == WEIR_C_ON_TARGET || reason == WEIR_C_BELOW ||
+	       reason == WEIR_C_PROBE || reason == WEIR_C_SETTLING;
+}
+
+static bool is_news(const struct tell_budget *budget, const struct weir_decision *d)
+{
+	__u64 moved = d->new_bps > budget->rate_bps ? d->new_bps - budget->rate_bps :
+						      budget->rate_bps - d->new_bps;
+
+	if (d->reason != budget->reason && !(is_steady(d->reason) && is_steady(budget->reason)))
+		return true;
+	return moved > budget->rate_bps / TELL_PART;
+}
+
+static bool allowed(struct tell_budget *budget, __u64 now_ns)
+{
+	if (budget->at_ns)
+		budget->tokens += (now_ns - budget->at_ns) * (TELL_PER_SECOND / 1e9);
+	else
+		budget->tokens = TELL_BURST;
+	if (budget->tokens > TELL_BURST)
+		budget->tokens = TELL_BURST;
+	budget->at_ns = now_ns;
+	if (budget->tokens < 1) {
+		budget->left_out++;
+		return false;
+	}
+	budget->tokens--;
+	return true;
+}
+
+static const char *rate_text(__u64 bps, char buf[32])
+{
+	snprintf(buf, 32, "%s", bps ? quantity_rate_exact(bps).text : "configured");
+	return buf;
+}
+
+static void line_text(const struct weir_decision *d, const char *signal, unsigned int left_out)
+{
+	bool is_time = d->flags & WEIR_D_TIME;
+	char old[32], new[32], more[40] = "";
+
+	if (left_out)
+		snprintf(more, sizeof(more), " left-out %u", left_out);
+	log_note("class %s %s %s -> %s signal \"%s\" value %s target %s law %s reason %s%s: %s",
+		 d->class, d->flags & WEIR_D_OBSERVE ? "would-be" : "rate",
+		 rate_text(d->old_bps, old), rate_text(d->new_bps, new), signal,
+		 d->flags & WEIR_D_VALUE ? signal_value_show(d->value, is_time).text : "-",
+		 signal_value_show(d->target, is_time).text, control_law_name(d->law),
+		 control_reason_name(d->reason), more, control_reason_text(d->reason));
+}
+
+static json_t *rate_json(__u64 bps)
+{
+	return bps ? json_integer(bps) : json_null();
+}
+
+static void line_json(const struct weir_decision *d, const char *signal, unsigned int left_out)
+{
+	json_t *value = d->flags & WEIR_D_VALUE ? json_integer(d->value) : json_null();
+	json_t *line = json_pack("{s:s, s:I, s:s, s:o, s:o, s:s, s:o, s:I, s:s, s:o, s:s, s:s, s:s, "
+				 "s:b, s:i}", "event", "decision", "at_ns", (json_int_t)d->at_ns,
+				 "class", d->class, "old_bps", rate_json(d->old_bps), "rate_bps",
+				 rate_json(d->new_bps), "signal", signal, "value", value, "target",
+				 (json_int_t)d->target, "unit", d->flags & WEIR_D_TIME ? "ns" : "1e-6",
+				 "drain_bps", rate_json(d->drain_bps), "law",
+				 control_law_name(d->law), "reason", control_reason_name(d->reason),
+				 "text", control_reason_text(d->reason), "observe",
+				 !!(d->flags & WEIR_D_OBSERVE), "left_out", (int)left_out);
+	char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+	size_t n = text ? strlen(text) : 0;
+
+	if (text) {
+		text[n] = '\n';		/* in place of the NUL: one write is one line */
+		if (write(STDOUT_FILENO, text, n + 1) < 0)
+			log_debug("stdout: %s", strerror(errno));
+	}
+	free(text);
+	json_decref(line);
+}
+
+void tell_decision(struct tell *tell, const struct maps *maps, struct weir_decision *decision,
+		   const char *signal, struct tell_budget *budget)
+{
+	int r;
+
+	decision->seq = ++tell->seq;
+	r = maps_decision_put(maps, decision);
+	if (r)
+		log_debug("map decisions: %s", strerror(-r));
+	if (!is_news(budget, decision)) {
+		budget->left_out++;
+		return;
+	}
+	if (!allowed(budget, decision->at_ns))
+		return;
+	decision->old_bps = budget->rate_bps;
+	if (tell->json)
+		line_json(decision, signal, budget->left_out);
+	else
+		line_text(decision, signal, budget->left_out);
+	budget->left_out = 0;
+	budget->rate_bps = decision->new_bps;
+	budget->reason = decision->reason;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tell.h: makes a decision known: a structured line (text on stderr, JSON on stdout), the ring of
+ * decisions for `weir monitor`. Lines are bounded in number, events are not.
+ */
+#ifndef WEIR_TELL_H
+#define WEIR_TELL_H
+
+#include <stdbool.h>
+#include <weir/abi.h>
+
+struct maps;
+
+struct tell {
+	bool json;
+	__u64 seq;			/* of the last decision in the ring */
+};
+
+/*
+ * A class's lines: a tenth of the rate is worth one, or a reason of another kind; so many at once
+ * and per second. What is left out is counted in the next line.
+ */
+#define TELL_PART 10
+#define TELL_BURST 20
+#define TELL_PER_SECOND 2
+struct tell_budget {
+	double tokens;
+	__u64 at_ns;
+	unsigned int left_out;
+	__u64 rate_bps;			/* of the last line */
+	__u8 reason;
+};
+
+/* Goes on behind what an earlier agent wrote. */
+int tell_start(struct tell *tell, const struct maps *maps);
+
+void tell_decision(struct tell *tell, const struct maps *maps, struct weir_decision *decision,
+		   const char *signal, struct tell_budget *budget);
+
+#endif
