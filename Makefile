@@ -29,7 +29,7 @@ USER += conf_control signals sample backlog
 # the agent
 USER += cmd_run loop steer sense psi tell repair watch push remote http serve notify caps cmd_signal
 PKGS += libevent_core libevent_extra
-USER += snapshot snapshot_rates flow_filter text metrics cmd_top control maps_agent
+USER += snapshot snapshot_rates flow_filter text metrics cmd_top control maps_agent live seer http_seen
 # a part that needs a library that nothing else needs is left out where that is not there
 HAVE_TOP := $(shell pkg-config --exists ncursesw 2>/dev/null && echo top_keys top_draw top_detail top_table)
 USER += $(HAVE_TOP)
@@ -91,6 +91,17 @@ $(B)/user/%.o: user/%.c | $(B)/user need
 $(B)/user/dp.o $(B)/user/probe.o: $(B)/weir.skel.h
 $(B)/user/dp_replay.o: $(B)/weir.skel.h $(B)/replay.skel.h
 $(B)/user/backlog.o: $(B)/backlog.skel.h
+
+# the page: built anew where it could not be before
+$(B)/web.h: user/web/index.html user/web/package.json user/web/package-lock.json user/web/build \
+		$(shell grep -qs 'WEB_PAGE 0' $(B)/web.h && command -v npm > /dev/null && echo again) | $(B)
+	$(call say,PAGE,$@)
+	$(Q)user/web/build $(B)
+
+.PHONY: again
+again:
+
+$(B)/user/http_seen.o $(B)/user/cmd_version.o: $(B)/web.h
 
 # --- tests
 $(B)/tests/unit_%: tests/unit/test_%.c $(PURE:%=$(B)/user/%.o) | $(B)/tests

@@ -14,12 +14,34 @@ static __always_inline __u64 weir_asked_departure(const struct __sk_buff *skb)
 	return skb->tstamp_type == BPF_SKB_TSTAMP_DELIVERY_MONO || test_clock ? skb->tstamp : 0;
 }
 
-/* A mark that could not be set is no mark. */
-static __always_inline void weir_act(struct __sk_buff *skb, struct weir_facts *f)
+/*
+ * Sets CE where the parser found the IP header. The kernel's helper trusts the skb's own network
+ * header, which is wrong behind a VLAN tag in the frame: there the bits are set by hand.
+ */
+static __always_inline int weir_set_ce(struct __sk_buff *skb, const struct weir_packet *p)
 {
+	__u32 l3 = p->l3;
+	__u8 old[2], new[2];
+
+	if (l3 == ETH_HLEN || l3 == 0)
+		return bpf_skb_ecn_set_ce(skb) == 1;
+	if (l3 > 64 || bpf_skb_load_bytes(skb, l3, old, 2))
+		return 0;
+	new[0] = old[0];
+	new[1] = old[1] | (p->key.family == 4 ? 0x03 : 0x30);
+	if (p->key.family == 4 &&
+	    bpf_l3_csum_replace(skb, l3 + 10, *(__u16 *)old, *(__u16 *)new, 2))
+		return 0;
+	return !bpf_skb_store_bytes(skb, l3 + 1, &new[1], 1, 0);
+}
+
+/* A mark that could not be set is no mark. */
+static __always_inline void weir_act(struct __sk_buff *skb, struct weir_job *job)
+{
+	struct weir_facts *f = &job->facts;
 	__u64 departure = f->now + f->delay;
 
-	if (f->mark && bpf_skb_ecn_set_ce(skb) != 1) {
+	if (f->mark && !weir_set_ce(skb, &job->packet)) {
 		f->mark = 0;
 		f->reason = f->delay ? WEIR_R_DELAYED : WEIR_R_CONFORM;
 	}
@@ -72,6 +94,10 @@ static __always_inline __u64 weir_socket_wish(const struct weir_facts *f, __u64 
 	__u64 wish = ((1000000000ULL << WEIR_NPB_SHIFT) / npb * ratio) >> 16;
 	__u64 debt = weir_max(f->debt_bucket, f->debt_class), off;
 
+	/* fq paces what it sends, headers included, and keeps the departure times: it only needs not
+	 * to be slower, and what waits in it is no debt to be made good */
+	if (f->flags & WEIR_F_EDT)
+		return (1000000000ULL << WEIR_NPB_SHIFT) / npb * 33 / 32;
 	if (debt > f->aim) {
 		off = (debt - f->aim) >> 10;
 		/* TCP fixes the pause after a burst when it sends it: a low wish lasts */

@@ -80,6 +80,8 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 	}
 	if (job->bucket && f->npb_bucket && job->bucket->tat <= f->now)
 		flags |= WEIR_F_WITHIN;
+	f->debt_class = weir_debt(job->state->tat, f->now);	/* as a first look */
+	f->mean_bucket = job->state->mean_bucket;
 	if (job->packet.flags & WEIR_P_CONTROL)
 		flags |= WEIR_F_CONTROL;
 	if (job->packet.flags & WEIR_P_SMALL)

@@ -18,6 +18,10 @@
  */
 #define WEIR_AIM_NS 4000000ULL
 
+#define WEIR_BURST_BYTES 131072
+#define WEIR_BURST_MIN_NS 20000000ULL
+#define WEIR_BURST_MAX_NS 500000000ULL
+
 #define WEIR_NEVER (~0ULL)		/* a limit that no debt exceeds */
 
 /* how a packet may be slowed */
@@ -51,6 +55,7 @@ struct weir_facts {
 	__u64 aim;			/* the debt that a paced socket is steered to */
 	__u64 ahead;			/* a bucket with a larger debt is limited */
 	__u64 limit;			/* before the exceptions below */
+	__u64 burst;			/* depth of the phantom queue */
 	__u64 limit_bucket;		/* debts beyond which the packet is refused */
 	__u64 limit_class;
 
@@ -71,9 +76,49 @@ static __always_inline __u64 weir_max(__u64 a, __u64 b)
 	return a > b ? a : b;
 }
 
+/*
+ * How deep a phantom queue is: as configured, else 128 KiB, about what Cubic needs for 95 % of the
+ * rate up to 20 ms at 50 Mbit/s (its depth is N^2/76 packets for N in flight), in bounds of time.
+ */
 static __always_inline __u64 weir_burst(const struct weir_class *class, __u64 npb)
 {
-	return class->burst_bytes ? weir_cost(class->burst_bytes, npb) : class->burst_ns;
+	__u64 ns;
+
+	if (class->burst_bytes)
+		return weir_cost(class->burst_bytes, npb);
+	if (class->burst_ns)
+		return class->burst_ns;
+	ns = weir_cost(WEIR_BURST_BYTES, npb);
+	return ns < WEIR_BURST_MIN_NS ? WEIR_BURST_MIN_NS :
+	       ns > WEIR_BURST_MAX_NS ? WEIR_BURST_MAX_NS : ns;
+}
+
+static __always_inline int weir_markable(const struct weir_facts *f,
+					 const struct weir_class *class)
+{
+	return (class->flags & WEIR_CLASS_ECN) && (f->ecn == WEIR_ECT0 || f->ecn == WEIR_ECT1);
+}
+
+/*
+ * Policing: an ECN-capable packet may go sixteen times as deep, since it is marked long before. In
+ * a fair class that is over its rate (debt beyond the mean of its buckets'), each bucket's depth
+ * shrinks alike, so that the class's excess is dropped from those that are furthest ahead.
+ */
+static __always_inline void weir_limits_police(struct weir_facts *f,
+					       const struct weir_class *class, __u64 npb)
+{
+	f->burst = weir_burst(class, npb);
+	f->limit = f->burst;
+	if (weir_markable(f, class))
+		f->limit *= 16;
+	f->limit_bucket = f->limit;
+	f->limit_class = weir_burst(class, f->npb_class);
+	if (!(class->flags & WEIR_CLASS_FAIR))
+		return;
+	f->limit_class *= 8;
+	if (f->debt_class > f->mean_bucket && f->mean_bucket)
+		f->limit_bucket = ((f->limit >> 10) * (f->mean_bucket >> 10) /
+				   ((f->debt_class >> 10) + 1)) << 10;
 }
 
 /*
@@ -82,15 +127,16 @@ static __always_inline __u64 weir_burst(const struct weir_class *class, __u64 np
  */
 __attribute__((noinline)) int weir_limits(struct weir_facts *f, const struct weir_class *class)
 {
-	__u64 npb, limit, limit_class;
 	__u32 control, within;
+	__u64 npb;
 
 	if (!f || !class)
 		return -1;
 	npb = f->npb_bucket ? f->npb_bucket : f->npb_class;
 	f->packet_ns = weir_cost(WEIR_MTU, npb);
 	f->aim = WEIR_AIM_NS + f->packet_ns;
-	f->ahead = f->flags & WEIR_F_SOCKET ? f->aim / 2 : 2 * f->packet_ns;
+	f->ahead = (f->flags & (WEIR_F_SOCKET | WEIR_F_EDT)) == WEIR_F_SOCKET ? f->aim / 2 :
+									   2 * f->packet_ns;
 	if (!npb) {
 		f->means = WEIR_BY_NOTHING;
 		return 0;
@@ -101,24 +147,19 @@ __attribute__((noinline)) int weir_limits(struct weir_facts *f, const struct wei
 		f->means = WEIR_BY_SOCKET;
 	else
 		f->means = WEIR_BY_POLICE;
-	limit = weir_max(class->drop_at_ns, weir_max(8 * f->packet_ns, 2 * weir_cost(f->bytes, npb)));
-	limit_class = limit;
 	if (f->means == WEIR_BY_POLICE) {
-		limit = weir_burst(class, npb);
-		limit_class = weir_burst(class, f->npb_class);
+		weir_limits_police(f, class, npb);
+	} else {
+		f->limit = weir_max(class->drop_at_ns,
+				    weir_max(8 * f->packet_ns, 2 * weir_cost(f->bytes, npb)));
+		f->limit_bucket = f->limit;
+		f->limit_class = f->limit;
 	}
 	control = (f->flags & WEIR_F_CONTROL) != 0;
 	within = (f->flags & WEIR_F_WITHIN) != 0;
-	f->limit = limit;
-	f->limit_bucket = limit << control;
-	f->limit_class = limit_class << (control | within);
+	f->limit_bucket <<= control;
+	f->limit_class <<= control | within;
 	return 0;
-}
-
-static __always_inline int weir_markable(const struct weir_facts *f,
-					 const struct weir_class *class)
-{
-	return (class->flags & WEIR_CLASS_ECN) && (f->ecn == WEIR_ECT0 || f->ecn == WEIR_ECT1);
 }
 
 /*
@@ -177,12 +218,9 @@ static __always_inline void weir_queue_law(struct weir_facts *f,
 static __always_inline void weir_verdict_edt(struct weir_facts *f, __u64 debt,
 					 const struct weir_class *class, struct weir_bucket *bucket)
 {
-	__u64 burst = f->flags & WEIR_F_SOCKET ? weir_max(2 * f->aim, class->burst_ns) :
-						 class->burst_ns;
-
-	if (debt <= burst)
+	if (debt <= class->burst_ns)
 		return;
-	f->delay = debt - burst;
+	f->delay = debt - class->burst_ns;
 	if (f->reason == WEIR_R_CONFORM)
 		f->reason = WEIR_R_DELAYED;
 	/* held back by the class: the bucket's clock waits with its packet, or it would earn credit */
@@ -200,15 +238,20 @@ static __always_inline void weir_verdict_edt(struct weir_facts *f, __u64 debt,
 static __always_inline void weir_verdict_police(struct weir_facts *f, __u64 debt,
 					 const struct weir_class *class, struct weir_bucket *bucket)
 {
-	__u64 npb = f->npb_bucket ? f->npb_bucket : f->npb_class;
+	__u64 npb = f->npb_bucket ? f->npb_bucket : f->npb_class, mark_at;
 
 	if (!weir_markable(f, class) || !bucket)
 		return;
+	/* the nearer the hard clock comes to its limit, the earlier the mark */
+	mark_at = 4 * f->burst;		/* windows come in bursts, on top of what Cubic needs */
+	if (class->mark_at_ns && (class->action == WEIR_POLICE || class->set & WEIR_SET_MARK_AT))
+		mark_at = class->mark_at_ns;
+	mark_at = debt < f->limit ?
+		  (mark_at >> 10) * ((f->limit - debt) >> 10) / ((f->limit >> 10) + 1) << 10 : 0;
 	if (f->ecn == WEIR_ECT1) {
 		if (f->random < weir_l4s(debt, f->packet_ns))
 			weir_set_mark(f, WEIR_R_MARKED_L4S);
-	} else if (weir_debt(bucket->soft, f->now) > weir_max(class->mark_at_ns, 2 * f->packet_ns) ||
-		   debt > f->limit - f->limit / 4) {
+	} else if (weir_debt(bucket->soft, f->now) > weir_max(mark_at, 2 * f->packet_ns)) {
 		weir_set_mark(f, WEIR_R_MARKED);
 	} else {
 		weir_charge(&bucket->soft, f->now, weir_cost(f->bytes, npb), WEIR_NEVER);
@@ -221,10 +264,13 @@ static __always_inline void weir_verdict_police(struct weir_facts *f, __u64 debt
  * class's debt is the mean of its buckets' debts and the factor is one; where they add up to too
  * much (many starts at once), all are stretched alike, and nobody pays for another's backlog.
  */
-static __always_inline __u64 weir_fair_debt(const struct weir_facts *f)
+static __always_inline __u64 weir_fair_debt(const struct weir_facts *f,
+					    const struct weir_class *class)
 {
 	__u64 debt = f->debt_bucket, mean = f->mean_bucket >> 10, stretched;
 
+	if (!(class->flags & WEIR_CLASS_FAIR))
+		return weir_max(f->debt_bucket, f->debt_class);
 	if (!f->npb_bucket)
 		return f->debt_class;
 	if (debt <= 2 * f->packet_ns || f->debt_class <= debt)
@@ -256,7 +302,7 @@ __attribute__((noinline)) int weir_verdict(struct weir_facts *f,
 		f->reason = f->means == WEIR_BY_POLICE ? WEIR_R_DROP_RATE : WEIR_R_DROP_HORIZON;
 		return 0;
 	}
-	debt = weir_fair_debt(f);
+	debt = weir_fair_debt(f, class);
 	if (f->means == WEIR_BY_POLICE && f->npb_bucket)
 		debt = f->debt_bucket;
 	if (debt > f->limit)

@@ -24,6 +24,7 @@
 struct weir_packet {
 	struct weir_flow_key key;
 	__u32 len;			/* bytes at this hook, all headers included */
+	__u32 l3;			/* offset of the IP header */
 	__u32 l4;			/* offset of the transport header */
 	__u32 headers;			/* bytes before the payload */
 	__u8 ecn;			/* codepoint, WEIR_NOT_ECT ... WEIR_CE */
@@ -221,6 +222,7 @@ static __always_inline enum weir_reason weir_parse(const struct weir_cursor *c,
 			off += sizeof(vlan);
 		}
 	}
+	p->l3 = off;
 	if (p->len <= 256)
 		p->flags |= WEIR_P_SMALL;
 	if (proto == __bpf_constant_htons(ETH_P_IP))

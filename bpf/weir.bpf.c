@@ -67,7 +67,7 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 
 	if (job.class->action != WEIR_OBSERVE) {
 		if (facts->reason < WEIR_R_FIRST_DROP)
-			weir_act(skb, facts);
+			weir_act(skb, &job);
 		if (job.flow && job.flow->flags & WEIR_FLOW_LOCAL)
 			weir_socket_pace(skb, &job);
 	}

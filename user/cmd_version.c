@@ -9,6 +9,7 @@
 #include <weir/abi.h>
 #include "cmd.h"
 #include "out.h"
+#include "web.h"
 
 #ifndef WEIR_VERSION
 #error "WEIR_VERSION comes from the Makefile"
@@ -26,7 +27,7 @@ static const struct {
 	bool in;
 } features[] = {
 	{ "attach", true }, { "policy", true }, { "show", true }, { "check", true },
-	{ "run", true }, { "replay", true }, { "top", WITH_TOP },
+	{ "run", true }, { "replay", true }, { "top", WITH_TOP }, { "page", WEB_PAGE },
 };
 
 int cmd_version(struct context *context, int argc, char **argv)

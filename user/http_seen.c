@@ -2,10 +2,9 @@
 /*
  * http_seen.c: the routes that show what goes on. Looks at the maps through the seer, at most
  * twice a second however many ask, and never waits: a request that needs a fresh look is answered
- * when the look has come. A client that does not keep up loses events, then its connection.
+ * when the look has come.
  */
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
@@ -13,35 +12,38 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <time.h>
-#include <jansson.h>
 #include "http_seen.h"
 #include "quantity.h"
 #include "seer.h"
 #include "web.h"
 
 #define FRESH_NS 500000000ULL		/* a look that is younger will do */
-#define CLIENTS_MAX 32			/* that wait, or that listen to events */
+#define WAITING_MAX 32			/* clients that wait for an answer */
+#define LISTENERS_MAX 64		/* pages that follow the events */
 #define EVENT_SECONDS 1
-#define BACKLOG_BYTES (256U << 10)	/* of a listener that does not read */
-#define BACKLOG_EVENTS 30		/* so many left out, and it is let go */
 #define FLOWS_DEFAULT "100"
 #define FLOWS_MAX 1000
+#define JSON_TYPE "application/json"
 
-enum kind { FREE, METRICS, LIVE, EVENTS, SHOW };
+enum kind { FREE, METRICS, LIVE, SHOW };
 
+/* a request that waits for the seer */
 struct client {
 	struct http_seen *seen;
 	enum kind kind;
 	struct evhttp_request *request;
-	unsigned int left_out;
 };
 
 struct http_seen {
-	struct seer *seer;
+	struct event_base *base;
+	struct http *http;
+	const char *netns;
+	struct seer *seer;		/* NULL until somebody asks */
 	struct event *news, *tick;
 	struct seen *last;		/* NULL: no look yet */
 	bool looking;
-	struct client clients[CLIENTS_MAX];
+	struct client clients[WAITING_MAX];
+	struct http_stream *listeners[LISTENERS_MAX];
 };
 
 static __u64 now_ns(void)
@@ -52,36 +54,16 @@ static __u64 now_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-static void header(struct evhttp_request *request, const char *name, const char *value)
+static void reply(struct evhttp_request *request, const char *type, const void *data, size_t size)
 {
-	evhttp_add_header(evhttp_request_get_output_headers(request), name, value);
-}
+	struct evbuffer *body = evbuffer_new();
 
-static void reply(struct evhttp_request *request, int code, const char *type, const void *body,
-		  size_t size)
-{
-	struct evbuffer *buffer = evbuffer_new();
-
-	header(request, "Content-Type", type);
-	header(request, "Cache-Control", "no-store");
-	header(request, "X-Content-Type-Options", "nosniff");
-	if (!buffer || evbuffer_add(buffer, body, size))
-		evhttp_send_error(request, HTTP_SERVUNAVAIL, NULL);
+	if (!body || evbuffer_add(body, data, size))
+		http_reply_error(request, 503, "out of memory");
 	else
-		evhttp_send_reply(request, code, NULL, buffer);
-	if (buffer)
-		evbuffer_free(buffer);
-}
-
-static void refuse(struct evhttp_request *request, int code, const char *text)
-{
-	json_t *object = json_pack("{s:s}", "error", text);
-	_cleanup_free_ char *body = object ? json_dumps(object, 0) : NULL;
-
-	json_decref(object);
-	if (code == HTTP_SERVUNAVAIL)
-		header(request, "Retry-After", "1");
-	reply(request, code, "application/json", body ?: "", body ? strlen(body) : 0);
+		http_reply(request, 200, type, body);
+	if (body)
+		evbuffer_free(body);
 }
 
 /* the connection is gone, and its request with it */
@@ -95,7 +77,7 @@ static void client_closed(struct evhttp_connection *connection, void *arg)
 	client->request = NULL;
 }
 
-/* takes the request out of the table: it is about to be answered to the end */
+/* takes the request out of the table: it is about to be answered */
 static struct evhttp_request *client_done(struct client *client)
 {
 	struct evhttp_request *request = client->request;
@@ -110,80 +92,45 @@ static struct evhttp_request *client_done(struct client *client)
 static struct client *client_new(struct http_seen *seen, struct evhttp_request *request,
 				 enum kind kind)
 {
-	for (unsigned int i = 0; i < CLIENTS_MAX; i++) {
+	for (unsigned int i = 0; i < WAITING_MAX; i++) {
 		struct client *client = &seen->clients[i];
 
 		if (client->kind != FREE)
 			continue;
-		*client = (struct client){ seen, kind, request, 0 };
+		*client = (struct client){ seen, kind, request };
 		evhttp_connection_set_closecb(evhttp_request_get_connection(request), client_closed,
 					      client);
 		return client;
 	}
-	refuse(request, HTTP_SERVUNAVAIL, "too many clients");
+	http_reply_error(request, 503, "too many clients at once");
 	return NULL;
 }
 
-static bool may_read(struct evhttp_request *request)
-{
-	enum evhttp_cmd_type command = evhttp_request_get_command(request);
-
-	if (command == EVHTTP_REQ_GET || command == EVHTTP_REQ_HEAD)
-		return true;
-	header(request, "Allow", "GET, HEAD");
-	refuse(request, HTTP_BADMETHOD, "want GET");
-	return false;
-}
-
-/* --- what a look is turned into */
+/* --- what comes from the seer */
 
 static void send_look(struct evhttp_request *request, enum kind kind, const struct seen *look)
 {
 	enum metrics_form form;
 	const struct text *text;
 
-	if (look->err.text[0]) {
-		refuse(request, HTTP_SERVUNAVAIL, look->err.text);
-		return;
-	}
-	if (kind == LIVE) {
-		reply(request, HTTP_OK, "application/json", look->live.data, look->live.size);
-		return;
-	}
+	if (look->err.text[0])
+		return http_reply_error(request, 503, look->err.text);
+	if (kind == LIVE)
+		return reply(request, JSON_TYPE, look->live.data, look->live.size);
 	form = metrics_form_of(evhttp_find_header(evhttp_request_get_input_headers(request),
 						  "Accept"));
 	text = &look->metrics[form];
-	reply(request, HTTP_OK, metrics_content_type(form), text->data, text->size);
+	reply(request, metrics_content_type(form), text->data, text->size);
 }
 
-static void event_send(struct client *client, const struct seen *look)
+static void send_event(struct http_stream *listener, const struct seen *look)
 {
-	struct evhttp_connection *connection = evhttp_request_get_connection(client->request);
-	struct bufferevent *stream = evhttp_connection_get_bufferevent(connection);
-	struct evbuffer *buffer;
+	static const char gone[] = "{\"error\":\"nothing is attached\"}";
 
-	if (evbuffer_get_length(bufferevent_get_output(stream)) > BACKLOG_BYTES) {
-		if (++client->left_out > BACKLOG_EVENTS)
-			evhttp_connection_free(connection);	/* calls client_closed() */
-		return;
-	}
-	client->left_out = 0;
-	buffer = evbuffer_new();
-	if (!buffer)
-		return;
 	if (look->err.text[0])
-		evbuffer_add_printf(buffer, "event: gone\ndata: %s\n\n", look->err.text);
+		http_stream_send(listener, gone, sizeof(gone) - 1);
 	else
-		evbuffer_add_printf(buffer, "data: %s\n\n", look->live.data);
-	evhttp_send_reply_chunk(client->request, buffer);
-	evbuffer_free(buffer);
-}
-
-static void want_look(struct http_seen *seen)
-{
-	if (!seen->looking)
-		seer_look(seen->seer);
-	seen->looking = true;
+		http_stream_send(listener, look->live.data, look->live.size);
 }
 
 static void look_came(struct http_seen *seen, struct seen *look)
@@ -191,30 +138,29 @@ static void look_came(struct http_seen *seen, struct seen *look)
 	seen_free(seen->last);
 	seen->last = look;
 	seen->looking = false;
-	for (unsigned int i = 0; i < CLIENTS_MAX; i++) {
-		struct client *client = &seen->clients[i];
-		enum kind kind = client->kind;
+	for (unsigned int i = 0; i < LISTENERS_MAX; i++)
+		if (seen->listeners[i])
+			send_event(seen->listeners[i], look);
+	for (unsigned int i = 0; i < WAITING_MAX; i++) {
+		enum kind kind = seen->clients[i].kind;
 
-		if (kind == EVENTS)
-			event_send(client, look);
-		else if (kind == METRICS || kind == LIVE)
-			send_look(client_done(client), kind, look);
+		if (kind == METRICS || kind == LIVE)
+			send_look(client_done(&seen->clients[i]), kind, look);
 	}
 }
 
 static void answer_came(struct seer_answer *answer)
 {
 	struct client *client = answer->owner;
-	int code = answer->result == -EINVAL ? HTTP_BADREQUEST :
-		   answer->result == -ENOENT || answer->result == -ENODEV ? HTTP_NOTFOUND :
-		   HTTP_SERVUNAVAIL;
+	int code = answer->result == -EINVAL ? 400 :
+		   answer->result == -ENOENT || answer->result == -ENODEV ? 404 : 503;
 
 	if (!client)
 		return;
 	if (answer->result)
-		refuse(client_done(client), code, answer->err.text);
+		http_reply_error(client_done(client), code, answer->err.text);
 	else
-		reply(client_done(client), HTTP_OK, "application/json", answer->body, answer->size);
+		reply(client_done(client), JSON_TYPE, answer->body, answer->size);
 }
 
 static void news(evutil_socket_t fd, short what, void *arg)
@@ -233,13 +179,32 @@ static void news(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* the thread is made when first needed: it has no more privileges than the agent then has */
+static int seer_need(struct http_seen *seen, struct err *err)
+{
+	int r = seen->seer ? 0 : seer_start(seen->netns, &seen->seer, err);
+
+	if (r || seen->news)
+		return r;
+	seen->news = event_new(seen->base, seer_fd(seen->seer), EV_READ | EV_PERSIST, news, seen);
+	return seen->news && !event_add(seen->news, NULL) ? 0 :
+	       err_set(err, ENOMEM, "out of memory");
+}
+
+static void want_look(struct http_seen *seen)
+{
+	if (!seen->looking)
+		seer_look(seen->seer);
+	seen->looking = true;
+}
+
 /* while somebody listens */
 static void tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_seen *seen = arg;
 
-	for (unsigned int i = 0; i < CLIENTS_MAX; i++)
-		if (seen->clients[i].kind == EVENTS)
+	for (unsigned int i = 0; i < LISTENERS_MAX; i++)
+		if (seen->listeners[i])
 			return want_look(seen);
 	event_del(seen->tick);
 }
@@ -248,44 +213,53 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 
 static void look_route(struct http_seen *seen, struct evhttp_request *request, enum kind kind)
 {
-	if (!may_read(request))
-		return;
+	struct err err = {};
+
 	if (seen->last && now_ns() - seen->last->at_ns < FRESH_NS)
 		send_look(request, kind, seen->last);
+	else if (seer_need(seen, &err))
+		http_reply_error(request, 503, err.text);
 	else if (client_new(seen, request, kind))
 		want_look(seen);
 }
 
-static void metrics_route(struct evhttp_request *request, void *arg)
+static void metrics_route(struct evhttp_request *request, const char *rest, void *arg)
 {
 	look_route(arg, request, METRICS);
 }
 
-static void live_route(struct evhttp_request *request, void *arg)
+static void live_route(struct evhttp_request *request, const char *rest, void *arg)
 {
 	look_route(arg, request, LIVE);
 }
 
-static void events_route(struct evhttp_request *request, void *arg)
+static void listener_gone(struct http_stream *stream, void *arg)
 {
-	const struct timeval every = { .tv_sec = EVENT_SECONDS }, patience = { .tv_sec = 30 };
 	struct http_seen *seen = arg;
-	struct client *client;
 
-	if (!may_read(request))
+	for (unsigned int i = 0; i < LISTENERS_MAX; i++)
+		if (seen->listeners[i] == stream)
+			seen->listeners[i] = NULL;
+}
+
+static void events_route(struct evhttp_request *request, const char *rest, void *arg)
+{
+	const struct timeval every = { .tv_sec = EVENT_SECONDS };
+	struct http_seen *seen = arg;
+	struct err err = {};
+	unsigned int i = 0;
+
+	while (i < LISTENERS_MAX && seen->listeners[i])
+		i++;
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD)
+		return http_reply(request, 200, "text/event-stream", NULL);
+	if (i == LISTENERS_MAX || seer_need(seen, &err))
+		return http_reply_error(request, 503, err.text[0] ? err.text : "too many pages");
+	seen->listeners[i] = http_stream_open(seen->http, request, listener_gone, seen);
+	if (!seen->listeners[i])
 		return;
-	client = client_new(seen, request, EVENTS);
-	if (!client)
-		return;
-	/* nothing more is read from it: only a write may take too long */
-	bufferevent_set_timeouts(evhttp_connection_get_bufferevent(
-				 evhttp_request_get_connection(request)), NULL, &patience);
-	header(request, "Content-Type", "text/event-stream");
-	header(request, "Cache-Control", "no-store");
-	header(request, "X-Accel-Buffering", "no");
-	evhttp_send_reply_start(request, HTTP_OK, NULL);
 	if (seen->last)
-		event_send(client, seen->last);
+		send_event(seen->listeners[i], seen->last);
 	want_look(seen);
 	if (!event_pending(seen->tick, EV_TIMEOUT, NULL))
 		event_add(seen->tick, &every);
@@ -302,32 +276,43 @@ static int words_add(struct seer_answer *question, size_t *used, const char *wor
 	return 0;
 }
 
+/* the pairs of a query; *ret_limited: `limit` is among them */
+static int pairs_add(struct seer_answer *question, size_t *used, const char *query,
+		     bool *ret_limited, struct err *err)
+{
+	struct evkeyvalq pairs;
+	struct evkeyval *pair;
+	__u64 limit;
+	int r = 0;
+
+	TAILQ_INIT(&pairs);
+	if (evhttp_parse_query_str(query, &pairs))
+		return err_set(err, EINVAL, "the query cannot be read; want KEY=VALUE&...");
+	TAILQ_FOREACH(pair, &pairs, next) {
+		if (!strcmp(pair->key, "limit")) {
+			*ret_limited = true;
+			r = quantity_count(pair->value, 1, FLOWS_MAX, &limit, err);
+		}
+		if (!r && (words_add(question, used, pair->key) ||
+			   words_add(question, used, pair->value)))
+			r = err_set(err, EINVAL, "too many words");
+		if (r)
+			break;
+	}
+	evhttp_clear_headers(&pairs);
+	return r;
+}
+
 /* /api/v1/flows?dport=443&limit=20 is `show flows dport 443 limit 20` */
 static int question_words(struct seer_answer *question, const char *part, const char *query,
 			  struct err *err)
 {
-	struct evkeyvalq pairs;
-	struct evkeyval *pair;
 	bool flows = !strcmp(part, "flows"), limited = false;
 	size_t used = 0;
-	__u64 limit;
 	int r = words_add(question, &used, part);
 
-	TAILQ_INIT(&pairs);
-	if (query && evhttp_parse_query_str(query, &pairs))
-		return err_set(err, EINVAL, "the query cannot be read; want KEY=VALUE&...");
-	TAILQ_FOREACH(pair, &pairs, next) {
-		if (r)
-			break;
-		if (!strcmp(pair->key, "limit")) {
-			limited = true;
-			r = quantity_count(pair->value, 1, FLOWS_MAX, &limit, err);
-		}
-		if (!r && (words_add(question, &used, pair->key) ||
-			   words_add(question, &used, pair->value)))
-			r = err_set(err, EINVAL, "too many words");
-	}
-	evhttp_clear_headers(&pairs);
+	if (!r && query && *query)
+		r = pairs_add(question, &used, query, &limited, err);
 	if (!r && !flows && question->argc > 1)
 		r = err_set(err, EINVAL, "%s: takes no query", part);
 	if (!r && flows && !limited &&
@@ -338,95 +323,90 @@ static int question_words(struct seer_answer *question, const char *part, const 
 
 static void show_route(struct http_seen *seen, struct evhttp_request *request, const char *part)
 {
-	struct seer_answer *question;
+	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+	struct seer_answer *question = calloc(1, sizeof(*question));
 	struct client *client;
 	struct err err = {};
 
-	if (!may_read(request))
-		return;
-	question = calloc(1, sizeof(*question));
-	if (!question)
-		return refuse(request, HTTP_SERVUNAVAIL, "out of memory");
-	if (question_words(question, part, evhttp_uri_get_query(
-			   evhttp_request_get_evhttp_uri(request)), &err)) {
+	if (!question || seer_need(seen, &err)) {
 		seer_answer_free(question);
-		return refuse(request, HTTP_BADREQUEST, err.text);
+		return http_reply_error(request, 503, err.text[0] ? err.text : "out of memory");
+	}
+	if (question_words(question, part, query, &err)) {
+		seer_answer_free(question);
+		return http_reply_error(request, 400, err.text);
 	}
 	client = client_new(seen, request, SHOW);
 	question->owner = client;
 	if (!client)
 		seer_answer_free(question);
 	else if (seer_ask(seen->seer, question))
-		refuse(client_done(client), HTTP_SERVUNAVAIL, "too many questions at once");
+		http_reply_error(client_done(client), 503, "too many questions at once");
 }
 
-static void classes_route(struct evhttp_request *request, void *arg)
+static void classes_route(struct evhttp_request *request, const char *rest, void *arg)
 {
 	show_route(arg, request, "classes");
 }
 
-static void flows_route(struct evhttp_request *request, void *arg)
+static void flows_route(struct evhttp_request *request, const char *rest, void *arg)
 {
 	show_route(arg, request, "flows");
 }
 
-static void devices_route(struct evhttp_request *request, void *arg)
+static void devices_route(struct evhttp_request *request, const char *rest, void *arg)
 {
 	show_route(arg, request, "devices");
 }
 
-static void page_route(struct evhttp_request *request, void *arg)
+static void page_route(struct evhttp_request *request, const char *rest, void *arg)
 {
-	if (!may_read(request))
-		return;
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+
 	/* everything that the page needs is in it */
-	header(request, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; "
-	       "script-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; "
-	       "form-action 'none'; frame-ancestors 'none'");
-	header(request, "Referrer-Policy", "no-referrer");
-	reply(request, HTTP_OK, WEB_PAGE_TYPE, web_page, sizeof(web_page));
+	evhttp_add_header(headers, "Content-Security-Policy", "default-src 'none'; "
+			  "style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+			  "connect-src 'self'; img-src data:; base-uri 'none'; "
+			  "form-action 'none'; frame-ancestors 'none'");
+	evhttp_add_header(headers, "Referrer-Policy", "no-referrer");
+	reply(request, WEB_PAGE_TYPE, web_page, sizeof(web_page));
 }
 
-static const struct {
-	const char *path;
-	void (*handler)(struct evhttp_request *request, void *arg);
-} routes[] = {
-	{ "/", page_route }, { "/metrics", metrics_route }, { "/events", events_route },
-	{ "/api/v1/live", live_route }, { "/api/v1/classes", classes_route },
-	{ "/api/v1/flows", flows_route }, { "/api/v1/devices", devices_route },
-};
-
-int http_seen_start(struct event_base *base, struct evhttp *http, const char *netns,
-		    struct http_seen **ret, struct err *err)
+int http_seen_open(struct http_seen **ret, struct event_base *base, struct http *http,
+		   const char *netns)
 {
+	static const struct {
+		const char *path;
+		http_handler handler;
+	} routes[] = {
+		{ "/", page_route }, { "/metrics", metrics_route }, { "/events", events_route },
+		{ "/api/v1/live", live_route }, { "/api/v1/classes", classes_route },
+		{ "/api/v1/flows", flows_route }, { "/api/v1/devices", devices_route },
+	};
 	struct http_seen *seen = calloc(1, sizeof(*seen));
-	int r = seen ? seer_start(netns, &seen->seer, err) : -ENOMEM;
+	int r = 0;
 
-	if (!r) {
-		seen->news = event_new(base, seer_fd(seen->seer), EV_READ | EV_PERSIST, news, seen);
-		seen->tick = event_new(base, -1, EV_PERSIST, tick, seen);
-		if (!seen->news || !seen->tick || event_add(seen->news, NULL))
-			r = err_set(err, ENOMEM, "out of memory");
-	}
+	if (!seen)
+		return -ENOMEM;
+	seen->base = base;
+	seen->http = http;
+	seen->netns = netns;
+	seen->tick = event_new(base, -1, EV_PERSIST, tick, seen);
+	if (!seen->tick)
+		r = -ENOMEM;
 	for (unsigned int i = 0; i < ARRAY_SIZE(routes) && !r; i++)
-		if (evhttp_set_cb(http, routes[i].path, routes[i].handler, seen))
-			r = err_set(err, EEXIST, "%s: cannot be served", routes[i].path);
-	if (r) {
-		http_seen_stop(seen);
-		return r;
-	}
-	*ret = seen;
-	return 0;
+		r = http_route(http, routes[i].path, routes[i].handler, seen);
+	if (r)
+		http_seen_close(seen);
+	else
+		*ret = seen;
+	return r;
 }
 
-void http_seen_stop(struct http_seen *seen)
+void http_seen_close(struct http_seen *seen)
 {
 	if (!seen)
 		return;
-	for (unsigned int i = 0; i < CLIENTS_MAX; i++)
-		if (seen->clients[i].kind != FREE)
-			evhttp_connection_free(evhttp_request_get_connection(
-					       seen->clients[i].request));
 	if (seen->news)
 		event_free(seen->news);
 	if (seen->tick)

@@ -6,17 +6,15 @@
 #ifndef WEIR_HTTP_SEEN_H
 #define WEIR_HTTP_SEEN_H
 
-#include "util.h"
+#include "http.h"
 
-struct event_base;
-struct evhttp;
 struct http_seen;
 
-/* Adds its routes to the server. netns as `weir -n` has it, NULL: host. */
-int http_seen_start(struct event_base *base, struct evhttp *http, const char *netns,
-		    struct http_seen **ret, struct err *err);
+/* Adds its routes. netns as `weir -n` has it, NULL: host. No thread is made until one asks. */
+int http_seen_open(struct http_seen **ret, struct event_base *base, struct http *http,
+		   const char *netns);
 
-/* To be called before the server is freed. NULL is allowed. */
-void http_seen_stop(struct http_seen *seen);
+/* To be called after http_close(): until then requests are under way. NULL is allowed. */
+void http_seen_close(struct http_seen *seen);
 
 #endif

@@ -14,6 +14,7 @@
 #include <time.h>
 #include "caps.h"
 #include "http.h"
+#include "http_seen.h"
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
@@ -43,6 +44,7 @@ struct loop {
 	struct watch *watch;
 	struct http *http;
 	struct serve *serve;
+	struct http_seen *http_seen;
 	ino_t seen;			/* of the instance's pin; 0: none */
 	__u64 next_look_ns;
 	int failed;			/* the last step's error, told already */
@@ -279,6 +281,9 @@ static int http_make(struct loop *loop, struct err *err)
 	r = http_open(&loop->http, loop->base, loop->options->listen, err);
 	if (!r) {
 		r = serve_open(&loop->serve, loop->http, &loop->steer);
+		if (!r)
+			r = http_seen_open(&loop->http_seen, loop->base, loop->http,
+					   loop->context->netns);
 		if (r)
 			err_set(err, -r, "cannot serve: %s", strerror(-r));
 	}
@@ -328,6 +333,7 @@ static void loop_close(struct loop *loop)
 	closep(&loop->push_fd);
 	http_close(loop->http);
 	serve_close(loop->serve);
+	http_seen_close(loop->http_seen);
 	remotes_free(loop->steer.remotes);
 	watch_close(loop->watch);
 	repair_free(loop->repair);

@@ -14,12 +14,6 @@
 /* pace: CE from a delay that a queue needs anyway; drop where waiting helps nobody any more */
 #define PACE_MARK_AT_NS 5000000ULL
 #define PACE_DROP_AT_NS 200000000ULL
-#define PACE_BURST_NS 0ULL
-/* police: a phantom queue as deep as a window grows on usual paths (128 KB), in time bounds */
-#define POLICE_BURST_MIN_NS 20000000ULL
-#define POLICE_BURST_MAX_NS 200000000ULL
-#define POLICE_BURST_BYTES (128 << 10)
-#define POLICE_MARK_PART 4		/* CE from this part of the burst on */
 /* no burst lasts longer at its bucket's rate: keeps bytes times npb far from 2^64 */
 #define BURST_MAX_NS 10000000000ULL
 #define PREF_STEP 10ULL
@@ -268,15 +262,8 @@ static int burst_finish(struct weir_class *class, struct err *err)
 		return 0;
 	}
 	class->burst_bytes = 0;
-	if (class->set & WEIR_SET_BURST)
-		return 0;
-	class->burst_ns = PACE_BURST_NS;
-	if (class->action == WEIR_POLICE) {
-		ns = weir_cost(POLICE_BURST_BYTES, npb);
-		if (ns > POLICE_BURST_MAX_NS)
-			ns = POLICE_BURST_MAX_NS;
-		class->burst_ns = ns > POLICE_BURST_MIN_NS ? ns : POLICE_BURST_MIN_NS;
-	}
+	if (!(class->set & WEIR_SET_BURST))
+		class->burst_ns = 0;	/* the datapath's own: it knows the level, and what it can pace */
 	return 0;
 }
 
@@ -289,14 +276,14 @@ static int delays_finish(struct weir_class *class, struct err *err)
 		return err_set(err, EINVAL, "drop-at with action police: it drops beyond its "
 			       "burst; want burst TIME instead");
 	if (class->action == WEIR_POLICE) {
-		class->drop_at_ns = class->burst_ns;
+		class->drop_at_ns = PACE_DROP_AT_NS;	/* unused, but for an agent's rate */
 		if (!mark)
-			class->mark_at_ns = class->burst_ns / POLICE_MARK_PART;
-		if (class->mark_at_ns > class->drop_at_ns)
-			return err_set(err, EINVAL, "mark-at %s: later than burst %s, where action "
-				       "police drops",
+			class->mark_at_ns = 0;		/* its burst */
+		if (class->burst_ns && class->mark_at_ns > class->burst_ns)
+			return err_set(err, EINVAL, "mark-at %s: later than burst %s, beyond which "
+				       "action police drops",
 				       quantity_time_exact(class->mark_at_ns).text,
-				       quantity_time_exact(class->drop_at_ns).text);
+				       quantity_time_exact(class->burst_ns).text);
 		return 0;
 	}
 	if (!mark)

@@ -126,7 +126,7 @@ traffic "$tmp/out" \
 		ip -n $producer link set other up && ${weir[*]} show devices" \
 	at 2s exec "ip -n $producer link del other && ${weir[*]} show && ${weir[*]} detach spare" \
 	udp name steady from "$producer" to "$consumer" addr 10.88.1.2 size 200 rate 5mbit stop 3s
-mapfile -t statuses < <(jq -r 'select(.type == "event") | .status' "$tmp/out")
+mapfile -t statuses <<< "$(jq -r 'select(.type == "event") | .status' "$tmp/out")"
 is_equal "attach a device that is down" "${statuses[0]:-}" 0
 is_equal "a device renamed while attached" "${statuses[2]:-}" 0
 is_equal "a device deleted while attached" "${statuses[3]:-}" 0

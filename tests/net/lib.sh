@@ -20,7 +20,8 @@ SECONDS_RUN=${WEIR_TEST_SECONDS:-10}
 count=0 failures=0
 netns_made=() pids=()
 tmp=$(mktemp -d)
-exec {never}<> <(:)	# nothing is ever written here: reading it with a time-out is a pause
+mkfifo "$tmp/never"	# nothing is ever written here: reading it with a time-out is a pause
+exec {never}<> "$tmp/never"
 
 # --- TAP
 
@@ -51,7 +52,7 @@ skip_all()
 
 note()
 {
-	echo "# $1"
+	echo "# $*"
 }
 
 finish()

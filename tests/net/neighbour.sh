@@ -82,7 +82,7 @@ bps()
 		| .wire_bytes[($a / $s | ceil):($b / $s | floor)] | add * 8e9 / $s / length | round' "$tmp/out"
 }
 
-mapfile -t ends < <(jq -r 'select(.type == "event") | .end_ns' "$tmp/out")
+mapfile -t ends <<< "$(jq -r 'select(.type == "event") | .end_ns' "$tmp/out")"
 [ ${#ends[@]} = 3 ] || finish
 is_least "a socket before attach" "$(bps 0 500000000)" 200000000
 is_rate "attached: it is held" "$(bps $((ends[1] + 300000000)) 7000000000)" 10000000 5 "$tmp/out" 9

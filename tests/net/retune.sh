@@ -46,8 +46,8 @@ settled_ms()
 		| ((max // -1) + 1) * $s / 1e6' "$tmp/out"
 }
 
-mapfile -t ends < <(jq -r 'select(.type == "event") | .end_ns' "$tmp/out")
-mapfile -t statuses < <(jq -r 'select(.type == "event") | .status' "$tmp/out")
+mapfile -t ends <<< "$(jq -r 'select(.type == "event") | .end_ns' "$tmp/out")"
+mapfile -t statuses <<< "$(jq -r 'select(.type == "event") | .status' "$tmp/out")"
 is_equal "both changes were accepted" "${statuses[*]}" "0 0"
 [ ${#ends[@]} = 2 ] || finish
 for name in "${names[@]}"; do
