@@ -19,7 +19,7 @@ struct weir_job {
 	struct weir_class_state *state;
 	struct weir_flow *flow;		/* NULL: newcomer or no entry */
 	struct weir_bucket *bucket;	/* NULL: charged to the class alone */
-	__u64 *tat;			/* the bucket's clock; newcomers share one in a fair class */
+	__u64 *tat;			/* the bucket's clock; a fair class's newcomers share one */
 	__u64 cost_bucket, cost_class;
 	__u32 slot;
 	enum weir_reason why_no_flow;

@@ -223,7 +223,7 @@ static __always_inline void weir_verdict_edt(struct weir_facts *f, __u64 debt,
 	f->delay = debt - class->burst_ns;
 	if (f->reason == WEIR_R_CONFORM)
 		f->reason = WEIR_R_DELAYED;
-	/* held back by the class: the bucket's clock waits with its packet, or it would earn credit */
+	/* held back by the class: the bucket's clock waits with its packet, or it earned credit */
 	if (debt > f->debt_bucket)
 		f->advance = debt - f->debt_bucket;
 	if (!(f->flags & WEIR_F_SOCKET) || f->delay > f->limit / 2)

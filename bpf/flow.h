@@ -181,7 +181,8 @@ static __always_inline struct weir_bucket *weir_bucket_get(struct __sk_buff *skb
 							   struct weir_flow *flow, __u32 slot)
 {
 	struct weir_bucket_key key = {
-		.class_slot = slot, .per = class->per, .hook = p->key.hook, .ifindex = p->key.ifindex,
+		.class_slot = slot, .per = class->per, .hook = p->key.hook,
+		.ifindex = p->key.ifindex,
 	};
 	struct weir_bucket *bucket;
 

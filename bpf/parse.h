@@ -15,7 +15,7 @@
 #include <weir/abi.h>
 #include <weir/aqm.h>
 
-#define WEIR_P_CONTROL 0x01		/* SYN, FIN, RST, pure ACK, ND, DHCP: the last to be dropped */
+#define WEIR_P_CONTROL 0x01		/* SYN, FIN, RST, pure ACK, ND, DHCP: last to be dropped */
 #define WEIR_P_SMALL 0x02		/* at most 256 bytes: spared by the AQM */
 #define WEIR_P_SYN 0x04			/* opens a TCP connection (SYN without ACK) */
 #define WEIR_VLAN_DEPTH 2
@@ -80,7 +80,8 @@ static __always_inline int weir_parse_l4(const struct weir_cursor *c, struct wei
 		p->headers = p->l4 + (p->key.proto == IPPROTO_SCTP ? 12 : 8);
 		if (p->key.proto == IPPROTO_UDP &&
 		    (ports[1] == __bpf_constant_htons(67) || ports[1] == __bpf_constant_htons(68) ||
-		     ports[1] == __bpf_constant_htons(546) || ports[1] == __bpf_constant_htons(547)))
+		     ports[1] == __bpf_constant_htons(546) ||
+		     ports[1] == __bpf_constant_htons(547)))
 			p->flags |= WEIR_P_CONTROL;
 		return 0;
 	case IPPROTO_ICMP:
@@ -88,7 +89,7 @@ static __always_inline int weir_parse_l4(const struct weir_cursor *c, struct wei
 		if (weir_load(c, p->l4, ports, 8))
 			return -1;
 		p->headers = p->l4 + 8;
-		/* type and code are the first two bytes; an echo's identifier stands in for a port */
+		/* type and code are the first bytes; an echo's identifier stands in for a port */
 		if (p->key.proto == IPPROTO_ICMP) {
 			__u8 type = *(__u8 *)ports;
 

@@ -131,7 +131,7 @@ int weir_sk_walk(struct bpf_iter__tcp *ctx)
 		}
 		return 0;
 	}
-	/* sock_ops callbacks for this socket too; an older kernel refuses, and the rate is set here */
+	/* sock_ops callbacks for this socket too; an older kernel refuses: the rate is set here */
 	if (!bpf_getsockopt(sk, WEIR_SOL_TCP, WEIR_TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, 4)) {
 		flags |= BPF_SOCK_OPS_RTT_CB_FLAG;
 		bpf_setsockopt(sk, WEIR_SOL_TCP, WEIR_TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, 4);

@@ -27,6 +27,7 @@ int cmd_signal(struct context *context, int argc, char **argv);
 int cmd_show(struct context *context, int argc, char **argv);
 int cmd_replay(struct context *context, int argc, char **argv);
 int cmd_check(struct context *context, int argc, char **argv);
+int cmd_monitor(struct context *context, int argc, char **argv);
 int cmd_top(struct context *context, int argc, char **argv);
 int cmd_version(struct context *context, int argc, char **argv);
 

@@ -33,7 +33,7 @@
  */
 #define BURST_BITS (2.0 * WEIR_MTU * 8)
 #define PAUSE_NS 50e6
-#define FLOOR_PART 2			/* but a cut to this part of the drain rate is never refused */
+#define FLOOR_PART 2			/* a cut to this part of the drain rate is never refused */
 #define FLOOR_UNKNOWN 4			/* where nobody knows how many flows there are */
 #define FLOOR_LEAST 16			/* and one below this part never asked for */
 
@@ -204,7 +204,8 @@ static double pi(const struct control_config *config, struct control_state *stat
 	factor = clamp(factor, 1 - CUT_MAX_BLIND, STEP_UP);
 	*reason = side(config, sample->value);
 	if (sample->value < config->target / CLEAR_PART)
-		factor = clamp(factor, 1 + clamp(config->interval_ns / (4 * tau), 0, 0.25), STEP_UP);
+		factor = clamp(factor, 1 + clamp(config->interval_ns / (4 * tau), 0, 0.25),
+			       STEP_UP);
 	if (factor > 1 && sample->value < config->target)
 		return probe(config, state, sample, factor, now, reason);
 	return state->rate_bps * factor;
@@ -236,7 +237,8 @@ static double aimd(const struct control_config *config, struct control_state *st
 		*reason = WEIR_C_UNUSED;
 		return state->rate_bps;
 	}
-	return state->rate_bps + top / AIMD_PART * config->interval_ns / loop_delay(config, state, sample);
+	return state->rate_bps +
+	       top / AIMD_PART * config->interval_ns / loop_delay(config, state, sample);
 }
 
 static __u64 maximum(const struct control_config *config)

@@ -23,7 +23,7 @@ struct flow_filter {
 int flow_filter_words(struct flow_filter *filter, const struct opts_key *more, unsigned int n_more,
 		      int argc, char *const *argv, struct err *err);
 
-/* Looks the device up, in the namespace that the caller is in; again whenever it may have changed. */
+/* Looks the device up, in the caller's namespace; again whenever it may have changed. */
 int flow_filter_resolve(struct flow_filter *filter, struct err *err);
 
 /* class_name: of the flow's class, NULL where it is gone. */

@@ -45,6 +45,8 @@ static const struct command commands[] = {
 	{ "replay", cmd_replay, "a capture through a policy, in virtual time",
 	  "replay FILE [conf FILE] [diff FILE] [dev-rate RATE] [hook egress|ingress] [dev NAME]\n",
 	  replay_words },
+	{ "monitor", cmd_monitor, "what changes, line by line",
+	  "monitor\n", NULL },
 	{ "top", cmd_top, "the same, live, on the whole screen",
 	  "top\n", NULL },
 	{ "run", cmd_run, "the agent: consumers' backlog in, rates out",

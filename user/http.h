@@ -53,7 +53,8 @@ bool http_query_has(struct evhttp_request *request, const char *key);
  */
 struct http_stream;
 struct http_stream *http_stream_open(struct http *http, struct evhttp_request *request,
-				     void (*gone)(struct http_stream *stream, void *arg), void *arg);
+				     void (*gone)(struct http_stream *stream, void *arg),
+				     void *arg);
 void http_stream_send(struct http_stream *stream, const char *data, size_t size);
 
 #endif

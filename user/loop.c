@@ -248,9 +248,11 @@ static int events_make(struct loop *loop)
 	const struct timeval alive = { watchdog_us / 1000000, watchdog_us % 1000000 };
 
 	for (unsigned int i = 0; i < EV_N; i++) {
-		const struct timeval *wait = i == EV_STEP ? &step : i == EV_WATCHDOG ? &alive : NULL;
+		const struct timeval *wait = i == EV_STEP ? &step :
+					     i == EV_WATCHDOG ? &alive : NULL;
 
-		loop->events[i] = event_new(loop->base, table[i].fd, table[i].what, table[i].fn, loop);
+		loop->events[i] = event_new(loop->base, table[i].fd, table[i].what, table[i].fn,
+					    loop);
 		if (!loop->events[i])
 			return -ENOMEM;
 		if (i == EV_REPAIR || (i == EV_WATCHDOG && !watchdog_us))

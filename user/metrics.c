@@ -247,7 +247,8 @@ static void control_reason(const struct writer *to)
 	};
 
 	for (unsigned int i = 0; i < to->snapshot->n_classes; i++)
-		for (unsigned int r = 0; to->snapshot->classes[i].steered && r < WEIR_C_COUNT; r++) {
+		for (unsigned int r = 0; to->snapshot->classes[i].steered && r < WEIR_C_COUNT;
+		     r++) {
 			class_start(to, &to->snapshot->classes[i], "");
 			label(to, to->family->name, names[r], ",");
 			number(to, "}", to->snapshot->classes[i].steering.reason == r);

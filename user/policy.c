@@ -263,7 +263,7 @@ static int burst_finish(struct weir_class *class, struct err *err)
 	}
 	class->burst_bytes = 0;
 	if (!(class->set & WEIR_SET_BURST))
-		class->burst_ns = 0;	/* the datapath's own: it knows the level, and what it can pace */
+		class->burst_ns = 0;	/* the datapath's own: it knows the level */
 	return 0;
 }
 

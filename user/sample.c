@@ -65,7 +65,8 @@ static void observe(struct sample_drain *drain, double rate)
 }
 
 /* was: waiting before; is: waiting now; taken in between, dt_ns long */
-static void drain_step(struct sample_drain *drain, double was, double is, double taken, double dt_ns,
+static void drain_step(struct sample_drain *drain, double was, double is, double taken,
+		       double dt_ns,
 		       __u64 now)
 {
 	double gap;

@@ -85,7 +85,8 @@ static void udp_counters(const struct steer_class *c, const struct weir_backlog 
 	if (b->sockets > b->udp_sockets)
 		return;			/* with TCP beside it, TCP's drain rate must do */
 	counters->received_bytes = c->wire_bytes;
-	counters->served_bytes = c->wire_bytes > waiting + lost ? c->wire_bytes - waiting - lost : 0;
+	counters->served_bytes =
+		c->wire_bytes > waiting + lost ? c->wire_bytes - waiting - lost : 0;
 	counters->wire_bytes = 0;
 }
 

@@ -316,7 +316,8 @@ static void sweep(struct signals *signals, __u64 now_ns)
 	memcpy(old, signals, sizeof(*old));
 	memset(signals, 0, sizeof(*signals));
 	for (unsigned int i = 0; i < SLOTS; i++)
-		if (old->slots[i].name[0] && old->slots[i].at_ns + 3 * old->slots[i].ttl_ns > now_ns) {
+		if (old->slots[i].name[0] &&
+		    old->slots[i].at_ns + 3 * old->slots[i].ttl_ns > now_ns) {
 			signals->slots[place(signals, old->slots[i].name)] = old->slots[i];
 			signals->n++;
 		}

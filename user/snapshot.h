@@ -54,7 +54,7 @@ struct snapshot_class {
 	struct weir_class conf;
 	struct weir_class_state moved;
 	struct weir_class_stats total;
-	__u64 limit_bps;		/* the rate in force: a lease or the configured one; 0: none */
+	__u64 limit_bps;		/* the rate in force, leased or configured; 0: none */
 	bool leased;			/* it is the lease's */
 	__u64 level_bps;		/* 0: none */
 	__u32 active;			/* flows seen within the last second */
@@ -109,6 +109,7 @@ extern const char *const snapshot_sort_names[SNAPSHOT_SORT_COUNT];
 struct snapshot_query {
 	enum snapshot_sort sort;
 	unsigned int max_flows;
+	bool skip_flows;		/* no pass over them: nothing that is counted there is known */
 	/* class_name: NULL where the class is gone */
 	bool (*wanted)(const struct weir_flow_key *key, const char *class_name, const void *arg);
 	const void *arg;

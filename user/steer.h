@@ -26,7 +26,7 @@ struct steer_class {
 	struct control_sample sample;	/* the last one heard */
 	struct sample_state sampler;
 	struct weir_backlog before;	/* counts at the last share: rtt, ce, loss */
-	__u64 wire_bytes, wire_packets, wire_at_ns;	/* of the class's counters, when last read */
+	__u64 wire_bytes, wire_packets, wire_at_ns;	/* the class's counters, last read */
 	__u64 used_bytes, used_at_ns;	/* likewise, for used_bps */
 	double used_bps;
 	__u64 psi_us, psi_at_ns;	/* stall time so far, and when that was read */

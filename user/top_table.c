@@ -113,7 +113,7 @@ static void put_bar(const struct top *top, int width, int permille)
 	}
 }
 
-/* the columns that fit, the most important first; then what is left is given to those that need it */
+/* the columns that fit, the most important first; what is left goes to those that need it */
 static void widths_find(const struct top_column *columns, unsigned int n_columns,
 			const struct top_row *rows, unsigned int n_rows, int widths[TOP_COLUMNS])
 {

@@ -24,7 +24,7 @@
 #define WEIR_PORT_RANGES 8		/* most ranges in one sport or dport list */
 #define WEIR_PREFIXES 4			/* most prefixes in one src or dst list */
 #define WEIR_PROTOS 4			/* most protocols in one proto list */
-#define WEIR_HIST 24			/* delay histogram: bucket i counts [2^i, 2^(i+1)) us, 0: < 2 us */
+#define WEIR_HIST 24			/* delay histogram: i counts [2^i, 2^(i+1)) us, 0: < 2 us */
 
 #define WEIR_RATE_MIN 8000ULL		/* bit/s */
 #define WEIR_RATE_MAX 400000000000ULL	/* bit/s */
@@ -106,7 +106,7 @@ struct weir_class {
 	__u8 plen6;			/* ... and for IPv6 */
 	__u8 law;			/* 0 feed-forward, 1 aimd, 2 pi */
 	__u8 reserved[3];
-	__u64 auto_bps;			/* WEIR_CLASS_FROZEN: the rate that `rate auto` goes back to */
+	__u64 auto_bps;			/* WEIR_CLASS_FROZEN: what `rate auto` goes back to */
 	__u64 reserved2[3];
 };
 
@@ -219,7 +219,7 @@ struct weir_flow {
 
 /* Map "buckets", LRU hash: where the class is per src, dst, dscp, cgroup. */
 struct weir_bucket_key {
-	__u8 id[16];			/* masked address, or DSCP, or cgroup id in its first bytes */
+	__u8 id[16];			/* masked address, DSCP, or cgroup id in its first bytes */
 	__u16 class_slot;
 	__u8 per;
 	__u8 hook;
@@ -232,7 +232,7 @@ struct weir_window {
 	__u64 free_bytes;		/* of those that the level did not limit */
 	__u32 active;			/* buckets */
 	__u32 limited;			/* buckets that the level limited */
-	__u32 now_limited;		/* buckets seen ahead of their clock in the current window */
+	__u32 now_limited;		/* buckets ahead of their clock in the current window */
 	__u32 reserved;
 };
 
@@ -242,7 +242,7 @@ struct weir_class_state {
 	__u64 npb_level;		/* the level as 2^-20 ns per byte; 0: no level yet */
 	__u64 limited_bytes;		/* a bucket with more than this in a window was limited */
 	__u64 newcomer_tat;		/* clock of first packets */
-	__u64 mean_bucket;		/* debts that packets of limited buckets met: of the bucket ... */
+	__u64 mean_bucket;		/* debts that limited buckets' packets met: the bucket's ... */
 	__u64 mean_class;		/* ... and of the class */
 	__u32 window;			/* number of the current window */
 	__u32 gain;			/* correction of the level by measured use, 2^-16 */

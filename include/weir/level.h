@@ -58,7 +58,8 @@ static __always_inline __u32 weir_limited_count(const struct weir_window *w, __u
 
 /*
  * The next level. rate, level in bit/s; w what was collected, in window_ns; limited by
- * weir_limited_count(), above: the class's debts exceed its buckets'. *gain is moved. The result lies in [rate/65536, rate].
+ * weir_limited_count(), above: the class's debts exceed its buckets'. *gain is moved.
+ * The result lies in [rate/65536, rate].
  */
 static __always_inline __u64 weir_level_next(__u64 rate, __u64 level, const struct weir_window *w,
 					     __u32 limited, __u64 window_ns, int above,

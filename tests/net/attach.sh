@@ -235,7 +235,8 @@ if [ $fq = yes ]; then
 	restored "the default" eth 1 ""
 	tc_here qdisc replace dev eth root handle 77: pfifo limit 77
 	restored "pfifo limit 77" eth 1 ""
-	tc_here qdisc replace dev eth root handle 77: fq_codel limit 333 target 7ms interval 70ms noecn
+	tc_here qdisc replace dev eth root handle 77: fq_codel limit 333 target 7ms \
+		interval 70ms noecn
 	restored "fq_codel with options" eth 1 ""
 	tc_here qdisc replace dev eth root sfq perturb 10
 	restored "sfq" eth 1 ""

@@ -7,7 +7,7 @@
 
 need ip jq tmux
 bed
-socket=$tmp/tmux
+socket=
 
 in_tmux()
 {
@@ -20,7 +20,8 @@ start()
 	local size=$1
 	shift
 
-	in_tmux kill-server > /dev/null 2>&1
+	[ -z "$socket" ] || in_tmux kill-server > /dev/null 2>&1
+	socket=$(mktemp -u "$tmp/tmux-XXXXXX")
 	in_tmux -f /dev/null new-session -d -x "${size%x*}" -y "${size#*x}" \
 		"env $* $WEIR -n $producer top; echo left with \$?; exec cat"
 }
@@ -50,7 +51,7 @@ $(screen)"; fi
 # fits WHAT COLUMNS: no line is longer
 fits()
 {
-	is_most "$1" "$(screen | awk '{ if (length($0) > n) n = length($0) } END { print n + 0 }')" "$2"
+	is_most "$1" "$(screen | LC_ALL=C.UTF-8 wc -L)" "$2"
 }
 
 resize()

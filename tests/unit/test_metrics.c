@@ -359,7 +359,8 @@ static void percentiles_lie_in_their_bucket(void **state)
 	assert_int_equal(snapshot_percentile(hist, 50), 0);
 	assert_in_range(snapshot_percentile(hist, 99), 1 << 20, 2 << 20);
 	hist[WEIR_HIST - 1] = ~0ULL >> 20;
-	assert_in_range(snapshot_percentile(hist, 99), 2048ULL << (WEIR_HIST - 2), 2048ULL << WEIR_HIST);
+	assert_in_range(snapshot_percentile(hist, 99), 2048ULL << (WEIR_HIST - 2),
+			2048ULL << WEIR_HIST);
 }
 
 static void rates_and_state_follow_from_two_pictures(void **state)
