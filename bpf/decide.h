@@ -152,8 +152,9 @@ __attribute__((noinline)) int weir_limits(struct weir_facts *f, const struct wei
 	} else {
 		f->limit = weir_max(class->drop_at_ns,
 				    weir_max(8 * f->packet_ns, 2 * weir_cost(f->bytes, npb)));
-		f->limit_bucket = f->limit;
-		f->limit_class = f->limit;
+		/* the kernel bounds what a local socket has in flight (TSQ): a drop frees nothing */
+		f->limit_bucket = f->flags & WEIR_F_SOCKET ? 4 * f->limit : f->limit;
+		f->limit_class = f->limit_bucket;
 	}
 	control = (f->flags & WEIR_F_CONTROL) != 0;
 	within = (f->flags & WEIR_F_WITHIN) != 0;
@@ -211,7 +212,7 @@ static __always_inline void weir_queue_law(struct weir_facts *f,
 		return;
 	if (weir_markable(f, class))
 		weir_set_mark(f, WEIR_R_MARKED);
-	else if (f->ecn == WEIR_NOT_ECT && !(f->flags & (WEIR_F_CONTROL | WEIR_F_SMALL)))
+	else if (f->ecn == WEIR_NOT_ECT && !(f->flags & (WEIR_F_CONTROL | WEIR_F_SMALL | WEIR_F_SOCKET)))
 		f->reason = WEIR_R_DROP_AQM;
 }
 

@@ -15,7 +15,7 @@
 #define WEIR_SOL_TCP 6
 #define WEIR_TCP_NOTSENT_LOWAT 25
 #define WEIR_TCP_BPF_SOCK_OPS_CB_FLAGS 1008	/* as a socket option: kernel 6.12 */
-#define WEIR_LOWAT_MIN 16384
+#define WEIR_LOWAT_MIN 4096
 #define WEIR_LOWAT_MAX (4 << 20)
 
 const volatile __u64 netns_cookie;
@@ -54,7 +54,7 @@ struct bpf_iter__tcp {
 		lowat_ = WEIR_LOWAT_MIN; \
 	if (lowat_ > WEIR_LOWAT_MAX) \
 		lowat_ = WEIR_LOWAT_MAX; \
-	if (!(s)->rate) \
+	if (!(s)->rate || ((s)->saved_lowat && (s)->saved_lowat < lowat_)) \
 		lowat_ = (s)->saved_lowat; \
 	if (!bpf_setsockopt(ctx, WEIR_SOL_SOCKET, WEIR_SO_MAX_PACING_RATE, &rate_, 4)) \
 		(s)->flags |= WEIR_SK_APPLIED; \

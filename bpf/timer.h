@@ -38,6 +38,29 @@ static __always_inline __u64 weir_rate_now(const struct weir_class *class, __u32
 	return class->rate_bps;
 }
 
+/*
+ * A rate that moves takes the level along at once. A higher one shortens the class's debt, too:
+ * it is bytes, which take less time now. A lower one does not lengthen it: what has been let go
+ * is gone, and who lowered the rate has seen it arrive.
+ */
+static __always_inline void weir_level_follow(struct weir_class_state *state, __u64 rate, __u64 now)
+{
+	__u64 was = state->rate_bps, level, debt, ratio;
+
+	state->rate_bps = rate;
+	if (!was || was == rate)
+		return;
+	ratio = weir_ratio(rate, was);
+	level = (state->level_bps * ratio) >> WEIR_RATIO_SHIFT;
+	state->limited_bytes = (state->limited_bytes >> 8) * ratio >> (WEIR_RATIO_SHIFT - 8);
+	level = level > rate ? rate : level < rate >> 16 ? rate >> 16 : level;
+	weir_level_set(state, level, weir_npb(level));
+	debt = weir_debt(state->tat, now);
+	if (debt && rate > was)
+		__sync_fetch_and_add(&state->tat, ((debt * weir_ratio(was, rate)) >>
+						   WEIR_RATIO_SHIFT) - debt);
+}
+
 static long weir_level_one(__u32 slot, void *context)
 {
 	struct weir_tick *tick = context;
@@ -50,17 +73,26 @@ static long weir_level_one(__u32 slot, void *context)
 	if (!class || !state || !(class->flags & WEIR_CLASS_FAIR))
 		return 0;
 	rate = weir_rate_now(class, slot, tick->now);
-	if (!rate || tick->now - state->last_ns > WEIR_IDLE_NS)
+	if (tick->now - state->last_ns > WEIR_IDLE_NS)
 		return 0;
-	tick->busy = 1;
+	/* a class that may get a rate any moment is answered as soon */
+	if (rate || class->flags & WEIR_CLASS_LEASED)
+		tick->busy = 1;
+	if (!rate) {
+		state->npb_level = 0;
+		state->rate_bps = 0;
+		return 0;
+	}
 	npb = state->npb_level;
 	if (!npb) {
 		state->gain = WEIR_GAIN_ONE;
 		state->level_at = tick->now;
 		state->limited_bytes = ~0ULL;
 		weir_level_set(state, rate, weir_npb(rate));
+		state->rate_bps = rate;
 		return 0;
 	}
+	weir_level_follow(state, rate, tick->now);
 	span = tick->now - state->level_at;
 	sum = &state->windows[state->window & 1];
 	level = state->level_bps;

@@ -18,7 +18,7 @@
 #define CLEAR_PART 8			/* a signal below target / 8 is as good as none */
 #define ON_TARGET_PART 5		/* within 20 % */
 #define CUT_COUNTS 0.9			/* a cut to more than this part is not waited for */
-#define USED_PART 0.75			/* producers that use less of a rate do not want more */
+#define USED_PART 0.6			/* producers that use less of a rate do not want more */
 #define CUT_WORKS 0.95			/* of the signal at the cut: below it, it works */
 #define TRIM_MIN (1.0 / 64)
 #define TRIM_MAX 1.25
@@ -72,11 +72,16 @@ static double pause_ns(const struct control_sample *sample, double rate)
 	return rate > 0 ? sample->active * BURST_BITS * 1e9 / rate : 0;
 }
 
-/* from a change of the rate to its effect at the consumer, and to the sample that shows it */
+/* from a change of the rate to its effect at the consumer: sockets sleep as of the lower rate */
 static double effect_delay(const struct control_config *config, const struct control_state *state,
 			   const struct control_sample *sample)
 {
-	return config->delay_ns + pause_ns(sample, state->rate_bps) / 2;
+	__u64 lowest = state->rate_bps;
+
+	for (unsigned int i = 0; i < CONTROL_PAST; i++)
+		if (state->past[i].rate_bps && state->past[i].rate_bps < lowest)
+			lowest = state->past[i].rate_bps;
+	return config->delay_ns + pause_ns(sample, lowest) / 2;
 }
 
 static double loop_delay(const struct control_config *config, const struct control_state *state,
@@ -160,28 +165,46 @@ static double probe(const struct control_config *config, struct control_state *s
 					    2.0 * before;
 }
 
+/* a lasting error: another's producers, headers, a drain rate that is always read a little off */
+static void learn(const struct control_config *config, struct control_state *state,
+		  const struct control_sample *sample, double horizon, __u64 now)
+{
+	double off = (double)sample->value - config->target;
+
+	if (!state->trim)
+		state->trim = 1;
+	/* one that is on its way out is none, and a cut first has its time */
+	if (now - state->cut_ns <= 2 * loop_delay(config, state, sample) ||
+	    (off > 0 ? sample->value < state->value : sample->value > state->value))
+		return;
+	state->trim *= 1 - clamp(off / horizon, 1 - STEP_UP, CUT_MAX) / TRIM_TIME;
+	state->trim = clamp(state->trim, TRIM_MIN, TRIM_MAX);
+}
+
 static double feed_forward(const struct control_config *config, struct control_state *state,
 			   const struct control_sample *sample, __u64 now,
 			   enum weir_control_reason *reason)
 {
-	double tau = loop_delay(config, state, sample), drain = sample->drain_bps, off;
+	bool clear = sample->clear || sample->value < config->target / CLEAR_PART;
+	double tau = loop_delay(config, state, sample), drain, off, rate, raised = 0;
 	double horizon = clamp(HORIZON * tau, 3.0 * config->interval_ns, 1e18);
 
-	if (!state->trim)
-		state->trim = 1;
-	if (sample->clear || sample->value < config->target / CLEAR_PART)
-		return probe(config, state, sample, STEP_UP, now, reason);
+	learn(config, state, sample, clear ? 1e18 : horizon, now);
+	drain = sample->drain_bps * state->trim;
 	off = (double)sample->value - config->target;
-	/* an error that is on its way out is none, and a cut first has its time */
-	if (now - state->cut_ns > 2 * tau &&
-	    (off > 0 ? sample->value >= state->value : sample->value <= state->value))
-		state->trim *= 1 - clamp(off / horizon, -0.25, CUT_MAX) / TRIM_TIME;
-	state->trim = clamp(state->trim, TRIM_MIN, TRIM_MAX);
-	drain *= state->trim;
 	if (sample->limited)
 		off += pending(state, drain, effect_delay(config, state, sample), now);
+	rate = drain * (1 - clamp(off / horizon, 1 - STEP_UP, CUT_MAX));
 	*reason = side(config, sample->value);
-	return drain * (1 - clamp(off / horizon, 1 - STEP_UP, CUT_MAX));
+	if (clear)
+		raised = probe(config, state, sample, STEP_UP, now, reason);
+	/* while little waits, the drain rate seen may be the producers' and not the consumer's */
+	else if (off < 0 && sample->value < config->target)
+		raised = state->rate_bps;
+	if (rate <= raised)
+		return raised;
+	*reason = side(config, sample->value);
+	return rate;
 }
 
 /* the signal and its target in units of time, so that the gains fit any signal */

@@ -14,7 +14,7 @@
 #define SHARE_NS 100000000ULL		/* ce, loss, rtt, psi: a look every so often */
 #define WIRE_NS 200000000ULL		/* a class's byte counters: likewise */
 #define LIMITED_NS 50000000ULL		/* "the producers want more" stands for so long */
-#define USED_NS 40000000.0		/* what a class uses is averaged over */
+#define USED_NS 20000000.0		/* what a class uses is averaged over */
 #define STUCK_NS 1000000000ULL
 #define DEBT_NS 2000000ULL		/* a class that is so far ahead of its clock is limited */
 

@@ -256,7 +256,8 @@ struct weir_class_state {
 	__u32 limited;
 	__u64 conn_tat;			/* clock of conn-rate */
 	__u64 last_ns;			/* a packet of the class was seen, to some 16 ms */
-	__u64 reserved[2];
+	__u64 rate_bps;			/* that level_bps is a share of */
+	__u64 reserved;
 };
 
 /* Map "class_stats", per-CPU array[WEIR_MAX_CLASSES]: wire packets and bytes by reason. */

@@ -43,6 +43,15 @@ static __always_inline __u64 weir_cost(__u32 bytes, __u64 npb)
 	return ((__u64)bytes * npb) >> WEIR_NPB_SHIFT;
 }
 
+/* a / b as a fixed-point number, at most 256; a, b < 2^44 */
+#define WEIR_RATIO_SHIFT 16
+static __always_inline __u64 weir_ratio(__u64 a, __u64 b)
+{
+	__u64 ratio = b ? (a << WEIR_RATIO_SHIFT) / b : 1 << WEIR_RATIO_SHIFT;
+
+	return ratio < 256ULL << WEIR_RATIO_SHIFT ? ratio : 256ULL << WEIR_RATIO_SHIFT;
+}
+
 /* the debt, without touching the clock */
 static __always_inline __u64 weir_debt(__u64 tat, __u64 now)
 {

@@ -60,7 +60,8 @@ struct age {
 
 struct connection {
 	int tx_fd, rx_fd;
-	uint64_t seq, due_ns;		/* producer */
+	uint64_t seq, next_ns;		/* producer: the next message's time */
+	uint64_t due_ns;		/* to ask whether the socket takes it */
 	uint32_t tx_left, rx_have;	/* of the message under way */
 	char *tx;
 	struct head rx;

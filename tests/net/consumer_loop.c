@@ -53,6 +53,18 @@ static bool produce(struct run *run, struct connection *c, uint64_t now)
 	return true;
 }
 
+/*
+ * Asks for the moment at which the socket takes more: TCP_NOTSENT_LOWAT holds for those who wait
+ * for it; who just writes fills the last segment up to 64 KB.
+ */
+static void ask(struct connection *c, int epoll_fd, int op)
+{
+	struct epoll_event event = { .events = EPOLLOUT | EPOLLONESHOT, .data.ptr = c };
+
+	epoll_ctl(epoll_fd, op, c->tx_fd, &event);
+	c->due_ns = UINT64_MAX;
+}
+
 void *producers_main(void *arg)
 {
 	struct run *run = arg;
@@ -62,13 +74,8 @@ void *producers_main(void *arg)
 	struct epoll_event events[64];
 
 	prctl(PR_SET_TIMERSLACK, 1UL);
-	for (unsigned int i = 0; i < o->n; i++) {
-		struct epoll_event event = { .events = EPOLLOUT | EPOLLET,
-					     .data.ptr = &run->connections[i] };
-
-		epoll_ctl(epoll_fd, EPOLL_CTL_ADD, run->connections[i].tx_fd, &event);
-		run->connections[i].due_ns = run->t0_ns + gap_ns * i / o->n;
-	}
+	for (unsigned int i = 0; i < o->n; i++)
+		ask(&run->connections[i], epoll_fd, EPOLL_CTL_ADD);
 	while (!__atomic_load_n(&run->stop, __ATOMIC_ACQUIRE)) {
 		uint64_t now = clock_ns(), next = now + 50 * MSEC;
 		int n;
@@ -76,13 +83,8 @@ void *producers_main(void *arg)
 		for (unsigned int i = 0; i < o->n; i++) {
 			struct connection *c = &run->connections[i];
 
-			/* a full socket says when it takes more */
-			if (c->due_ns <= now) {
-				if (!produce(run, c, clock_ns()) && !o->udp)
-					c->due_ns = UINT64_MAX;
-				else
-					c->due_ns = c->due_ns + gap_ns > now ? c->due_ns + gap_ns : now;
-			}
+			if (c->due_ns <= now)
+				ask(c, epoll_fd, EPOLL_CTL_MOD);
 			if (c->due_ns < next)
 				next = c->due_ns;
 		}
@@ -90,9 +92,13 @@ void *producers_main(void *arg)
 		n = wait_ready(epoll_fd, events, 64, next > now ? next - now : 0);
 		for (int i = 0; i < n; i++) {
 			struct connection *c = events[i].data.ptr;
+			bool done = produce(run, c, clock_ns());
 
-			if (c->due_ns == UINT64_MAX)
-				c->due_ns = clock_ns();
+			c->next_ns = c->next_ns + gap_ns > now ? c->next_ns + gap_ns : now;
+			if (done && c->next_ns > now)
+				c->due_ns = c->next_ns;
+			else
+				ask(c, epoll_fd, EPOLL_CTL_MOD);
 		}
 	}
 	close(epoll_fd);
