@@ -162,6 +162,14 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 		serve_step(loop->serve, now_ns);
 }
 
+/* a signal from afar has been under way for long enough */
+static void step_now(void *arg)
+{
+	struct loop *loop = arg;
+
+	event_active(loop->events[EV_STEP], EV_TIMEOUT, 0);
+}
+
 static void on_push(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *loop = arg;
@@ -302,7 +310,7 @@ static int loop_open(struct loop *loop, struct err *err)
 		return r;
 	r = base_make(loop);
 	loop->repair = repair_new();
-	loop->steer.remotes = r ? NULL : remotes_new(loop->base);
+	loop->steer.remotes = r ? NULL : remotes_new(loop->base, step_now, loop);
 	if (r || !loop->repair || !loop->steer.remotes)
 		return err_set(err, ENOMEM, "out of memory");
 	loop->steer.instance = &loop->instance;

@@ -21,6 +21,13 @@
 #define LINE_MAX_BYTES 4096
 #define TTL_MAX_NS 10000000000ULL	/* nothing that is followed live stands for longer */
 
+struct remotes {
+	struct event_base *base;
+	void (*heard)(void *arg);
+	void *arg;
+	struct remote *list;
+};
+
 struct remote {
 	char words[WEIR_SIGNAL_LEN];
 	struct signal_url url;
@@ -28,15 +35,10 @@ struct remote {
 	struct evhttp_connection *connection;
 	struct evbuffer *input;
 	struct event *retry;
-	struct event_base *base;
+	struct remotes *remotes;
 	unsigned int wait_ms;
 	bool wanted, told;
 	struct remote *next;
-};
-
-struct remotes {
-	struct event_base *base;
-	struct remote *list;
 };
 
 static __u64 clock_ns(void)
@@ -77,8 +79,10 @@ static int take(struct remote *remote, const char *text, size_t size)
 		signal.at_ns = clock_ns() - age_ns;
 		signal.count = remote->last.count + 1;
 		/* what is older than what is known is not news */
-		if (signal.at_ns > remote->last.at_ns)
+		if (signal.at_ns > remote->last.at_ns) {
 			remote->last = signal;
+			remote->remotes->heard(remote->remotes->arg);
+		}
 	}
 	json_decref(json);
 	return ok ? 0 : -EINVAL;
@@ -143,7 +147,7 @@ static void start(evutil_socket_t fd, short what, void *arg)
 	if (remote->connection)
 		evhttp_connection_free(remote->connection);
 	evbuffer_drain(remote->input, evbuffer_get_length(remote->input));
-	remote->connection = evhttp_connection_base_new(remote->base, NULL, remote->url.host,
+	remote->connection = evhttp_connection_base_new(remote->remotes->base, NULL, remote->url.host,
 							remote->url.port);
 	request = remote->connection ? evhttp_request_new(ended, remote) : NULL;
 	if (!request) {
@@ -159,12 +163,12 @@ static void start(evutil_socket_t fd, short what, void *arg)
 		wait_and_retry(remote);
 }
 
-struct remotes *remotes_new(struct event_base *base)
+struct remotes *remotes_new(struct event_base *base, void (*heard)(void *arg), void *arg)
 {
 	struct remotes *remotes = calloc(1, sizeof(*remotes));
 
 	if (remotes)
-		remotes->base = base;
+		*remotes = (struct remotes){ .base = base, .heard = heard, .arg = arg };
 	return remotes;
 }
 
@@ -237,7 +241,7 @@ int remotes_follow(struct remotes *remotes, const char *words, struct err *err)
 		return r;
 	}
 	snprintf(remote->words, sizeof(remote->words), "%s", words);
-	remote->base = remotes->base;
+	remote->remotes = remotes;
 	remote->wait_ms = RETRY_MIN_MS;
 	remote->wanted = true;
 	remote->input = evbuffer_new();

@@ -12,7 +12,8 @@
 struct event_base;
 struct remotes;
 
-struct remotes *remotes_new(struct event_base *base);
+/* heard() is called when something new has come, for the next step to be taken at once. */
+struct remotes *remotes_new(struct event_base *base, void (*heard)(void *arg), void *arg);
 void remotes_free(struct remotes *remotes);
 
 /* Follow this one from now on ("http://HOST:PORT/NAME"); those not named again until _end go. */
