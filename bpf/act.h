@@ -132,7 +132,9 @@ static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_
 		return;
 	}
 	moved = wish > flow->sk_rate ? wish - flow->sk_rate : flow->sk_rate - wish;
-	if (flow->flags & WEIR_FLOW_ACTUATED ? moved <= flow->sk_rate >> 9 : moved == 0)
+	/* until the socket follows, look: a wish that never changes would not tell */
+	if (flow->flags & WEIR_FLOW_ACTUATED ? moved <= flow->sk_rate >> 9 :
+	    moved == 0 && f->now - flow->first_seen_ns > WEIR_ACTUATE_NS)
 		return;
 	sk = weir_socket(skb, &job->packet);
 	if (!sk)

@@ -11,6 +11,9 @@
 #include "flow.h"
 #include "decide.h"
 
+/* a socket that does not follow after this is not relied upon */
+#define WEIR_ACTUATE_NS 1000000000ULL
+
 /* one packet on its way: the numbers, and where its state lives */
 struct weir_job {
 	struct weir_packet packet;
@@ -75,7 +78,7 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 		if (flow_flags & WEIR_FLOW_LOCAL && class->flags & WEIR_CLASS_SOCKET &&
 		    can & WEIR_CAN_SOCKET &&
 		    (flow_flags & WEIR_FLOW_ACTUATED ||
-		     f->now - job->flow->first_seen_ns < 1000000000ULL))
+		     f->now - job->flow->first_seen_ns < WEIR_ACTUATE_NS))
 			flags |= WEIR_F_SOCKET;
 	}
 	if (job->bucket && f->npb_bucket && job->bucket->tat <= f->now)
