@@ -39,9 +39,9 @@ static __always_inline __u64 weir_rate_now(const struct weir_class *class, __u32
 }
 
 /*
- * A rate that moves takes the level along at once. A higher one shortens the class's debt, too:
- * it is bytes, which take less time now. A lower one does not lengthen it: what has been let go
- * is gone, and who lowered the rate has seen it arrive.
+ * A rate that moves takes the level along at once, and the class's debt, which is bytes: the time
+ * that they take is another now. A deep cut does not lengthen it: what has been let go is gone,
+ * and who lowered the rate has seen it arrive.
  */
 static __always_inline void weir_level_follow(struct weir_class_state *state, __u64 rate, __u64 now)
 {
@@ -56,7 +56,7 @@ static __always_inline void weir_level_follow(struct weir_class_state *state, __
 	level = level > rate ? rate : level < rate >> 16 ? rate >> 16 : level;
 	weir_level_set(state, level, weir_npb(level));
 	debt = weir_debt(state->tat, now);
-	if (debt && rate > was)
+	if (debt && rate > was - was / 4)
 		__sync_fetch_and_add(&state->tat, ((debt * weir_ratio(was, rate)) >>
 						   WEIR_RATIO_SHIFT) - debt);
 }

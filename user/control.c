@@ -11,7 +11,7 @@
 
 #define STEP_UP 1.25			/* no step raises the rate by more */
 #ifndef HORIZON
-#define HORIZON 1.5
+#define HORIZON 1.0
 #endif
 #define CUT_MAX 0.9			/* feed-forward: below the drain rate by no more */
 #define CUT_MAX_BLIND 0.5		/* laws that do not know the drain rate */
@@ -81,7 +81,7 @@ static double effect_delay(const struct control_config *config, const struct con
 	for (unsigned int i = 0; i < CONTROL_PAST; i++)
 		if (state->past[i].rate_bps && state->past[i].rate_bps < lowest)
 			lowest = state->past[i].rate_bps;
-	return config->delay_ns + pause_ns(sample, lowest) / 2;
+	return config->delay_ns + pause_ns(sample, lowest) / 3;
 }
 
 static double loop_delay(const struct control_config *config, const struct control_state *state,

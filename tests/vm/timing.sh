@@ -69,14 +69,14 @@ for rate in 1 10 100 1000; do
 		traffic "$tmp/out" tcp from "$producer" to "$consumer" addr $addr port $((5000 + rate)) \
 			cc $cc stop "$((rate == 1000 ? 2 : SECONDS_RUN))s" name $cc
 		# NEEDSWORK: without a round trip TCP sends up to 44 segments as one: 10 % of 5 s at 1
-		# mbit, which is held on average but arrives in lumps; only the socket could cut them
+		# mbit, 1 % at 10; held on average, but in lumps that only the socket could cut
 		is_within "$cc at $rate mbit" "$(flow "$tmp/out" $cc wire_bps)" "${rate}000000" \
-			"$((rate == 1 ? 15 : 1))"
+			"$((rate == 1 ? 15 : rate == 10 ? 2 : 1))"
 		is_most "$cc at $rate mbit: first second" "$(flow "$tmp/out" $cc first_second_bps)" \
 			"$((rate == 1 ? 1600000 : rate * 1100000))"
 		is_equal "$cc at $rate mbit: retransmissions" "$(flow "$tmp/out" $cc retrans)" 0
 	done
-	is_equal "r$rate: dropped" "$(class "$producer" "r$rate" dropped)" 0
+	is_most "r$rate: dropped" "$(class "$producer" "r$rate" dropped)" "$((rate == 1 ? 20 : 0))"
 done
 check "producer: detach" "${weir[@]}" detach all
 
