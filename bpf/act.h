@@ -92,7 +92,7 @@ static __always_inline __u64 weir_socket_wish(const struct weir_facts *f, __u64 
 	__u64 cost = weir_cost(f->bytes, npb);
 	__u64 span = weir_max(drop_at / 4, 4 * weir_max(f->aim, cost)) >> 10;
 	__u64 wish = ((1000000000ULL << WEIR_NPB_SHIFT) / npb * ratio) >> 16;
-	__u64 debt = weir_max(f->debt_bucket, f->debt_class), off;
+	__u64 debt = f->npb_bucket ? f->debt_bucket : f->debt_class, off;
 
 	/* fq paces what it sends, headers included, and keeps departure times: it only needs not
 	 * to be slower, and what waits in it is no debt to be made good */

@@ -123,12 +123,16 @@ static __always_inline void weir_window_limited(struct weir_job *job)
 {
 	struct weir_class_state *state = job->state;
 	struct weir_window *sum = &state->windows[state->window & 1];
+	__u32 n;
 
 	if (job->bucket->flags & WEIR_BUCKET_LIMITED ||
 	    job->facts.npb_bucket <= job->class->npb_flow)
 		return;
 	job->bucket->flags |= WEIR_BUCKET_LIMITED;
-	__sync_fetch_and_add(&sum->now_limited, 1);
+	n = __sync_fetch_and_add(&sum->now_limited, 1) + 1;
+	/* more than before: the share of each is less from this packet on, not from the next tick */
+	if (n > state->limited && job->facts.npb_class * n > state->npb_level)
+		state->npb_level = job->facts.npb_class * n;
 	state->limited_at = job->facts.now;
 }
 

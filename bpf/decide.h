@@ -152,8 +152,10 @@ __attribute__((noinline)) int weir_limits(struct weir_facts *f, const struct wei
 	} else {
 		f->limit = weir_max(class->drop_at_ns,
 				    weir_max(8 * f->packet_ns, 2 * weir_cost(f->bytes, npb)));
-		/* the kernel bounds what a local socket has in flight (TSQ): a drop frees nothing */
-		f->limit_bucket = f->flags & WEIR_F_SOCKET ? 4 * f->limit : f->limit;
+		f->limit_bucket = f->limit;
+		/* the kernel bounds what a local socket has in fq (TSQ): a drop frees nothing */
+		if ((f->flags & (WEIR_F_SOCKET | WEIR_F_EDT)) == (WEIR_F_SOCKET | WEIR_F_EDT))
+			f->limit_bucket *= 4;
 		f->limit_class = f->limit_bucket;
 	}
 	control = (f->flags & WEIR_F_CONTROL) != 0;

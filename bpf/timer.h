@@ -19,10 +19,11 @@ struct weir_tick {
 	__u32 busy;			/* a fair class had traffic */
 };
 
-static __always_inline void weir_level_set(struct weir_class_state *state, __u64 level, __u64 npb)
+static __always_inline void weir_level_set(struct weir_class_state *state, __u64 level, __u64 now)
 {
 	state->level_bps = level;
-	state->npb_level = npb;
+	state->npb_level = weir_npb(weir_level_damped(level, weir_debt(state->tat, now),
+						      state->mean_bucket));
 }
 
 /* the class's rate in force, bit/s */
@@ -54,7 +55,7 @@ static __always_inline void weir_level_follow(struct weir_class_state *state, __
 	level = (state->level_bps * ratio) >> WEIR_RATIO_SHIFT;
 	state->limited_bytes = (state->limited_bytes >> 8) * ratio >> (WEIR_RATIO_SHIFT - 8);
 	level = level > rate ? rate : level < rate >> 16 ? rate >> 16 : level;
-	weir_level_set(state, level, weir_npb(level));
+	weir_level_set(state, level, now);
 	debt = weir_debt(state->tat, now);
 	if (debt && rate > was - was / 4)
 		__sync_fetch_and_add(&state->tat, ((debt * weir_ratio(was, rate)) >>
@@ -88,7 +89,7 @@ static long weir_level_one(__u32 slot, void *context)
 		state->gain = WEIR_GAIN_ONE;
 		state->level_at = tick->now;
 		state->limited_bytes = ~0ULL;
-		weir_level_set(state, rate, weir_npb(rate));
+		weir_level_set(state, rate, tick->now);
 		state->rate_bps = rate;
 		return 0;
 	}
@@ -99,17 +100,19 @@ static long weir_level_one(__u32 slot, void *context)
 	if (span < weir_window_ns(npb)) {
 		/* newly limited buckets are answered within a tick, the rest at the window's end */
 		if (sum->now_limited > state->limited && level > rate / sum->now_limited)
-			weir_level_set(state, rate / sum->now_limited,
-				       weir_npb(rate / sum->now_limited));
+			level = rate / sum->now_limited;
+		weir_level_set(state, level, tick->now);
 		return 0;
 	}
 	state->limited = weir_limited_count(sum, state->limited);
 	level = weir_level_next(rate, level, sum, state->limited, span,
-				state->mean_class > state->mean_bucket, &state->gain);
+				weir_level_above(weir_debt(state->tat, tick->now),
+						 state->mean_bucket), &state->gain);
 	state->used_bps = sum->bytes * 8 * 1000000 / (span / 1000);
 	state->active = sum->active;
-	state->limited_bytes = weir_limited_bytes(level, weir_window_ns(weir_npb(level)));
-	weir_level_set(state, level, weir_npb(level));
+	weir_level_set(state, level, tick->now);
+	npb = state->npb_level;
+	state->limited_bytes = weir_limited_bytes(weir_bps(npb), weir_window_ns(npb));
 	next = &state->windows[(state->window + 1) & 1];
 	__builtin_memset(next, 0, sizeof(*next));
 	state->level_at = tick->now;

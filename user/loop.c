@@ -33,7 +33,7 @@ struct loop {
 	struct context *context;
 	const struct loop_options *options;
 	struct instance instance;
-	bool entered;
+	bool locked_out;		/* by another agent: its files are not ours */
 	int back_fd, lock_fd, push_fd;
 	struct event_base *base;
 	struct event *events[EV_N];
@@ -58,19 +58,32 @@ static __u64 clock_ns(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
+static void lock_path(const struct loop *loop, char *path, size_t size)
+{
+	snprintf(path, size, PUSH_DIR "/%s.lock", loop->instance.name);
+}
+
 /* one agent for each instance: the lock is the kernel's, so that it ends with its holder */
 static int lock_name(struct loop *loop, struct err *err)
 {
 	char path[128], pid[16] = "";
+	struct stat ours, theirs;
 	ssize_t n;
 
 	if (mkdir(PUSH_DIR, 0755) && errno != EEXIST)
 		return err_set(err, errno, PUSH_DIR ": cannot make it: %s", strerror(errno));
-	snprintf(path, sizeof(path), PUSH_DIR "/%s.lock", loop->instance.name);
-	loop->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (loop->lock_fd < 0)
-		return err_set(err, errno, "%s: %s", path, strerror(errno));
-	if (flock(loop->lock_fd, LOCK_EX | LOCK_NB)) {
+	lock_path(loop, path, sizeof(path));
+	/* one that ends takes its file away: what is locked must be what is there */
+	do {
+		closep(&loop->lock_fd);
+		loop->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+		if (loop->lock_fd < 0)
+			return err_set(err, errno, "%s: %s", path, strerror(errno));
+		n = flock(loop->lock_fd, LOCK_EX | LOCK_NB);
+	} while (!n && (fstat(loop->lock_fd, &ours) || stat(path, &theirs) ||
+			ours.st_ino != theirs.st_ino));
+	if (n) {
+		loop->locked_out = true;
 		n = pread(loop->lock_fd, pid, sizeof(pid) - 1, 0);
 		pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
 		return err_set(err, EBUSY, "%s: an agent is running already (process %s)",
@@ -134,7 +147,6 @@ static void instance_look(struct loop *loop)
 	loop->steer.policy->generation = 0;
 	tell_start(&loop->tell, &loop->maps);
 	policy_read(loop);
-	repair_check(loop->repair, &loop->instance, loop->context->netns);
 }
 
 static void on_step(evutil_socket_t fd, short what, void *arg)
@@ -147,6 +159,9 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 	if (now_ns >= loop->next_look_ns) {
 		loop->next_look_ns = now_ns + LOOK_NS;
 		instance_look(loop);
+		/* a link that somebody has detached makes no news */
+		if (loop->steer.maps)
+			repair_check(loop->repair, &loop->instance, loop->context->netns);
 	}
 	if (!loop->steer.maps)
 		return;
@@ -304,8 +319,13 @@ static int loop_open(struct loop *loop, struct err *err)
 {
 	int r = lock_name(loop, err);
 
-	if (!r)
-		r = instance_enter(&loop->instance, &loop->back_fd, err);
+	if (r)
+		return r;
+	/* made here, where those are who push: an answer finds its way in this namespace alone */
+	loop->push_fd = push_open(loop->instance.name, err);
+	if (loop->push_fd < 0)
+		return loop->push_fd;
+	r = instance_enter(&loop->instance, &loop->back_fd, err);
 	if (r)
 		return r;
 	r = base_make(loop);
@@ -327,9 +347,6 @@ static int loop_open(struct loop *loop, struct err *err)
 		r = http_make(loop, err);
 	if (r)
 		return r;
-	loop->push_fd = push_open(loop->instance.name, err);
-	if (loop->push_fd < 0)
-		return loop->push_fd;
 	r = events_make(loop);
 	return r ? err_set(err, -r, "event loop: %s", strerror(-r)) : 0;
 }
@@ -354,6 +371,10 @@ static void loop_close(struct loop *loop)
 		event_base_free(loop->base);
 	instance_lost(loop);
 	steer_free(&loop->steer);
+	if (loop->lock_fd >= 0 && !loop->locked_out) {
+		lock_path(loop, path, sizeof(path));
+		unlink(path);
+	}
 	closep(&loop->lock_fd);
 	closep(&loop->back_fd);
 	instance_close(&loop->instance);

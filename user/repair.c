@@ -184,12 +184,13 @@ static void attach_lost(const struct instance *instance, const char *netns)
 		return;
 	for (size_t i = 0; i < list.n; i++) {
 		const struct hook_record *r = &list.items[i];
+		char name[IF_NAMESIZE];
 
-		if (examine(instance, r) != LOST)
+		if (examine(instance, r) != LOST || !if_indextoname(r->key.ifindex, name))
 			continue;
-		if (!attach_again(netns, r->dev.name, r->key.hook, r->dev.flags))
-			log_note("%s: %s: weir's program had been taken off; it is put back",
-				 r->dev.name, hook_name(r->key.hook));
+		if (!attach_again(netns, name, r->key.hook, r->dev.flags))
+			log_note("%s: %s: weir's program had been taken off; it is put back", name,
+				 hook_name(r->key.hook));
 	}
 }
 

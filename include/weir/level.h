@@ -22,9 +22,11 @@
 #include "bucket.h"
 
 #define WEIR_GAIN_ONE (1U << 16)
-#define WEIR_GAIN_MIN (WEIR_GAIN_ONE / 2)
+#define WEIR_GAIN_MIN (WEIR_GAIN_ONE * 7 / 8)
 #define WEIR_GAIN_MAX (WEIR_GAIN_ONE * 3 / 2)
-#define WEIR_GAIN_STEP (WEIR_GAIN_ONE / 128)
+#define WEIR_GAIN_STEP (WEIR_GAIN_ONE / 64)
+#define WEIR_EXCESS_MIN_NS 5000000ULL	/* of the class's debt over its buckets': noise */
+#define WEIR_EXCESS_MAX_NS 200000000ULL
 #define WEIR_WINDOW_MIN_NS 16000000ULL
 #define WEIR_WINDOW_MAX_NS 1000000000ULL
 #define WEIR_WINDOW_BYTES (16 * 1514)	/* a window holds that much of a bucket at the level */
@@ -46,6 +48,27 @@ static __always_inline __u64 weir_limited_bytes(__u64 level_bps, __u64 window_ns
 }
 
 /*
+ * The level that is published: less while the class's debt exceeds its buckets', so that an excess
+ * is worked off within some 400 ms, by all alike.
+ */
+static __always_inline __u64 weir_level_damped(__u64 level, __u64 debt_class, __u64 mean_bucket)
+{
+	__u64 excess = debt_class > mean_bucket ? debt_class - mean_bucket : 0;
+
+	if (excess < WEIR_EXCESS_MIN_NS)
+		return level;
+	if (excess > WEIR_EXCESS_MAX_NS)
+		excess = WEIR_EXCESS_MAX_NS;
+	return level - (level >> 9) * (excess >> 20) * 512 / (2 * WEIR_EXCESS_MAX_NS >> 20);
+}
+
+/* 1: the class's debt exceeds its buckets', the levels add up to too much; -1: to too little */
+static __always_inline int weir_level_above(__u64 debt_class, __u64 mean_bucket)
+{
+	return debt_class > mean_bucket + WEIR_EXCESS_MIN_NS ? 1 : debt_class < mean_bucket ? -1 : 0;
+}
+
+/*
  * The number of limited buckets, from what was counted now and before. A bucket may send nothing
  * for a window while its last burst drains: what is missing is believed by a quarter.
  */
@@ -58,7 +81,7 @@ static __always_inline __u32 weir_limited_count(const struct weir_window *w, __u
 
 /*
  * The next level. rate, level in bit/s; w what was collected, in window_ns; limited by
- * weir_limited_count(), above: the class's debts exceed its buckets'. *gain is moved.
+ * weir_limited_count(), above by weir_level_above(). *gain is moved.
  * The result lies in [rate/65536, rate].
  */
 static __always_inline __u64 weir_level_next(__u64 rate, __u64 level, const struct weir_window *w,
@@ -76,11 +99,15 @@ static __always_inline __u64 weir_level_next(__u64 rate, __u64 level, const stru
 		*gain = WEIR_GAIN_ONE;
 		if (w->active && used > rate)
 			next = rate / w->active;
+		else if (above > 0)
+			next = level;
 		else
 			next = level < rate / 2 ? level * 2 : rate;
 	} else {
-		if (w->now_limited)
-			g += above ? -WEIR_GAIN_STEP : WEIR_GAIN_STEP;
+		if (above > 0)
+			g -= WEIR_GAIN_STEP;
+		else if (above < 0)
+			g += WEIR_GAIN_STEP;
 		g = g < WEIR_GAIN_MIN ? WEIR_GAIN_MIN : g > WEIR_GAIN_MAX ? WEIR_GAIN_MAX : g;
 		*gain = g;
 		/* the unlimited may not take it all: an equal share stays for the limited */
