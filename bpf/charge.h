@@ -130,20 +130,19 @@ static __always_inline void weir_window_limited(struct weir_job *job)
 		return;
 	job->bucket->flags |= WEIR_BUCKET_LIMITED;
 	n = __sync_fetch_and_add(&sum->now_limited, 1) + 1;
-	/* more than before: the share of each is less from this packet on, not from the next tick */
+	/* more than before: each one's share is less from this packet on, not from the next tick */
 	if (n > state->limited && job->facts.npb_class * n > state->npb_level)
 		state->npb_level = job->facts.npb_class * n;
 	state->limited_at = job->facts.now;
 }
 
-/* moving averages over the packets of limited buckets; a lost update does no harm */
-static __always_inline void weir_mean_debts(struct weir_job *job)
+/* a moving average over the packets of limited buckets; a lost update does no harm */
+static __always_inline void weir_mean_debt(struct weir_job *job)
 {
 	struct weir_class_state *state = job->state;
 	struct weir_facts *f = &job->facts;
 
 	state->mean_bucket += ((__s64)f->debt_bucket - (__s64)state->mean_bucket) >> 5;
-	state->mean_class += ((__s64)f->debt_class - (__s64)state->mean_class) >> 5;
 	f->mean_bucket = state->mean_bucket;
 }
 
@@ -176,7 +175,7 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 		}
 	}
 	if (fair && f->debt_bucket > f->ahead)
-		weir_mean_debts(job);
+		weir_mean_debt(job);
 	if (f->debt_bucket | f->debt_class)
 		f->random = weir_random(f);
 }

@@ -214,7 +214,8 @@ static __always_inline void weir_queue_law(struct weir_facts *f,
 		return;
 	if (weir_markable(f, class))
 		weir_set_mark(f, WEIR_R_MARKED);
-	else if (f->ecn == WEIR_NOT_ECT && !(f->flags & (WEIR_F_CONTROL | WEIR_F_SMALL | WEIR_F_SOCKET)))
+	else if (f->ecn == WEIR_NOT_ECT &&
+		 !(f->flags & (WEIR_F_CONTROL | WEIR_F_SMALL | WEIR_F_SOCKET)))
 		f->reason = WEIR_R_DROP_AQM;
 }
 

@@ -3,7 +3,8 @@
  * cmd_monitor.c: `weir monitor`: what changes, line by line: what holds a class back, leases, the
  * controllers' steps, devices, the policy, a full flow table. Compares snapshots, five a second,
  * without a pass over the flows; the steps come from the ring of decisions. Of one class at most
- * one line a second says what holds it back; how many were left out comes with the next. Reads only.
+ * one line a second says what holds it back; how many were left out comes with the next.
+ * Reads only.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -22,7 +22,7 @@
 #define CUT_WORKS 0.95			/* of the signal at the cut: below it, it works */
 #define TRIM_MIN (1.0 / 64)
 #define TRIM_MAX 1.25
-#define TRIM_TIME 30.0				/* samples in which the trim follows a lasting error */
+#define TRIM_TIME 30.0		/* samples in which the trim follows a lasting error */
 #define GOOD_MEMORY 512			/* samples in which the best rate is forgotten */
 #define PI_KP 0.45			/* times 1/tau; ki = kp^2 / 8 */
 #define AIMD_BETA 0.4

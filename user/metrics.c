@@ -227,8 +227,9 @@ static void control(const struct writer *to)
 		const struct snapshot_class *class = &to->snapshot->classes[i];
 		bool is_time = class->steering.flags & WEIR_D_TIME;
 
-		if (!class->steered || (to->family->offset == offsetof(struct weir_decision, value) &&
-					!(class->steering.flags & WEIR_D_VALUE)))
+		if (!class->steered ||
+		    (to->family->offset == offsetof(struct weir_decision, value) &&
+		     !(class->steering.flags & WEIR_D_VALUE)))
 			continue;
 		class_start(to, class, "");
 		label(to, "signal", class->conf.signal, ",");

@@ -147,8 +147,8 @@ static void start(evutil_socket_t fd, short what, void *arg)
 	if (remote->connection)
 		evhttp_connection_free(remote->connection);
 	evbuffer_drain(remote->input, evbuffer_get_length(remote->input));
-	remote->connection = evhttp_connection_base_new(remote->remotes->base, NULL, remote->url.host,
-							remote->url.port);
+	remote->connection = evhttp_connection_base_new(remote->remotes->base, NULL,
+							remote->url.host, remote->url.port);
 	request = remote->connection ? evhttp_request_new(ended, remote) : NULL;
 	if (!request) {
 		wait_and_retry(remote);

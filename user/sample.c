@@ -82,8 +82,8 @@ static void drain_step(struct sample_drain *drain, double was, double is, double
 
 		gap = drain->taken_ns ? now - drain->taken_ns : dt_ns;
 		/*
-		 * Where no more was taken than waited before, the consumer was busy throughout; else
-		 * it may have idled in between, and is at least that fast.
+		 * Where no more was taken than waited before, the consumer was busy throughout;
+		 * else it may have idled in between, and is at least that fast.
 		 */
 		if (!drain->stalled && (was >= drain->taken || rate > drain->rate * FASTER))
 			observe(drain, rate);

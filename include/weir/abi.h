@@ -242,8 +242,8 @@ struct weir_class_state {
 	__u64 npb_level;		/* the level as 2^-20 ns per byte; 0: no level yet */
 	__u64 limited_bytes;		/* a bucket with more than this in a window was limited */
 	__u64 newcomer_tat;		/* clock of first packets */
-	__u64 mean_bucket;		/* debts that limited buckets' packets met: the bucket's ... */
-	__u64 mean_class;		/* ... and of the class */
+	__u64 mean_bucket;		/* debt that packets of limited buckets met there */
+	__u64 reserved0;
 	__u32 window;			/* number of the current window */
 	__u32 gain;			/* correction of the level by measured use, 2^-16 */
 	__u64 level_at;			/* when the current window began */

@@ -65,7 +65,9 @@ static __always_inline __u64 weir_level_damped(__u64 level, __u64 debt_class, __
 /* 1: the class's debt exceeds its buckets', the levels add up to too much; -1: to too little */
 static __always_inline int weir_level_above(__u64 debt_class, __u64 mean_bucket)
 {
-	return debt_class > mean_bucket + WEIR_EXCESS_MIN_NS ? 1 : debt_class < mean_bucket ? -1 : 0;
+	if (debt_class > mean_bucket + WEIR_EXCESS_MIN_NS)
+		return 1;
+	return debt_class < mean_bucket ? -1 : 0;
 }
 
 /*

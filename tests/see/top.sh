@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# top.sh: `weir top` in tmux, by keys and by reading the screen: 80x24, 20x5, resized, on a vt100, in
-# a locale without UTF-8.
+# top.sh: `weir top` in tmux, by keys and by reading the screen: 80x24, 20x5, resized, on a vt100,
+# in a locale without UTF-8.
 . "$(dirname "$0")/bed.sh"
 
 need ip jq tmux
