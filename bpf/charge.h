@@ -83,6 +83,8 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 	}
 	if (job->bucket && f->npb_bucket && job->bucket->tat <= f->now)
 		flags |= WEIR_F_WITHIN;
+	if (job->bucket && job->bucket->flags & WEIR_BUCKET_MARKED)
+		flags |= WEIR_F_MARKED;
 	f->debt_class = weir_debt(job->state->tat, f->now);	/* as a first look */
 	f->mean_bucket = job->state->mean_bucket;
 	if (job->packet.flags & WEIR_P_CONTROL)

@@ -38,6 +38,7 @@ enum weir_means {
 #define WEIR_F_WITHIN 0x10		/* the bucket has no debt */
 #define WEIR_F_CONTROL 0x20		/* the packet is a control packet (parse.h) */
 #define WEIR_F_SMALL 0x40
+#define WEIR_F_MARKED 0x80		/* police: the bucket was marked before */
 
 /* all that counts for one packet; times in ns, npb in 2^-20 ns per byte */
 struct weir_facts {
@@ -109,7 +110,8 @@ static __always_inline void weir_limits_police(struct weir_facts *f,
 {
 	f->burst = weir_burst(class, npb);
 	f->limit = f->burst;
-	if (weir_markable(f, class))
+	/* a marked flow's ACKs and FIN are Not-ECT: they meet the debt of its data */
+	if (weir_markable(f, class) || (f->flags & WEIR_F_MARKED && f->flags & WEIR_F_CONTROL))
 		f->limit *= 16;
 	f->limit_bucket = f->limit;
 	f->limit_class = weir_burst(class, f->npb_class);
@@ -247,7 +249,8 @@ static __always_inline void weir_verdict_police(struct weir_facts *f, __u64 debt
 	if (!weir_markable(f, class) || !bucket)
 		return;
 	/* the nearer the hard clock comes to its limit, the earlier the mark */
-	mark_at = 4 * f->burst;		/* windows come in bursts, on top of what Cubic needs */
+	/* a slow start is ended early; then windows come in bursts, on top of what Cubic needs */
+	mark_at = bucket->flags & WEIR_BUCKET_MARKED ? 8 * f->burst : f->burst;
 	if (class->mark_at_ns && (class->action == WEIR_POLICE || class->set & WEIR_SET_MARK_AT))
 		mark_at = class->mark_at_ns;
 	mark_at = debt < f->limit ?
@@ -256,6 +259,7 @@ static __always_inline void weir_verdict_police(struct weir_facts *f, __u64 debt
 		if (f->random < weir_l4s(debt, f->packet_ns))
 			weir_set_mark(f, WEIR_R_MARKED_L4S);
 	} else if (weir_debt(bucket->soft, f->now) > weir_max(mark_at, 2 * f->packet_ns)) {
+		bucket->flags |= WEIR_BUCKET_MARKED;
 		weir_set_mark(f, WEIR_R_MARKED);
 	} else {
 		weir_charge(&bucket->soft, f->now, weir_cost(f->bytes, npb), WEIR_NEVER);

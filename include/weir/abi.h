@@ -178,6 +178,7 @@ struct weir_flow_key {
  * level needs to know of it (level.h). One cache line.
  */
 #define WEIR_BUCKET_LIMITED 0x01	/* was ahead of its clock in this window */
+#define WEIR_BUCKET_MARKED 0x02		/* police: CE was set once; its slow start is over */
 struct weir_bucket {
 	__u64 tat;			/* theoretical arrival time; every passed byte is charged */
 	__u64 soft;			/* phantom queue: CE-marked ECT(0) bytes are not charged */
