@@ -67,11 +67,11 @@ for rate in 1 10 100 1000; do
 		addr=10.88.3.2
 		[ $cc != cubic ] || addr=fd88:3::2
 		traffic "$tmp/out" tcp from "$producer" to "$consumer" addr $addr port $((5000 + rate)) \
-			cc $cc stop "$((rate == 1000 ? 2 : SECONDS_RUN))s" name $cc
-		# NEEDSWORK: without a round trip TCP sends up to 44 segments as one: 10 % of 5 s at
-		# 1 mbit, 1 % at 10; held on average, but in lumps that only the socket could cut
+			cc $cc stop "$((rate == 1000 ? 2 : rate > 10 ? SECONDS_RUN : 4 * SECONDS_RUN))s" name $cc
+		# NEEDSWORK: without a round trip TCP sends up to 44 segments as one: 3 % of 20 s at
+		# 1 mbit; held on average, but in lumps that only the socket could cut
 		is_within "$cc at $rate mbit" "$(flow "$tmp/out" $cc wire_bps)" "${rate}000000" \
-			"$((rate == 1 ? 15 : rate == 10 ? 2 : 1))"
+			"$((rate == 1 ? 5 : 1))"
 		is_most "$cc at $rate mbit: first second" "$(flow "$tmp/out" $cc first_second_bps)" \
 			"$((rate == 1 ? 1600000 : rate * 1100000))"
 		is_equal "$cc at $rate mbit: retransmissions" "$(flow "$tmp/out" $cc retrans)" 0
