@@ -89,8 +89,8 @@ static __always_inline void weir_socket_ratio(struct weir_job *job)
 static __always_inline __u64 weir_socket_wish(const struct weir_facts *f, __u64 drop_at, __u64 npb,
 					      __u32 ratio)
 {
-	__u64 cost = weir_cost(f->bytes, npb);
-	__u64 span = weir_max(drop_at / 4, 4 * weir_max(f->aim, cost)) >> 10;
+	__u64 cost = weir_cost(f->bytes, npb), aim = weir_aim(npb);
+	__u64 span = weir_max(drop_at / 4, 4 * weir_max(aim, cost)) >> 10;
 	__u64 wish = ((1000000000ULL << WEIR_NPB_SHIFT) / npb * ratio) >> 16;
 	__u64 debt = f->npb_bucket ? f->debt_bucket : f->debt_class, off;
 
@@ -98,14 +98,14 @@ static __always_inline __u64 weir_socket_wish(const struct weir_facts *f, __u64 
 	 * to be slower, and what waits in it is no debt to be made good */
 	if (f->flags & WEIR_F_EDT)
 		return (1000000000ULL << WEIR_NPB_SHIFT) / npb * 33 / 32;
-	if (debt > f->aim) {
-		off = (debt - f->aim) >> 10;
+	if (debt > aim) {
+		off = (debt - aim) >> 10;
 		/* TCP fixes the pause after a burst when it sends it: a low wish lasts */
 		if (off > span / 2)
 			off = span / 2;
 		wish -= wish * off / span;
 	} else {
-		off = (f->aim - debt) >> 10;
+		off = (aim - debt) >> 10;
 		if (off > span / 16)
 			off = span / 16;
 		wish += wish * off / span;

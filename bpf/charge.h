@@ -81,11 +81,8 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 		     f->now - job->flow->first_seen_ns < WEIR_ACTUATE_NS))
 			flags |= WEIR_F_SOCKET;
 	}
-	if (job->bucket && f->npb_bucket && job->bucket->tat <= f->now)
-		flags |= WEIR_F_WITHIN;
 	if (job->bucket && job->bucket->flags & WEIR_BUCKET_MARKED)
 		flags |= WEIR_F_MARKED;
-	f->debt_class = weir_debt(job->state->tat, f->now);	/* as a first look */
 	f->mean_bucket = job->state->mean_bucket;
 	if (job->packet.flags & WEIR_P_CONTROL)
 		flags |= WEIR_F_CONTROL;
@@ -138,17 +135,16 @@ static __always_inline void weir_window_limited(struct weir_job *job)
 	state->limited_at = job->facts.now;
 }
 
-/* a moving average over the packets of limited buckets; a lost update does no harm */
+/* a moving average over what limited buckets let pass; a lost update does no harm */
 static __always_inline void weir_mean_debt(struct weir_job *job)
 {
 	struct weir_class_state *state = job->state;
 	struct weir_facts *f = &job->facts;
 
 	state->mean_bucket += ((__s64)f->debt_bucket - (__s64)state->mean_bucket) >> 5;
-	f->mean_bucket = state->mean_bucket;
 }
 
-/* Moves both clocks. A refusal by the class takes the bucket's charge back. */
+/* Moves both clocks; weir_settle() takes back what the verdict refuses. */
 static __always_inline void weir_charge_job(struct weir_job *job)
 {
 	struct weir_facts *f = &job->facts;
@@ -158,28 +154,13 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 		weir_window_report(job);
 	if (f->npb_bucket && job->tat) {
 		job->cost_bucket = weir_cost(f->bytes, f->npb_bucket);
-		f->debt_bucket = weir_charge(job->tat, f->now, job->cost_bucket, f->limit_bucket);
-		if (fair && f->debt_bucket > f->ahead)
-			weir_window_limited(job);
-		if (f->debt_bucket > f->limit_bucket) {
-			f->refused_bucket = 1;
-			return;
-		}
+		f->debt_bucket = weir_charge(job->tat, f->now, job->cost_bucket, WEIR_NEVER);
 	}
 	if (f->npb_class) {
 		job->cost_class = weir_cost(f->bytes, f->npb_class);
-		f->debt_class = weir_charge(&job->state->tat, f->now, job->cost_class,
-					    f->limit_class);
-		if (f->debt_class > f->limit_class) {
-			f->refused_class = 1;
-			if (job->cost_bucket && job->tat)
-				weir_refund(job->tat, job->cost_bucket);
-		}
+		f->debt_class = weir_charge(&job->state->tat, f->now, job->cost_class, WEIR_NEVER);
 	}
-	if (fair && f->debt_bucket > f->ahead)
-		weir_mean_debt(job);
-	if (f->debt_bucket | f->debt_class)
-		f->random = weir_random(f);
+	f->reason = f->npb_bucket | f->npb_class ? WEIR_R_CONFORM : WEIR_R_UNLIMITED;
 }
 
 /* the verdict has its say on the clocks: a drop takes its charge back, a wait moves the bucket's */
@@ -187,7 +168,12 @@ static __always_inline void weir_settle(struct weir_job *job)
 {
 	struct weir_facts *f = &job->facts;
 
-	if (f->reason == WEIR_R_DROP_AQM) {
+	if (job->bucket && job->class->flags & WEIR_CLASS_FAIR && f->debt_bucket > f->ahead) {
+		weir_window_limited(job);
+		if (f->reason < WEIR_R_FIRST_DROP || f->reason == WEIR_R_DROP_AQM)
+			weir_mean_debt(job);
+	}
+	if (f->reason >= WEIR_R_FIRST_DROP) {
 		if (job->cost_bucket && job->tat)
 			weir_refund(job->tat, job->cost_bucket);
 		if (job->cost_class)

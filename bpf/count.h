@@ -75,8 +75,8 @@ static __always_inline void weir_count(struct weir_job *job)
 			stats->delayed += f->segments;
 			stats->delay_ns += f->delay * f->segments;
 		}
-		if (f->means != WEIR_BY_NOTHING && f->reason < WEIR_R_FIRST_DROP) {
-			at = weir_hist_bucket(f->delay);
+		if (f->reason != WEIR_R_UNLIMITED && f->reason < WEIR_R_FIRST_DROP) {
+			at = f->delay ? weir_hist_bucket(f->delay) : 0;
 			if (at < WEIR_HIST)
 				stats->delay_hist[at] += f->segments;
 		}

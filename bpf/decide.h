@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * decide.h: from numbers to a verdict, by the gentlest means that this packet allows: its socket
- * is paced, it is delayed (EDT), marked CE, dropped. Pure: no map, no packet, no clock. Two steps
- * with the charge (charge.h) between them: the limits of the means, then the verdict, which also
- * moves the bucket's AQM state.
- * Both are global functions: the verifier reads them once, and their results are "any number".
+ * is paced, it is delayed (EDT), marked CE, dropped. Pure: no map, no packet, no clock. Asked only
+ * where a clock was ahead of the packet: first the limits of the means, then the verdict, which
+ * also moves the bucket's AQM state. A global function: the verifier reads it once, and its results
+ * are "any number".
  */
 #ifndef WEIR_DECIDE_H
 #define WEIR_DECIDE_H
@@ -26,7 +26,6 @@
 
 /* how a packet may be slowed */
 enum weir_means {
-	WEIR_BY_NOTHING,		/* no rate is set */
 	WEIR_BY_EDT,			/* a later departure, kept by fq */
 	WEIR_BY_SOCKET,			/* at once; its socket slows down */
 	WEIR_BY_POLICE,			/* a phantom queue */
@@ -35,7 +34,6 @@ enum weir_means {
 #define WEIR_F_EDT 0x01			/* departure times are kept below */
 #define WEIR_F_SOCKET 0x02		/* a local TCP socket that follows weir */
 #define WEIR_F_FLOW 0x04		/* has an entry */
-#define WEIR_F_WITHIN 0x10		/* the bucket has no debt */
 #define WEIR_F_CONTROL 0x20		/* the packet is a control packet (parse.h) */
 #define WEIR_F_SMALL 0x40
 #define WEIR_F_MARKED 0x80		/* police: the bucket was marked before */
@@ -49,21 +47,20 @@ struct weir_facts {
 	__u32 flags;			/* WEIR_F_* */
 	__u32 ecn;			/* codepoint */
 
+	/* from the charge */
+	__u64 debt_bucket, debt_class;	/* before this packet */
+	__u64 mean_bucket;		/* of the class's buckets that are ahead */
+	__u32 random;
+
 	/* from weir_limits() */
 	__u32 means;
-	__u32 random;			/* filled by the caller between the steps */
 	__u64 packet_ns;		/* a full packet's time at the rate */
-	__u64 aim;			/* the debt that a paced socket is steered to */
+	__u64 aim;			/* weir_aim() */
 	__u64 ahead;			/* a bucket with a larger debt is limited */
 	__u64 limit;			/* before the exceptions below */
 	__u64 burst;			/* depth of the phantom queue */
 	__u64 limit_bucket;		/* debts beyond which the packet is refused */
 	__u64 limit_class;
-
-	/* from the charge */
-	__u64 debt_bucket, debt_class;
-	__u64 mean_bucket;		/* of the class's buckets that are ahead */
-	__u32 refused_bucket, refused_class;
 
 	/* the verdict */
 	__u32 reason;
@@ -71,6 +68,12 @@ struct weir_facts {
 	__u64 delay;			/* from now to the departure */
 	__u64 advance;			/* ns by which the bucket's clock waits for the class */
 };
+
+/* the debt that a paced socket is steered to */
+static __always_inline __u64 weir_aim(__u64 npb)
+{
+	return WEIR_AIM_NS + weir_cost(WEIR_MTU, npb);
+}
 
 static __always_inline __u64 weir_max(__u64 a, __u64 b)
 {
@@ -127,22 +130,16 @@ static __always_inline void weir_limits_police(struct weir_facts *f,
  * The means, and the debt that each clock may have before the packet is refused. Control packets
  * may go twice as deep; so may, at the class's clock, a bucket that is within its own rate.
  */
-__attribute__((noinline)) int weir_limits(struct weir_facts *f, const struct weir_class *class)
+static __always_inline void weir_limits(struct weir_facts *f, const struct weir_class *class,
+					const struct weir_bucket *bucket)
 {
+	__u64 npb = f->npb_bucket ? f->npb_bucket : f->npb_class;
 	__u32 control, within;
-	__u64 npb;
 
-	if (!f || !class)
-		return -1;
-	npb = f->npb_bucket ? f->npb_bucket : f->npb_class;
 	f->packet_ns = weir_cost(WEIR_MTU, npb);
-	f->aim = WEIR_AIM_NS + f->packet_ns;
+	f->aim = weir_aim(npb);
 	f->ahead = (f->flags & (WEIR_F_SOCKET | WEIR_F_EDT)) == WEIR_F_SOCKET ? f->aim / 2 :
 									   2 * f->packet_ns;
-	if (!npb) {
-		f->means = WEIR_BY_NOTHING;
-		return 0;
-	}
 	if (class->action != WEIR_POLICE && (f->flags & WEIR_F_EDT || !(f->flags & WEIR_F_FLOW)))
 		f->means = WEIR_BY_EDT;
 	else if (class->action != WEIR_POLICE && f->flags & WEIR_F_SOCKET)
@@ -161,10 +158,9 @@ __attribute__((noinline)) int weir_limits(struct weir_facts *f, const struct wei
 		f->limit_class = f->limit_bucket;
 	}
 	control = (f->flags & WEIR_F_CONTROL) != 0;
-	within = (f->flags & WEIR_F_WITHIN) != 0;
+	within = bucket && f->npb_bucket && !f->debt_bucket;
 	f->limit_bucket <<= control;
 	f->limit_class <<= control | within;
-	return 0;
 }
 
 /*
@@ -289,25 +285,23 @@ static __always_inline __u64 weir_fair_debt(const struct weir_facts *f,
 	return stretched < debt ? debt : stretched > f->debt_class ? f->debt_class : stretched;
 }
 
-/* The verdict, after the charge. */
-__attribute__((noinline)) int weir_verdict(struct weir_facts *f,
+/* The verdict. f->reason is what it is where no clock is ahead. */
+__attribute__((noinline)) int weir_decide(struct weir_facts *f,
 					 const struct weir_class *class, struct weir_bucket *bucket)
 {
 	__u64 debt;
 
 	if (!f || !class)
 		return -1;
-	f->reason = WEIR_R_CONFORM;
-	if (f->means == WEIR_BY_NOTHING) {
-		f->reason = WEIR_R_UNLIMITED;
+	if (!(f->npb_bucket | f->npb_class))
 		return 0;
-	}
-	if (f->refused_class) {
-		f->reason = WEIR_R_DROP_CLASS;
-		return 0;
-	}
-	if (f->refused_bucket) {
+	weir_limits(f, class, bucket);
+	if (f->debt_bucket > f->limit_bucket) {
 		f->reason = f->means == WEIR_BY_POLICE ? WEIR_R_DROP_RATE : WEIR_R_DROP_HORIZON;
+		return 0;
+	}
+	if (f->debt_class > f->limit_class) {
+		f->reason = WEIR_R_DROP_CLASS;
 		return 0;
 	}
 	debt = weir_fair_debt(f, class);

@@ -115,15 +115,16 @@ __attribute__((noinline)) int weir_flow_new(struct __sk_buff *skb, struct weir_p
 	return 0;
 }
 
-/* the packet's flow, or NULL: *slot and *why then tell its class and the reason */
+/* the time, and the packet's flow, or NULL: *slot and *why then tell its class and the reason */
 static __always_inline struct weir_flow *weir_flow_get(struct __sk_buff *skb, struct weir_packet *p,
-						       __u64 now, __u32 generation, __u32 *slot,
+						       __u64 *now, __u32 generation, __u32 *slot,
 						       enum weir_reason *why)
 {
 	struct weir_flow *flow = bpf_map_lookup_elem(&flows, &p->key);
 
 	if (!flow || flow->generation != generation) {
-		*why = weir_flow_new(skb, p, now, generation, slot);
+		*now = weir_now(skb, 0);
+		*why = weir_flow_new(skb, p, *now, generation, slot);
 		if (*why)
 			return NULL;
 		flow = bpf_map_lookup_elem(&flows, &p->key);
@@ -131,6 +132,7 @@ static __always_inline struct weir_flow *weir_flow_get(struct __sk_buff *skb, st
 			*why = WEIR_R_NO_FLOW;
 		return flow;
 	}
+	*now = weir_now(skb, (flow->flags & (WEIR_FLOW_LOCAL | WEIR_FLOW_EDT)) == WEIR_FLOW_LOCAL);
 	*slot = flow->class_slot;
 	return flow;
 }

@@ -9,14 +9,14 @@
 #include <weir/level.h>
 #include "maps.h"
 
-#define WEIR_TICK_NS 4000000ULL		/* while a fair class has traffic */
+#define WEIR_TICK_NS 4000000ULL		/* while a class with a rate has traffic */
 #define WEIR_TICK_IDLE_NS 50000000ULL
 #define WEIR_IDLE_NS 1000000000ULL	/* without a packet for so long, a class is idle */
 
 struct weir_tick {
 	__u64 now;
 	__u32 base;			/* of the live bank in map "classes" */
-	__u32 busy;			/* a fair class had traffic */
+	__u32 busy;			/* a class with a rate had traffic */
 };
 
 static __always_inline void weir_level_set(struct weir_class_state *state, __u64 level, __u64 now)
@@ -71,14 +71,14 @@ static long weir_level_one(__u32 slot, void *context)
 	struct weir_window *sum, *next;
 	__u64 rate, level, span, npb;
 
-	if (!class || !state || !(class->flags & WEIR_CLASS_FAIR))
-		return 0;
-	rate = weir_rate_now(class, slot, tick->now);
-	if (tick->now - state->last_ns > WEIR_IDLE_NS)
+	if (!class || !state || tick->now - state->last_ns > WEIR_IDLE_NS)
 		return 0;
 	/* a class that may get a rate any moment is answered as soon */
-	if (rate || class->flags & WEIR_CLASS_LEASED)
+	if (class->rate_bps || class->flow_rate_bps || class->flags & WEIR_CLASS_LEASED)
 		tick->busy = 1;
+	if (!(class->flags & WEIR_CLASS_FAIR))
+		return 0;
+	rate = weir_rate_now(class, slot, tick->now);
 	if (!rate) {
 		state->npb_level = 0;
 		state->rate_bps = 0;
@@ -142,8 +142,9 @@ static __always_inline __u64 weir_level_tick(__u64 now)
 
 static int weir_timer_fire(void *map, __u32 *key, struct weir_timer *value)
 {
-	__u64 next = weir_level_tick(bpf_ktime_get_ns());
+	__u64 now = bpf_ktime_get_ns(), next = weir_level_tick(now);
 
+	last_pass_ns = now;
 	bpf_timer_start(&value->timer, next, 0);
 	return 0;
 }

@@ -43,8 +43,7 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	live = bpf_map_lookup_elem(&control, &zero);
 	if (!live)
 		return WEIR_NEXT;
-	facts->now = weir_now(skb);
-	job.flow = weir_flow_get(skb, &job.packet, facts->now, live->generation, &job.slot,
+	job.flow = weir_flow_get(skb, &job.packet, &facts->now, live->generation, &job.slot,
 				 &job.why_no_flow);
 	at = (live->generation & 1) * WEIR_MAX_CLASSES + job.slot;
 	job.class = bpf_map_lookup_elem(&classes, &at);
@@ -58,10 +57,14 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	facts->bytes = weir_wire_bytes(skb, &job.packet, facts->segments, job.class);
 
 	weir_gather(&job, live->can);
-	weir_limits(facts, job.class);
 	weir_charge_job(&job);
-	weir_verdict(facts, job.class, job.bucket);
-	weir_settle(&job);
+	/* else it is within every rate, and no phantom queue has to know of it */
+	if (facts->debt_bucket | facts->debt_class ||
+	    (facts->ecn && facts->reason == WEIR_R_CONFORM)) {
+		facts->random = weir_random(facts);
+		weir_decide(facts, job.class, job.bucket);
+		weir_settle(&job);
+	}
 	if (!job.flow && facts->reason == WEIR_R_CONFORM)
 		facts->reason = job.why_no_flow;
 

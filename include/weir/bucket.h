@@ -64,10 +64,13 @@ static __always_inline __u64 weir_debt(__u64 tat, __u64 now)
  */
 static __always_inline __u64 weir_charge(__u64 *tat, __u64 now, __u64 cost, __u64 limit)
 {
-	__u64 old = __sync_fetch_and_add(tat, cost);
+	__u64 old = *(volatile __u64 *)tat;
 
+	/* idle: start from now. Losing the race means that another CPU has done so. */
+	if (old < now && __sync_val_compare_and_swap(tat, old, now + cost) == old)
+		return 0;
+	old = __sync_fetch_and_add(tat, cost);
 	if (old < now) {
-		/* idle: start from now. Losing the race means that another CPU has done so. */
 		__sync_val_compare_and_swap(tat, old + cost, now + cost);
 		return 0;
 	}
