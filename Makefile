@@ -24,7 +24,7 @@ endif
 USER := main help log util out quantity opts conf conf_class conf_match policy maps change pin dp hook qdisc probe \
 	cmd_attach cmd_detach cmd_apply cmd_class cmd_match cmd_show cmd_show_classes cmd_show_flows \
 	cmd_check cmd_version \
-	replay_read replay_stats replay_link replay_run replay_show dp_replay cmd_replay
+	replay_read replay_parse replay_stats replay_link replay_run replay_show dp_replay cmd_replay
 USER += conf_control signals sample backlog
 # the agent
 USER += cmd_run loop steer sense psi tell repair watch push remote http serve notify caps cmd_signal
@@ -128,7 +128,7 @@ $(B)/tests/consumer: $(wildcard tests/net/consumer*.c) tests/net/consumer.h | $(
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
 
-$(B)/tests/fuzz/%: tests/fuzz/fuzz_%.c $(PURE:%=user/%.c) | $(B)/tests/fuzz
+$(B)/tests/fuzz/%: tests/fuzz/fuzz_%.c $(PURE:%=user/%.c) $(wildcard bpf/*.h include/weir/*.h) | $(B)/tests/fuzz
 	$(call say,FUZZ,$@)
 	$(Q)$(CLANG) -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(CPPFLAGS) -MMD -MP -o $@ $(filter %.c,$^)
 

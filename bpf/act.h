@@ -15,24 +15,24 @@ static __always_inline __u64 weir_asked_departure(const struct __sk_buff *skb)
 }
 
 /*
- * Sets CE where the parser found the IP header. The kernel's helper trusts the skb's own network
- * header, which is wrong behind a VLAN tag in the frame: there the bits are set by hand.
+ * Sets CE where the parser says. The kernel's helper trusts the skb's own network header, which is
+ * wrong behind a VLAN tag in the frame and inside a tunnel: there the bits are set by hand. IPv4's
+ * checksum makes up for them; IPv6 has none, so that a checksum over the packet has to follow.
  */
 static __always_inline int weir_set_ce(struct __sk_buff *skb, const struct weir_packet *p)
 {
-	__u32 l3 = p->l3;
+	__u32 l3 = p->l3, v4 = !(p->flags & WEIR_P_V6);
 	__u8 old[2], new[2];
 
 	if (l3 == ETH_HLEN || l3 == 0)
 		return bpf_skb_ecn_set_ce(skb) == 1;
-	if (l3 > 64 || bpf_skb_load_bytes(skb, l3, old, 2))
+	if (bpf_skb_load_bytes(skb, l3, old, 2))
 		return 0;
 	new[0] = old[0];
-	new[1] = old[1] | (p->key.family == 4 ? 0x03 : 0x30);
-	if (p->key.family == 4 &&
-	    bpf_l3_csum_replace(skb, l3 + 10, *(__u16 *)old, *(__u16 *)new, 2))
+	new[1] = old[1] | (v4 ? 0x03 : 0x30);
+	if (v4 && bpf_l3_csum_replace(skb, l3 + 10, *(__u16 *)old, *(__u16 *)new, 2))
 		return 0;
-	return !bpf_skb_store_bytes(skb, l3 + 1, &new[1], 1, 0);
+	return !bpf_skb_store_bytes(skb, l3 + 1, &new[1], 1, v4 ? 0 : BPF_F_RECOMPUTE_CSUM);
 }
 
 /* A mark that could not be set is no mark. */

@@ -95,13 +95,14 @@ __attribute__((noinline)) int weir_flow_new(struct __sk_buff *skb, struct weir_p
 	if (!p || !slot)
 		return WEIR_R_NO_FLOW;
 	key = p->key;			/* kernel 6.1 wants a map's key on the stack */
+	/* a packet inside belongs to the class of the outer, which is known */
+	if (!(key.flags & WEIR_KEY_INNER))
+		*slot = weir_classify(skb, p, generation);
 	flow = bpf_map_lookup_elem(&flows, &key);
 	if (flow) {
-		*slot = weir_classify(skb, p, generation);
 		weir_flow_classify(skb, p, flow, generation, *slot);
 		return 0;
 	}
-	*slot = weir_classify(skb, p, generation);
 	if (!weir_socket(skb, p) && !weir_door(&key, now))
 		return WEIR_R_NEWCOMER;
 	if (bpf_map_update_elem(&flows, &key, (const void *)&blank_flow, BPF_NOEXIST))
@@ -160,9 +161,11 @@ __attribute__((noinline)) int weir_bucket_id(struct __sk_buff *skb, const struct
 		return -1;
 	switch (key->per) {
 	case WEIR_PER_SRC:
+		key->tunnel = p->key.tunnel;
 		weir_mask(key->id, p->key.src, p->key.family, plen4, plen6);
 		break;
 	case WEIR_PER_DST:
+		key->tunnel = p->key.tunnel;
 		weir_mask(key->id, p->key.dst, p->key.family, plen4, plen6);
 		break;
 	case WEIR_PER_DSCP:

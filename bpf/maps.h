@@ -9,6 +9,8 @@
 
 #include <weir/abi.h>
 
+struct weir_inside;
+
 #define WEIR_ARRAY(map, value_type, entries) \
 	struct { \
 		__uint(type, BPF_MAP_TYPE_ARRAY); \
@@ -49,6 +51,13 @@ struct {
 } buckets SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, WEIR_FRAGMENTS);
+	__type(key, struct weir_flow_key);
+	__type(value, struct weir_fragment);
+} fragments SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
 	__type(key, struct weir_dev_key);
@@ -70,5 +79,13 @@ struct weir_timer {
 	struct bpf_timer timer;
 };
 WEIR_ARRAY(timer, struct weir_timer, 1);
+
+/* a packet inside a tunnel does not fit on the stack beside the one around it */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct weir_inside);
+} inside SEC(".maps");
 
 #endif

@@ -31,6 +31,8 @@ static __always_inline int weir_load(const struct weir_cursor *c, __u32 off, voi
 	void *data = (void *)(long)c->skb->data;
 	void *end = (void *)(long)c->skb->data_end;
 
+	/* what is compared is what is added: the verifier follows registers */
+	asm volatile("" : "+r"(off));
 	if (off > 0x7fff)
 		return -1;
 	if (data + off + len <= end) {
@@ -46,11 +48,17 @@ static __always_inline int weir_load(const struct weir_cursor *c, __u32 off, voi
 #include "parse.h"
 
 /* Global: verified once, and what it found are plain numbers for what follows. */
-__attribute__((noinline)) int weir_parse_skb(struct __sk_buff *skb, struct weir_packet *p, int l3)
+__attribute__((noinline)) int weir_parse_skb(struct __sk_buff *skb, struct weir_packet *p,
+					     __u32 off, __u32 proto)
 {
 	struct weir_cursor cursor = { .skb = skb };
+	int reason = WEIR_R_UNPARSED;
 
-	return p ? (int)weir_parse(&cursor, p, l3, skb->protocol) : WEIR_R_UNPARSED;
+	if (p)
+		reason = weir_parse(&cursor, p, off, proto);
+	/* the compiler would leave out a check of the result that the verifier cannot do without */
+	asm volatile("" : "+r"(reason));
+	return reason;
 }
 
 /*

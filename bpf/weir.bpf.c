@@ -11,6 +11,7 @@
 
 #include "maps.h"
 #include "skb.h"
+#include "inner.h"
 #include "classify.h"
 #include "flow.h"
 #include "charge.h"
@@ -34,7 +35,7 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	job.packet.len = weir_len(skb);
 	job.packet.key.hook = hook;
 	job.packet.key.ifindex = skb->ifindex;
-	reason = weir_parse_skb(skb, &job.packet, l3);
+	reason = weir_parse_skb(skb, &job.packet, 0, l3 ? skb->protocol : bpf_htons(ETH_P_TEB));
 	if (reason != WEIR_R_CONFORM) {
 		weir_count_class(0, reason, 1, job.packet.len);
 		return WEIR_NEXT;
@@ -43,6 +44,8 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	live = bpf_map_lookup_elem(&control, &zero);
 	if (!live)
 		return WEIR_NEXT;
+	if (job.packet.flags & (WEIR_P_FIRST | WEIR_P_LATER))
+		weir_fragment(&job.packet, weir_now(skb, 0));
 	job.flow = weir_flow_get(skb, &job.packet, &facts->now, live->generation, &job.slot,
 				 &job.why_no_flow);
 	at = (live->generation & 1) * WEIR_MAX_CLASSES + job.slot;
@@ -52,6 +55,9 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 		weir_count_class(0, WEIR_R_NO_POLICY, 1, job.packet.len);
 		return WEIR_NEXT;
 	}
+	if (weir_look_inside(skb, &job.packet, facts->now, job.class->flags & WEIR_CLASS_INNER))
+		job.flow = weir_flow_get(skb, &job.packet, &facts->now, live->generation, &job.slot,
+					 &job.why_no_flow);
 	job.bucket = weir_bucket_get(skb, &job.packet, job.class, job.flow, job.slot);
 	facts->segments = weir_segments(skb, &job.packet);
 	facts->bytes = weir_wire_bytes(skb, &job.packet, facts->segments, job.class);

@@ -108,9 +108,27 @@ struct replay_flows {
 
 #define REPLAY_NO_FLOW (~0U)
 
+__u32 replay_key_hash(const struct weir_flow_key *key);
+
 /* The item's number, made on first sight; REPLAY_NO_FLOW where the table is full. -ENOMEM. */
 int replay_flows_get(struct replay_flows *flows, const struct weir_flow_key *key, __u32 *ret_item);
 void replay_flows_free(struct replay_flows *flows);
+
+/* --- replay_parse.c */
+
+/* what the datapath's parser makes of a packet */
+struct replay_keys {
+	enum weir_reason reason;	/* but for CONFORM there are no keys */
+	bool has_inside;
+	bool short_inside;		/* more bytes could show what is inside */
+	struct weir_flow_key outer, inside;
+};
+
+struct replay_parser;			/* remembers fragments; free() is enough */
+
+struct replay_parser *replay_parser_new(enum weir_hook hook);
+void replay_parse(struct replay_parser *parser, const __u8 *frame, __u32 size,
+		  const struct replay_packet *packet, struct replay_keys *ret_keys);
 
 /* --- replay_link.c */
 

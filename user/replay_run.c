@@ -10,29 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <bpf/bpf_endian.h>
+#include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <weir/bucket.h>
 #include "dp_replay.h"
 #include "log.h"
 #include "quantity.h"
 #include "replay.h"
-
-struct weir_cursor {
-	const __u8 *data;
-	__u32 size;
-};
-
-static int weir_load(const struct weir_cursor *c, __u32 off, void *to, __u32 len)
-{
-	if (off > 0x7fff || off + len > c->size)
-		return -1;
-	memcpy(to, c->data + off, len);
-	return 0;
-}
-
-/* the datapath's own parser, to know the flow */
-#include "../bpf/parse.h"
 
 #define TICK_NS 4000000ULL		/* as bpf/timer.h */
 #define IDLE_NS 1100000000ULL		/* no packet for so long: a tick does nothing */
@@ -43,13 +27,16 @@ struct batch {
 	unsigned int n;
 	struct weir_replay_slot slots[WEIR_REPLAY_BATCH];
 	__u32 items[WEIR_REPLAY_BATCH];	/* flows; REPLAY_NO_FLOW */
+	__u32 inside[WEIR_REPLAY_BATCH];	/* likewise, where the class looks inside */
 	__u8 alone[ALONE_MAX];
 };
 
 struct run {
 	struct replay *replay;
 	struct batch batch;
+	struct replay_parser *parser;
 	bool fair;			/* levels are to be moved */
+	bool inner;			/* a class looks into tunnels */
 	__u64 next_tick_ns, last_ns;
 	__u64 began_ns, shown_ns;	/* of the progress line, real time */
 };
@@ -79,22 +66,6 @@ static __u32 frame_make(const struct replay_packet *packet, __u8 *to, __u32 room
 	return size;
 }
 
-static enum weir_reason frame_parse(const __u8 *frame, __u32 size, __u32 len, enum weir_hook hook,
-				    struct weir_flow_key *ret_key)
-{
-	struct weir_cursor cursor = { frame, size };
-	struct weir_packet p;
-	enum weir_reason reason;
-
-	memset(&p, 0, sizeof(p));
-	p.len = len;
-	p.key.hook = hook;
-	p.key.ifindex = 1;
-	reason = weir_parse(&cursor, &p, 0, 0);
-	*ret_key = p.key;
-	return reason;
-}
-
 static int account_link(struct replay_side *side, const struct weir_replay_slot *slot,
 			unsigned int class_slot)
 {
@@ -107,7 +78,7 @@ static int account_link(struct replay_side *side, const struct weir_replay_slot 
 }
 
 static int account(struct run *run, unsigned int which, const struct weir_replay_slot *slot,
-		   __u32 item)
+		   __u32 item, __u32 inside)
 {
 	struct replay *replay = run->replay;
 	struct replay_side *side = &replay->sides[which];
@@ -120,6 +91,9 @@ static int account(struct run *run, unsigned int which, const struct weir_replay
 	};
 	int r;
 
+	if (side->policy->classes[outcome.slot].flags & WEIR_CLASS_INNER &&
+	    inside != REPLAY_NO_FLOW)
+		item = inside;
 	if (outcome.reason >= WEIR_R_COUNT)
 		return -EPROTO;
 	side->reason_bytes[outcome.reason] += outcome.bytes;
@@ -147,7 +121,8 @@ static int run_sides(struct run *run, size_t alone_size)
 		r = alone_size ? dp_replay_run_alone(dp, batch->alone, alone_size) :
 				 dp_replay_run(dp, batch->n);
 		for (unsigned int i = 0; i < batch->n && !r; i++)
-			r = account(run, side, &slots[i], batch->items[i]);
+			r = account(run, side, &slots[i], batch->items[i],
+				    batch->inside[i]);
 	}
 	for (unsigned int i = 0; i < batch->n && !r && replay->dev_rate_bps; i++) {
 		const struct weir_replay_slot *slot = &batch->slots[i];
@@ -181,20 +156,35 @@ static int ticks(struct run *run, __u64 now_ns)
 	return r;
 }
 
+/* the packet's flows, into the place that the batch has next */
+static int note_flows(struct run *run, const struct replay_keys *keys)
+{
+	struct replay_flows *flows = &run->replay->flows;
+	struct batch *batch = &run->batch;
+	__u32 at = batch->n++;
+	int r = 0;
+
+	batch->items[at] = batch->inside[at] = REPLAY_NO_FLOW;
+	if (keys->reason != WEIR_R_CONFORM)
+		return 0;
+	/* a row for what is inside only where a class may count it there */
+	if (run->inner && keys->has_inside)
+		r = replay_flows_get(flows, &keys->inside, &batch->inside[at]);
+	return r ?: replay_flows_get(flows, &keys->outer, &batch->items[at]);
+}
+
 /* A packet whose headers are not all in a slot's bytes goes by itself, with its true length. */
 static int take_alone(struct run *run, const struct replay_packet *packet,
 		      struct weir_replay_slot *slot)
 {
 	struct batch *batch = &run->batch;
-	struct weir_flow_key key;
+	struct replay_keys keys;
 	__u32 size = frame_make(packet, batch->alone, ALONE_MAX);
-	int r = 0;
+	int r;
 
-	batch->items[batch->n] = REPLAY_NO_FLOW;
-	slot->reason = frame_parse(batch->alone, size, packet->len, run->replay->hook, &key);
-	if (slot->reason == WEIR_R_CONFORM)
-		r = replay_flows_get(&run->replay->flows, &key, &batch->items[batch->n]);
-	batch->n++;
+	replay_parse(run->parser, batch->alone, size, packet, &keys);
+	slot->reason = keys.reason;
+	r = note_flows(run, &keys);
 	return r ?: run_sides(run, size);
 }
 
@@ -202,8 +192,8 @@ static int take(struct run *run, const struct replay_packet *packet)
 {
 	struct batch *batch = &run->batch;
 	struct weir_replay_slot *slot;
-	struct weir_flow_key key;
-	__u32 size, *item;
+	struct replay_keys keys;
+	__u32 size;
 	int r = 0;
 
 	if (batch->n == WEIR_REPLAY_BATCH)
@@ -214,23 +204,20 @@ static int take(struct run *run, const struct replay_packet *packet)
 		return r;
 	run->last_ns = packet->now_ns;
 	slot = &batch->slots[batch->n];
-	item = &batch->items[batch->n];
 	slot->now_ns = packet->now_ns;
 	slot->len = packet->len;
 	size = frame_make(packet, slot->data, WEIR_REPLAY_DATA);
-	slot->reason = frame_parse(slot->data, size, packet->len, run->replay->hook, &key);
-	if (slot->reason == WEIR_R_UNPARSED) {
+	replay_parse(run->parser, slot->data, size, packet, &keys);
+	slot->reason = keys.reason;
+	if (keys.reason == WEIR_R_UNPARSED || (run->inner && keys.short_inside &&
+					       packet->l3_size > WEIR_REPLAY_DATA - ETH_HLEN)) {
 		struct weir_replay_slot alone = *slot;
 
 		r = flush(run);
 		batch->slots[0] = alone;
 		return r ?: take_alone(run, packet, &batch->slots[0]);
 	}
-	*item = REPLAY_NO_FLOW;
-	if (slot->reason == WEIR_R_CONFORM)
-		r = replay_flows_get(&run->replay->flows, &key, item);
-	batch->n++;
-	return r;
+	return note_flows(run, &keys);
 }
 
 static __u64 real_ns(void)
@@ -295,8 +282,10 @@ static int sides_open(struct run *run, struct err *err)
 	for (unsigned int i = 0; i < replay->n_sides && !r; i++) {
 		struct replay_side *side = &replay->sides[i];
 
-		for (unsigned int slot = 0; slot < WEIR_MAX_CLASSES; slot++)
+		for (unsigned int slot = 0; slot < WEIR_MAX_CLASSES; slot++) {
 			side->fair |= !!(side->policy->classes[slot].flags & WEIR_CLASS_FAIR);
+			run->inner |= !!(side->policy->classes[slot].flags & WEIR_CLASS_INNER);
+		}
 		run->fair |= side->fair;
 		side->classes = calloc(WEIR_MAX_CLASSES, sizeof(*side->classes));
 		if (!side->classes)
@@ -323,11 +312,13 @@ int replay_run(struct replay *replay, struct err *err)
 	CPU_SET(sched_getcpu(), &cpu);
 	sched_setaffinity(0, sizeof(cpu), &cpu);
 	run->replay = replay;
-	r = sides_open(run, err);
+	run->parser = replay_parser_new(replay->hook);
+	r = run->parser ? sides_open(run, err) : err_set(err, ENOMEM, "out of memory");
 	if (!r) {
 		run->began_ns = run->shown_ns = real_ns();
 		r = run_all(run, err);
 	}
+	free(run->parser);
 	free(run);
 	return r;
 }

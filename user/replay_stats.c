@@ -81,7 +81,7 @@ int replay_tally_add(struct replay_tally *tally, const struct replay_outcome *ou
 	return outcome->delay_ns ? replay_delays_add(&tally->delays, outcome->delay_ns) : 0;
 }
 
-static __u32 hash(const struct weir_flow_key *key)
+__u32 replay_key_hash(const struct weir_flow_key *key)
 {
 	__u32 words[sizeof(*key) / 4];
 	__u64 h = 0;
@@ -106,7 +106,7 @@ static int grow(struct replay_flows *flows)
 	if (!index)
 		return -ENOMEM;
 	for (__u32 i = 0; i < flows->n; i++) {
-		__u32 at = hash(&items[i].key) & mask;
+		__u32 at = replay_key_hash(&items[i].key) & mask;
 
 		while (index[at])
 			at = (at + 1) & mask;
@@ -126,7 +126,7 @@ int replay_flows_get(struct replay_flows *flows, const struct weir_flow_key *key
 
 	if (flows->n == flows->room && flows->n < REPLAY_FLOWS_MAX && grow(flows))
 		return -ENOMEM;
-	for (at = hash(key) & flows->index_mask; flows->index[at];
+	for (at = replay_key_hash(key) & flows->index_mask; flows->index[at];
 	     at = (at + 1) & flows->index_mask) {
 		*ret_item = flows->index[at] - 1;
 		if (!memcmp(&flows->items[*ret_item].key, key, sizeof(*key)))

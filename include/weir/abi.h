@@ -157,7 +157,10 @@ struct weir_rule {
  * Map "flows", LRU hash. Addresses in network byte order, IPv4 as ::ffff:a.b.c.d. Example: TCP
  * from 10.0.0.1:40000 to 10.0.0.2:80 leaving device 7 is {src ::ffff:10.0.0.1, dst
  * ::ffff:10.0.0.2, sport 40000, dport 80, proto 6, hook 0, ifindex 7}. ICMP echo puts its
- * identifier in sport. A later fragment has ports 0 and WEIR_KEY_FRAG.
+ * identifier in sport. A later fragment whose first is not known has ports 0 and WEIR_KEY_FRAG.
+ * Where the class says `inner on`, the key is of the packet inside and has WEIR_KEY_INNER: the
+ * same addresses in two VXLANs are two flows. The outer flow then has an entry too, which says the
+ * class and counts only what could not be parsed inside.
  */
 #define WEIR_KEY_FRAG 0x01		/* a fragment whose first is not known: no ports */
 #define WEIR_KEY_INNER 0x02		/* the flow inside a tunnel */
@@ -171,6 +174,7 @@ struct weir_flow_key {
 	__u8 flags;			/* WEIR_KEY_* */
 	__u8 family;			/* 4 or 6 */
 	__u32 ifindex;
+	__u32 tunnel;			/* WEIR_KEY_INNER: the VNI or GRE key, else 0 */
 };
 
 /*
@@ -225,6 +229,7 @@ struct weir_bucket_key {
 	__u8 per;
 	__u8 hook;
 	__u32 ifindex;
+	__u32 tunnel;			/* src, dst: as in the flow's key */
 };
 
 /* What the buckets of a class did in one window of its level; see level.h. */
@@ -345,6 +350,20 @@ struct weir_sock {
 	__u32 flags;			/* WEIR_SK_* */
 };
 
+/*
+ * Map "fragments", LRU hash: of a fragmented packet, what only its first fragment tells. The key is
+ * that of the flow with the packet's id in place of the ports (IPv6: and no protocol).
+ */
+#define WEIR_FRAGMENTS 4096
+#define WEIR_FRAGMENT_NS 30000000000ULL	/* an older entry is not believed */
+struct weir_fragment {
+	__u64 seen_ns;
+	__be16 sport;
+	__be16 dport;
+	__u8 proto;
+	__u8 reserved[3];
+};
+
 /* Map "door", array: the doorkeeper. A flow gets an entry when its fingerprint is seen again. */
 #define WEIR_DOOR_SLOTS 65536
 struct weir_door {
@@ -358,10 +377,11 @@ WEIR_ASSERT_SIZE(weir_control, 8);
 WEIR_ASSERT_SIZE(weir_policy, 16);
 WEIR_ASSERT_SIZE(weir_class, 280);
 WEIR_ASSERT_SIZE(weir_rule, 520);
-WEIR_ASSERT_SIZE(weir_flow_key, 44);
+WEIR_ASSERT_SIZE(weir_flow_key, 48);
 WEIR_ASSERT_SIZE(weir_bucket, 64);
 WEIR_ASSERT_SIZE(weir_flow, 184);
-WEIR_ASSERT_SIZE(weir_bucket_key, 24);
+WEIR_ASSERT_SIZE(weir_bucket_key, 28);
+WEIR_ASSERT_SIZE(weir_fragment, 16);
 WEIR_ASSERT_SIZE(weir_class_state, 192);
 WEIR_ASSERT_SIZE(weir_class_stats, 16 * WEIR_R_COUNT + 32 + 8 * WEIR_HIST);
 WEIR_ASSERT_SIZE(weir_lease, 32);

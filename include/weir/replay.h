@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 #define WEIR_REPLAY_BATCH 1024		/* packets; a power of two */
-#define WEIR_REPLAY_DATA 128		/* bytes of each: Ethernet header to transport header */
+#define WEIR_REPLAY_DATA 192		/* bytes of each: all headers, also those in a tunnel */
 
 #define WEIR_REPLAY_UNTOLD 0x80000000U	/* the packet passed before any verdict, for that reason */
 

@@ -92,6 +92,7 @@ void harness_reset(struct harness *h)
 
 	clear_hash(h->skel->maps.flows);
 	clear_hash(h->skel->maps.buckets);
+	clear_hash(h->skel->maps.fragments);
 	clear_hash(h->skel->maps.devices);
 	clear_array(h->skel->maps.door, sizeof(struct weir_door), WEIR_DOOR_SLOTS);
 	clear_array(h->skel->maps.class_state, sizeof(struct weir_class_state), WEIR_MAX_CLASSES);
@@ -436,13 +437,18 @@ void harness_establish(struct harness *h, enum weir_hook hook, const struct spec
 	}
 }
 
+bool harness_flow_at(struct harness *h, const struct weir_flow_key *key, struct weir_flow *flow)
+{
+	return !bpf_map_lookup_elem(bpf_map__fd(h->skel->maps.flows), key, flow);
+}
+
 bool harness_flow(struct harness *h, const struct spec *spec, enum weir_hook hook,
 		  struct weir_flow *flow)
 {
 	struct weir_flow_key key;
 
 	frame_key(spec, hook, &key);
-	return !bpf_map_lookup_elem(bpf_map__fd(h->skel->maps.flows), &key, flow);
+	return harness_flow_at(h, &key, flow);
 }
 
 void harness_stats(struct harness *h, unsigned int slot, struct weir_class_stats *sum)

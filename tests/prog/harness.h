@@ -93,6 +93,7 @@ void harness_establish(struct harness *h, enum weir_hook hook, const struct spec
 
 bool harness_flow(struct harness *h, const struct spec *spec, enum weir_hook hook,
 		  struct weir_flow *flow);
+bool harness_flow_at(struct harness *h, const struct weir_flow_key *key, struct weir_flow *flow);
 void harness_stats(struct harness *h, unsigned int slot, struct weir_class_stats *sum);
 /* The class's packets under one reason. */
 __u64 harness_count(struct harness *h, unsigned int slot, enum weir_reason reason);

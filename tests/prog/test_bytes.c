@@ -4,6 +4,7 @@
  * GSO fields cannot inflate or hide bytes, `overhead` and `mpu` count per wire packet.
  */
 #include <stdlib.h>
+#include <linux/if_ether.h>
 #include "fixture.h"
 
 static void count_one(struct harness *h, enum weir_hook hook, const struct spec *spec,
@@ -49,6 +50,33 @@ static void gso_counts_each_segment(void **state)
 			frame_build(&frame, &spec[i]);
 			expect(*state, hook, &spec[i], n, spec[i].payload + n * frame.headers);
 		}
+	}
+}
+
+/* the hop-by-hop header of a BIG TCP packet is not on the wire; another one is */
+static void a_jumbo_header_is_not_on_the_wire(void **state)
+{
+	struct spec spec = {
+		.family = 6, .proto = IPPROTO_TCP, .payload = 3000, .exts = 1, .gso_size = 1000,
+	};
+	struct weir_flow before, after;
+	struct frame frame;
+	__u8 *jumbo;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		count_one(*state, EGRESS, &spec, &before);
+		assert_true(harness_flow(*state, &spec, EGRESS, &before));
+		frame_build(&frame, &spec);
+		jumbo = frame.data + ETH_HLEN + 40;
+		memset(frame.data + ETH_HLEN + 4, 0, 2);	/* no length: it is in the option */
+		frame.data[ETH_HLEN + 6] = IPPROTO_HOPOPTS;
+		if (i)
+			memcpy(jumbo + 2, "\xc2\x04\0\0\x0b\xcc", 6);
+		assert_int_equal(harness_run(*state, EGRESS, &frame), HARNESS_PASS);
+		assert_true(harness_flow(*state, &spec, EGRESS, &after));
+		assert_int_equal(after.packets - before.packets, 3);
+		assert_int_equal(after.bytes - before.bytes, 3000 + 3 * (frame.headers - 8 * i));
 	}
 }
 
@@ -126,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(gso_counts_each_segment),
+		TEST(a_jumbo_header_is_not_on_the_wire),
 		TEST(forged_gso_is_bounded),
 		TEST(overhead_and_mpu),
 		TEST(overhead_and_mpu_of_segments),

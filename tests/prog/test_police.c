@@ -199,6 +199,44 @@ static void control_packets_are_dropped_last(void **state)
 	assert_true(harness_count(h, 0, WEIR_R_SPARED) > 0);
 }
 
+/* so do those that keep a network going: ND, MLD, IGMP, DHCP */
+static void the_networks_own_packets_are_dropped_last(void **state)
+{
+	static const struct { int family, proto, port, type, verdict; } kinds[] = {
+		{ 4, IPPROTO_UDP, 67, 0, HARNESS_PASS }, { 4, IPPROTO_UDP, 68, 0, HARNESS_PASS },
+		{ 6, IPPROTO_UDP, 546, 0, HARNESS_PASS }, { 6, IPPROTO_UDP, 547, 0, HARNESS_PASS },
+		{ 4, IPPROTO_UDP, 2000, 0, HARNESS_DROP }, { 4, IPPROTO_IGMP, 0, 0, HARNESS_PASS },
+		{ 6, IPPROTO_ICMPV6, 0, 130, HARNESS_PASS },
+		{ 6, IPPROTO_ICMPV6, 0, 132, HARNESS_PASS },
+		{ 6, IPPROTO_ICMPV6, 0, 135, HARNESS_PASS },
+		{ 6, IPPROTO_ICMPV6, 0, 136, HARNESS_PASS },
+		{ 6, IPPROTO_ICMPV6, 0, 143, HARNESS_PASS },
+		{ 6, IPPROTO_ICMPV6, 0, 128, HARNESS_DROP },
+	};
+	struct harness *h = *state;
+	struct spec spec = { .proto = IPPROTO_TCP, .payload = 946 };
+	struct frame frame;
+	size_t i;
+
+	harness_establish(h, EGRESS, &spec);
+	harness_class(h, 0)->per = WEIR_PER_CLASS;
+	harness_class(h, 0)->burst_ns = 500 * MSEC;
+	harness_rate(harness_class(h, 0), 1 * MBIT, 0);
+	harness_commit(h);
+	while (send_spec(h, EGRESS, &spec) == HARNESS_PASS)
+		;
+	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		spec = (struct spec){ .family = kinds[i].family, .proto = kinds[i].proto,
+				      .dport = kinds[i].port, .payload = 400 };
+		harness_establish(h, EGRESS, &spec);
+		frame_build(&frame, &spec);
+		if (kinds[i].type)
+			frame.data[frame.headers - 8] = kinds[i].type;
+		if (harness_run(h, EGRESS, &frame) != kinds[i].verdict)
+			fail_msg("case %zu", i);
+	}
+}
+
 static void a_new_rate_counts_from_the_next_packet(void **state)
 {
 	struct harness *h = *state;
@@ -273,6 +311,7 @@ int main(void)
 		TEST(class_rate_holds_for_all_flows),
 		TEST(refused_by_the_class_is_not_charged),
 		TEST(control_packets_are_dropped_last),
+		TEST(the_networks_own_packets_are_dropped_last),
 		TEST(a_new_rate_counts_from_the_next_packet),
 		TEST(many_cpus_on_one_bucket),
 	};
