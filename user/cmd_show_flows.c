@@ -9,7 +9,6 @@
 #include <string.h>
 #include "conf.h"
 #include "flow_filter.h"
-#include "flow_filter.h"
 #include "quantity.h"
 #include "show.h"
 
@@ -80,6 +79,9 @@ static int collect(const struct weir_flow_key *key, const struct weir_flow *flow
 					 &query->policy->classes[flow->class_slot] : NULL;
 	bool used = class && class->flags & WEIR_CLASS_USED;
 
+	/* a tunnel's own, of a class that looks inside: it has counted nothing */
+	if (!flow->packets)
+		return 0;
 	if (!flow_filter_wants(&query->filter, key, used ? class->name : NULL))
 		return 0;
 	if (query->n == query->room) {
@@ -147,7 +149,7 @@ static void flow_identity(struct show *show, const struct row *row)
 {
 	const struct weir_flow_key *key = &row->key;
 	struct out *out = show->out;
-	char name[IF_NAMESIZE], number[8];
+	char name[IF_NAMESIZE], number[8], proto[CONF_PROTO];
 
 	snprintf(number, sizeof(number), "%u", key->proto);
 	out_str(out, "dev", show_device_name(key->ifindex, name));
@@ -155,14 +157,18 @@ static void flow_identity(struct show *show, const struct row *row)
 	out_str(out, "class", class_name(show->policy, &row->flow));
 	out_only(out, OUT_JSON);
 	out_u64(out, "family", key->family);
-	out_only(out, OUT_BOTH);
 	out_str(out, "proto", conf_proto_name(key->proto) ?: number);
+	out_only(out, OUT_TEXT);
+	out_str(out, "proto", conf_flow_proto(key, proto));
+	out_only(out, OUT_BOTH);
 	end_point(out, "src", key->src, key->sport, key->family);
 	end_point(out, "dst", key->dst, key->dport, key->family);
 	out_only(out, OUT_JSON);
 	out_u64(out, "sport", ntohs(key->sport));
 	out_u64(out, "dport", ntohs(key->dport));
 	out_bool(out, "fragment", key->flags & WEIR_KEY_FRAG);
+	out_bool(out, "inner", key->flags & WEIR_KEY_INNER);
+	out_u64(out, "tunnel", key->tunnel);
 	out_only(out, OUT_BOTH);
 }
 

@@ -40,6 +40,10 @@ int conf_match_value(const struct weir_rule *rule, const char *key, struct opts_
 /* "tcp" for 6; NULL where the number has no name here. */
 const char *conf_proto_name(__u8 number);
 
+/* A flow's protocol for people: tcp, 99, and inside a tunnel tcp/inner or tcp/42 (VNI or key). */
+#define CONF_PROTO 24
+const char *conf_flow_proto(const struct weir_flow_key *key, char buf[CONF_PROTO]);
+
 /* Appends a word, quoted where it must be, after a blank; -ENOSPC. */
 int conf_append(struct opts_text *line, const char *word);
 

@@ -318,8 +318,8 @@ const struct opts_key conf_class_keys[] = {
 	  .get = conf_law_get },
 	{ "conn-rate", "N/s|none", "new TCP connections", .set = conn_rate_set,
 	  .get = conn_rate_get, AT(conn_rate), .max = CONN_RATE_MAX, .flags = OPTS_LATER },
-	{ "inner", .help = "classify by the flow inside a tunnel", SWITCH(WEIR_CLASS_INNER, 0),
-	  .flags = OPTS_LATER },
+	{ "inner", .help = "the flows inside a tunnel instead of the tunnel's own",
+	  SWITCH(WEIR_CLASS_INNER, 0) },
 };
 
 const unsigned int conf_n_class_keys = ARRAY_SIZE(conf_class_keys);

@@ -271,6 +271,20 @@ const char *conf_proto_name(__u8 number)
 	return NULL;
 }
 
+const char *conf_flow_proto(const struct weir_flow_key *key, char buf[CONF_PROTO])
+{
+	const char *name = conf_proto_name(key->proto);
+	int n;
+
+	n = name ? snprintf(buf, CONF_PROTO, "%s", name) :
+		   snprintf(buf, CONF_PROTO, "%u", key->proto);
+	if (key->flags & WEIR_KEY_INNER && key->tunnel)
+		snprintf(buf + n, CONF_PROTO - n, "/%u", key->tunnel);
+	else if (key->flags & WEIR_KEY_INNER)
+		snprintf(buf + n, CONF_PROTO - n, "/inner");
+	return buf;
+}
+
 static int proto_get(const struct opts_key *key, const void *target, struct opts_text *ret)
 {
 	const struct weir_rule *rule = target;

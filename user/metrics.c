@@ -272,10 +272,12 @@ static void flow_start(const struct writer *to, const struct snapshot_flow *flow
 				   sizeof(address)) ?: "", ",");
 	label(to, "dst", inet_ntop(family, key->dst + (key->family == 4 ? 12 : 0), address,
 				   sizeof(address)) ?: "", ",");
-	/* two flags of the key tell apart what is otherwise the same */
+	/* the key's flags, and a tunnel's number, tell apart what is otherwise the same */
 	text_add(to->text, ",sport=\"%u\",dport=\"%u\",form=\"%s\"", ntohs(key->sport),
 		 ntohs(key->dport), key->flags & WEIR_KEY_FRAG ? "fragment" :
 		 key->flags & WEIR_KEY_INNER ? "inner" : "whole");
+	if (key->tunnel)
+		text_add(to->text, ",tunnel=\"%u\"", key->tunnel);
 }
 
 static void flow_number(const struct writer *to)

@@ -264,24 +264,28 @@ static void flow_row(struct out *out, const struct replay *replay, const struct 
 {
 	const struct weir_flow_key *key = &flow->key;
 	struct pair pair = {};
-	char proto[8];
+	char number[8], proto[CONF_PROTO];
 
 	for (unsigned int i = 0; i < replay->n_sides; i++) {
 		pair.tallies[i] = &flow->tallies[i];
 		pair.classes[i] = replay->sides[i].policy->classes[flow->slots[i]].name;
 	}
-	snprintf(proto, sizeof(proto), "%u", key->proto);
+	snprintf(number, sizeof(number), "%u", key->proto);
 	out_row(out);
 	out_only(out, replay->n_sides == 1 ? OUT_BOTH : OUT_TEXT);
 	out_str(out, "class", pair.classes[0]);
 	out_only(out, OUT_JSON);
 	out_u64(out, "family", key->family);
+	out_str(out, "proto", conf_proto_name(key->proto) ?: number);
+	out_only(out, OUT_TEXT);
+	out_str(out, "proto", conf_flow_proto(key, proto));
 	out_only(out, OUT_BOTH);
-	out_str(out, "proto", conf_proto_name(key->proto) ?: proto);
 	end_point(out, "src", "sport", key->src, key->sport, key->family);
 	end_point(out, "dst", "dport", key->dst, key->dport, key->family);
 	out_only(out, OUT_JSON);
 	out_bool(out, "fragment", key->flags & WEIR_KEY_FRAG);
+	out_bool(out, "inner", key->flags & WEIR_KEY_INNER);
+	out_u64(out, "tunnel", key->tunnel);
 	numbers(out, replay, &pair);
 	out_row_end(out);
 }
@@ -298,13 +302,19 @@ static int flow_order(const void *a, const void *b)
 
 static int show_flows(struct out *out, const struct replay *replay, bool json)
 {
-	__u32 n = replay->flows.n;
-	_cleanup_free_ const struct replay_flow **order = calloc(n + 1, sizeof(*order));
+	_cleanup_free_ const struct replay_flow **order = calloc(replay->flows.n + 1,
+								 sizeof(*order));
+	__u32 n = 0;
 
 	if (!order)
 		return -ENOMEM;
-	for (__u32 i = 0; i < n; i++)
-		order[i] = &replay->flows.items[i];
+	/* a tunnel's packets are its own flow's or, as the class says, those inside */
+	for (__u32 i = 0; i < replay->flows.n; i++) {
+		const struct replay_flow *flow = &replay->flows.items[i];
+
+		if (flow->tallies[0].packets || flow->tallies[replay->n_sides - 1].packets)
+			order[n++] = flow;
+	}
 	qsort(order, n, sizeof(*order), flow_order);
 	out_list(out, "flows");
 	for (__u32 i = 0; i < n && (json || i < TEXT_FLOWS); i++)

@@ -165,7 +165,8 @@ static int flow_take(const struct weir_flow_key *key, const struct weir_flow *fl
 		class->active++;
 		class->ahead += snapshot_flow_ahead(flow, &class->conf, class->level_bps);
 	}
-	if (!pass->query->max_flows ||
+	/* no packets: a tunnel's own, of a class that looks inside */
+	if (!pass->query->max_flows || !flow->packets ||
 	    (pass->query->wanted &&
 	     !pass->query->wanted(key, class ? class->conf.name : NULL, pass->query->arg)))
 		return 0;

@@ -175,16 +175,14 @@ void top_draw_flow(const struct top *top)
 {
 	const struct snapshot_flow *flow = NULL;
 	struct page page = { top, 1 };
-	char src[TOP_CELL], dst[TOP_CELL], text[256], number[8];
+	char src[TOP_CELL], dst[TOP_CELL], text[256], proto[CONF_PROTO];
 
 	for (unsigned int i = 0; i < top->snapshot->n_flows && !flow; i++)
 		if (!memcmp(&top->snapshot->flows[i].key, &top->flow_key, sizeof(top->flow_key)))
 			flow = &top->snapshot->flows[i];
 	top_address(src, &top->flow_key, false);
 	top_address(dst, &top->flow_key, true);
-	snprintf(number, sizeof(number), "%u", top->flow_key.proto);
-	snprintf(text, sizeof(text), "%s %s > %s", conf_proto_name(top->flow_key.proto) ?: number,
-		 src, dst);
+	snprintf(text, sizeof(text), "%s %s > %s", conf_flow_proto(&top->flow_key, proto), src, dst);
 	line(&page, "flow", TOP_PLAIN, text);
 	if (!flow) {
 		line(&page, "", TOP_BAD, "no longer in the flow table");

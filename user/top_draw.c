@@ -111,16 +111,13 @@ static void class_row(const struct snapshot_class *class, struct top_row *row)
 
 static void flow_row(const struct snapshot_flow *flow, struct top_row *row)
 {
-	const char *proto = conf_proto_name(flow->key.proto);
+	char proto[CONF_PROTO];
 	__u32 reason = flow->flow.last_reason;
 
 	snprintf(row->cells[F_CLASS], TOP_CELL, "%s", flow->class_name);
 	snprintf(row->cells[F_DEV], TOP_CELL, "%s %s", flow->dev,
 		 flow->key.hook == WEIR_EGRESS ? "out" : "in");
-	if (proto)
-		snprintf(row->cells[F_PROTO], TOP_CELL, "%s", proto);
-	else
-		snprintf(row->cells[F_PROTO], TOP_CELL, "%u", flow->key.proto);
+	snprintf(row->cells[F_PROTO], TOP_CELL, "%s", conf_flow_proto(&flow->key, proto));
 	top_address(row->cells[F_SRC], &flow->key, false);
 	top_address(row->cells[F_DST], &flow->key, true);
 	top_rate(row->cells[F_RATE], flow->rate_bps);

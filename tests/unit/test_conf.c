@@ -162,7 +162,7 @@ static const struct {
 	{ "class set web control backlog target 0ms", EINVAL, "want more than 0" },
 	{ "class set web control backlog target nan", EINVAL, "web: target 'nan': want a time" },
 	{ "class set web control backlog law magic", EINVAL, "want ff, aimd or pi" },
-	{ "class set web inner on", EINVAL, "inner: not in this version of weir" },
+	{ "class set web inner yes", EINVAL, "web: inner 'yes': want off or on" },
 	{ "class set web conn-rate 5/s", EINVAL, "conn-rate: not in this version of weir" },
 	{ "class set -web", EINVAL, "class name '-web'" },
 	{ "class set we/b", EINVAL, "class name 'we/b'" },
