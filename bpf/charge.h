@@ -28,6 +28,16 @@ struct weir_job {
 	enum weir_reason why_no_flow;
 };
 
+/* the class of job->slot, and whether there is one */
+static __always_inline int weir_class_get(struct weir_job *job, __u32 generation)
+{
+	__u32 at = (generation & 1) * WEIR_MAX_CLASSES + job->slot;
+
+	job->class = bpf_map_lookup_elem(&classes, &at);
+	job->state = bpf_map_lookup_elem(&class_state, &job->slot);
+	return job->class && job->state && job->class->flags & WEIR_CLASS_USED;
+}
+
 /* in virtual time the dice are a function of the packet, so that a replay repeats to the byte */
 static __always_inline __u32 weir_random(const struct weir_facts *f)
 {
@@ -154,11 +164,11 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 		weir_window_report(job);
 	if (f->npb_bucket && job->tat) {
 		job->cost_bucket = weir_cost(f->bytes, f->npb_bucket);
-		f->debt_bucket = weir_charge(job->tat, f->now, job->cost_bucket, WEIR_NEVER);
+		f->debt_bucket = weir_charge(job->tat, f->now, job->cost_bucket);
 	}
 	if (f->npb_class) {
 		job->cost_class = weir_cost(f->bytes, f->npb_class);
-		f->debt_class = weir_charge(&job->state->tat, f->now, job->cost_class, WEIR_NEVER);
+		f->debt_class = weir_charge(&job->state->tat, f->now, job->cost_class);
 	}
 	f->reason = f->npb_bucket | f->npb_class ? WEIR_R_CONFORM : WEIR_R_UNLIMITED;
 }

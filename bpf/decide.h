@@ -22,8 +22,6 @@
 #define WEIR_BURST_MIN_NS 20000000ULL
 #define WEIR_BURST_MAX_NS 500000000ULL
 
-#define WEIR_NEVER (~0ULL)		/* a limit that no debt exceeds */
-
 /* how a packet may be slowed */
 enum weir_means {
 	WEIR_BY_EDT,			/* a later departure, kept by fq */
@@ -258,7 +256,7 @@ static __always_inline void weir_verdict_police(struct weir_facts *f, __u64 debt
 		bucket->flags |= WEIR_BUCKET_MARKED;
 		weir_set_mark(f, WEIR_R_MARKED);
 	} else {
-		weir_charge(&bucket->soft, f->now, weir_cost(f->bytes, npb), WEIR_NEVER);
+		weir_charge(&bucket->soft, f->now, weir_cost(f->bytes, npb));
 	}
 }
 
@@ -285,7 +283,7 @@ static __always_inline __u64 weir_fair_debt(const struct weir_facts *f,
 	return stretched < debt ? debt : stretched > f->debt_class ? f->debt_class : stretched;
 }
 
-/* The verdict. f->reason is what it is where no clock is ahead. */
+/* The verdict, where a rate is set. f->reason is what it is where no clock is ahead. */
 __attribute__((noinline)) int weir_decide(struct weir_facts *f,
 					 const struct weir_class *class, struct weir_bucket *bucket)
 {
@@ -293,8 +291,6 @@ __attribute__((noinline)) int weir_decide(struct weir_facts *f,
 
 	if (!f || !class)
 		return -1;
-	if (!(f->npb_bucket | f->npb_class))
-		return 0;
 	weir_limits(f, class, bucket);
 	if (f->debt_bucket > f->limit_bucket) {
 		f->reason = f->means == WEIR_BY_POLICE ? WEIR_R_DROP_RATE : WEIR_R_DROP_HORIZON;

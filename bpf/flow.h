@@ -66,18 +66,35 @@ static __always_inline struct bpf_sock *weir_socket(struct __sk_buff *skb,
 	return sk && sk->protocol == IPPROTO_TCP ? sk : NULL;
 }
 
+/* a flow's class and the generation that it is of: read and written as one, by all CPUs */
+union weir_flow_head {
+	__u64 whole;
+	struct {
+		__u32 generation;
+		__u16 class_slot;
+		__u16 flags;
+	};
+};
+
+static __always_inline volatile __u64 *weir_flow_head(struct weir_flow *flow)
+{
+	return (volatile __u64 *)&flow->generation;
+}
+
 /* the flow's class and what its device and sender can do, under this generation */
 static __always_inline void weir_flow_classify(struct __sk_buff *skb, const struct weir_packet *p,
 					       struct weir_flow *flow, __u32 generation, __u32 slot)
 {
 	__u32 flags = weir_socket(skb, p) ? WEIR_FLOW_LOCAL : 0;
+	union weir_flow_head head;
 
 	if (weir_device_flags(&p->key) & WEIR_DEV_EDT)
 		flags |= WEIR_FLOW_EDT;
-	flow->class_slot = slot;
-	flow->flags = flags | (flow->flags & WEIR_FLOW_ACTUATED);
+	head.generation = generation;
+	head.class_slot = slot;
+	head.flags = flags | (flow->flags & WEIR_FLOW_ACTUATED);
 	flow->sk_rate = 0;
-	flow->generation = generation;
+	*weir_flow_head(flow) = head.whole;
 }
 
 /*
@@ -116,15 +133,22 @@ __attribute__((noinline)) int weir_flow_new(struct __sk_buff *skb, struct weir_p
 	return 0;
 }
 
-/* the time, and the packet's flow, or NULL: *slot and *why then tell its class and the reason */
+/*
+ * The time, where it is not known yet, and the packet's flow, or NULL: *slot and *why then tell its
+ * class and the reason.
+ */
 static __always_inline struct weir_flow *weir_flow_get(struct __sk_buff *skb, struct weir_packet *p,
 						       __u64 *now, __u32 generation, __u32 *slot,
 						       enum weir_reason *why)
 {
 	struct weir_flow *flow = bpf_map_lookup_elem(&flows, &p->key);
+	union weir_flow_head head = {};
 
-	if (!flow || flow->generation != generation) {
-		*now = weir_now(skb, 0);
+	if (flow)
+		head.whole = *weir_flow_head(flow);
+	if (!flow || head.generation != generation) {
+		if (!*now)
+			*now = weir_now(skb, 0);
 		*why = weir_flow_new(skb, p, *now, generation, slot);
 		if (*why)
 			return NULL;
@@ -133,8 +157,10 @@ static __always_inline struct weir_flow *weir_flow_get(struct __sk_buff *skb, st
 			*why = WEIR_R_NO_FLOW;
 		return flow;
 	}
-	*now = weir_now(skb, (flow->flags & (WEIR_FLOW_LOCAL | WEIR_FLOW_EDT)) == WEIR_FLOW_LOCAL);
-	*slot = flow->class_slot;
+	if (!*now)
+		*now = weir_now(skb, (head.flags & (WEIR_FLOW_LOCAL | WEIR_FLOW_EDT)) ==
+				     WEIR_FLOW_LOCAL);
+	*slot = head.class_slot;
 	return flow;
 }
 

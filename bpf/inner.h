@@ -30,6 +30,16 @@ __attribute__((noinline)) int weir_fragment(struct weir_packet *p, __u64 now)
 	return 0;
 }
 
+/* a fragment: it reads the clock, which then is known */
+static __always_inline void weir_look_fragment(struct __sk_buff *skb, struct weir_packet *p,
+					       __u64 *now)
+{
+	if (!(p->flags & (WEIR_P_FIRST | WEIR_P_LATER)))
+		return;
+	*now = weir_now(skb, 0);
+	weir_fragment(p, *now);
+}
+
 __attribute__((noinline)) int weir_find_inside(struct __sk_buff *skb, const struct weir_packet *p,
 					       struct weir_inside *in)
 {

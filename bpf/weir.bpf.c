@@ -29,7 +29,7 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	struct weir_job job = {};
 	struct weir_facts *facts = &job.facts;
 	const struct weir_control *live;
-	__u32 zero = 0, at;
+	__u32 zero = 0, generation;
 	int reason;
 
 	job.packet.len = weir_len(skb);
@@ -44,19 +44,17 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	live = bpf_map_lookup_elem(&control, &zero);
 	if (!live)
 		return WEIR_NEXT;
-	if (job.packet.flags & (WEIR_P_FIRST | WEIR_P_LATER))
-		weir_fragment(&job.packet, weir_now(skb, 0));
-	job.flow = weir_flow_get(skb, &job.packet, &facts->now, live->generation, &job.slot,
+	/* once: an apply in between would look the class up in the other bank */
+	generation = *(const volatile __u32 *)&live->generation;
+	weir_look_fragment(skb, &job.packet, &facts->now);
+	job.flow = weir_flow_get(skb, &job.packet, &facts->now, generation, &job.slot,
 				 &job.why_no_flow);
-	at = (live->generation & 1) * WEIR_MAX_CLASSES + job.slot;
-	job.class = bpf_map_lookup_elem(&classes, &at);
-	job.state = bpf_map_lookup_elem(&class_state, &job.slot);
-	if (!job.class || !job.state || !(job.class->flags & WEIR_CLASS_USED)) {
+	if (!weir_class_get(&job, generation)) {
 		weir_count_class(0, WEIR_R_NO_POLICY, 1, job.packet.len);
 		return WEIR_NEXT;
 	}
 	if (weir_look_inside(skb, &job.packet, facts->now, job.class->flags & WEIR_CLASS_INNER))
-		job.flow = weir_flow_get(skb, &job.packet, &facts->now, live->generation, &job.slot,
+		job.flow = weir_flow_get(skb, &job.packet, &facts->now, generation, &job.slot,
 					 &job.why_no_flow);
 	job.bucket = weir_bucket_get(skb, &job.packet, job.class, job.flow, job.slot);
 	facts->segments = weir_segments(skb, &job.packet);

@@ -59,10 +59,10 @@ static __always_inline __u64 weir_debt(__u64 tat, __u64 now)
 }
 
 /*
- * Charge cost at now. Returns the debt before the packet (0: it found the bucket idle); when
- * that exceeds limit, nothing stays charged and the caller must refuse the packet.
+ * Charge cost at now. Returns the debt before the packet (0: it found the bucket idle); who refuses
+ * the packet for it takes the charge back by weir_refund().
  */
-static __always_inline __u64 weir_charge(__u64 *tat, __u64 now, __u64 cost, __u64 limit)
+static __always_inline __u64 weir_charge(__u64 *tat, __u64 now, __u64 cost)
 {
 	__u64 old = *(volatile __u64 *)tat;
 
@@ -74,12 +74,10 @@ static __always_inline __u64 weir_charge(__u64 *tat, __u64 now, __u64 cost, __u6
 		__sync_val_compare_and_swap(tat, old + cost, now + cost);
 		return 0;
 	}
-	if (old - now > limit)
-		__sync_fetch_and_add(tat, -cost);
 	return old - now;
 }
 
-/* take a charge back, when a later stage refused the packet */
+/* take a charge back */
 static __always_inline void weir_refund(__u64 *tat, __u64 cost)
 {
 	__sync_fetch_and_add(tat, -cost);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * capture.h: for test_replay.c: writes small captures packet by packet, runs `weir replay` on them
+ * capture.h: for test_replay*.c: writes small captures packet by packet, runs `weir replay` on them
  * and hands back what it said. Files live in a folder of their own, removed by capture_cleanup().
  */
 #ifndef WEIR_CAPTURE_H
@@ -17,6 +17,7 @@ enum { LINK_EN10MB = 1, LINK_WIFI = 105, LINK_RAW = 101, LINK_SLL = 113, LINK_SL
 
 #define ARGS_MAX 16
 
+static char weir[4096];			/* the command, by its whole path */
 static char capture_dir[] = "/tmp/weir-replay-XXXXXX";
 
 struct capture {
@@ -102,7 +103,7 @@ static inline char *file_text(const char *name)
 }
 
 /* `weir -j replay WORDS`, words parted by blanks; its exit status. Files: stdout, stderr. */
-static inline int replay_run_words(const char *weir, const char *words)
+static inline int replay_run_words(const char *words)
 {
 	char *copy = strdup(words), *argv[ARGS_MAX] = { (char *)weir, "-j", "replay" }, *save = NULL;
 	int n = 3, status;
@@ -148,5 +149,16 @@ static inline void capture_cleanup(void)
 	}
 	wait(NULL);
 }
+
+#define RUN_CAPTURES(tests) ({ \
+	int failed_ = 1; \
+\
+	if (realpath(getenv("WEIR") ? getenv("WEIR") : "build/weir", weir)) { \
+		capture_setup(); \
+		failed_ = RUN(tests, 0); \
+		capture_cleanup(); \
+	} \
+	failed_; \
+})
 
 #endif

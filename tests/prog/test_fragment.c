@@ -10,19 +10,12 @@
 /* a fragment on its own, outside of any tunnel */
 static void fragment_build(struct frame *frame, const struct packet *p)
 {
-	struct writer *w = calloc(1, sizeof(*w));
 	int type;
+	struct writer *w = frame_begin(frame, p, &type);
 
-	assert_non_null(w);
-	memset(frame, 0, sizeof(*frame));
-	w->at = sizeof(w->data);
-	write_transport(w, p);
-	type = write_ip(w, &p->inside, p->proto);
 	frame->l3 = ETH_HLEN + 4 * p->vlans;
 	write_ethernet(w, type, p->vlans);
-	frame->len = written(w);
-	memcpy(frame->data, w->data + w->at, frame->len);
-	free(w);
+	frame_end(frame, w);
 }
 
 static void send_fragment(struct harness *h, enum weir_hook hook, const struct packet *p)

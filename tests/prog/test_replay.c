@@ -6,12 +6,10 @@
  */
 #include "capture.h"
 
-static char weir[4096];			/* the command, by its whole path */
-
 /* a report of a run that must succeed */
 static json_t *report(const char *words)
 {
-	if (replay_run_words(weir, words))
+	if (replay_run_words(words))
 		fail_msg("replay %s: %s", words, file_text("stderr"));
 	return report_load();
 }
@@ -152,9 +150,9 @@ static void repeats_to_the_byte(void **state)
 
 	write_mixture("cap", LINK_EN10MB, 262144);
 	capture_text("conf", "class set default rate 20mbit flow-rate 1mbit\n");
-	assert_int_equal(replay_run_words(weir, "cap conf conf dev-rate 15mbit"), 0);
+	assert_int_equal(replay_run_words("cap conf conf dev-rate 15mbit"), 0);
 	first = file_text("stdout");
-	assert_int_equal(replay_run_words(weir, "cap conf conf dev-rate 15mbit"), 0);
+	assert_int_equal(replay_run_words("cap conf conf dev-rate 15mbit"), 0);
 	second = file_text("stdout");
 	assert_string_equal(first, second);
 	free(first);
@@ -379,7 +377,7 @@ static void where_it_passes(void **state)
 
 static void refused(const char *words, int status, const char *want)
 {
-	int got = replay_run_words(weir, words);
+	int got = replay_run_words(words);
 	char *said = file_text("stderr");
 
 	if (got != status || strncmp(said, "weir: ", 6) || !strstr(said, want))
@@ -470,12 +468,6 @@ int main(void)
 		TEST(bad_input),
 		TEST(cut_in_a_packet),
 	};
-	int failed;
 
-	if (!realpath(getenv("WEIR") ? getenv("WEIR") : "build/weir", weir))
-		return 1;
-	capture_setup();
-	failed = RUN(tests, 0);
-	capture_cleanup();
-	return failed;
+	return RUN_CAPTURES(tests);
 }

@@ -10,11 +10,9 @@
 #define PACKETS 400
 #define FLOWS 8
 
-static char weir[4096];			/* the command, by its whole path */
-
 static json_t *report(const char *words)
 {
-	if (replay_run_words(weir, words))
+	if (replay_run_words(words))
 		fail_msg("replay %s: %s", words, file_text("stderr"));
 	return report_load();
 }
@@ -144,12 +142,6 @@ int main(void)
 		TEST(a_cap_for_each_flow_inside),
 		TEST(fragments_are_their_packets),
 	};
-	int failed;
 
-	if (!realpath(getenv("WEIR") ? getenv("WEIR") : "build/weir", weir))
-		return 1;
-	capture_setup();
-	failed = RUN(tests, 0);
-	capture_cleanup();
-	return failed;
+	return RUN_CAPTURES(tests);
 }

@@ -268,17 +268,32 @@ static inline bool inside_is_ethernet(const struct packet *p)
 	       (p->tunnel == GENEVE && (p->inside_vlans || !(p->id & 1)));
 }
 
-static inline void packet_build(struct frame *frame, const struct packet *p)
+/* from the end to the front: the payload first; *type is what is there */
+static inline struct writer *frame_begin(struct frame *frame, const struct packet *p, int *type)
 {
 	struct writer *w = calloc(1, sizeof(*w));
-	__u32 inside_l3;
-	int type;
 
 	assert_non_null(w);
 	memset(frame, 0, sizeof(*frame));
 	w->at = sizeof(w->data);
 	write_transport(w, p);
-	type = write_ip(w, &p->inside, p->proto);
+	*type = write_ip(w, &p->inside, p->proto);
+	return w;
+}
+
+static inline void frame_end(struct frame *frame, struct writer *w)
+{
+	frame->len = written(w);
+	memcpy(frame->data, w->data + w->at, frame->len);
+	free(w);
+}
+
+static inline void packet_build(struct frame *frame, const struct packet *p)
+{
+	int type;
+	struct writer *w = frame_begin(frame, p, &type);
+	__u32 inside_l3;
+
 	inside_l3 = written(w);
 	if (inside_is_ethernet(p)) {
 		write_ethernet(w, type, p->inside_vlans);
@@ -287,12 +302,10 @@ static inline void packet_build(struct frame *frame, const struct packet *p)
 	type = write_ip(w, &p->outer, write_tunnel(w, p, type));
 	frame->l3 = written(w);
 	write_ethernet(w, type, p->vlans);
-	frame->len = written(w);
-	memcpy(frame->data, w->data + w->at, frame->len);
+	frame_end(frame, w);
 	frame->headers = frame->len - p->payload;
 	frame->l3 = frame->len - inside_l3;	/* of the packet inside */
 	frame->skb.gso_size = p->gso_size;
-	free(w);
 }
 
 static inline void layer_key(const struct ip_layer *ip, enum weir_hook hook,

@@ -10,6 +10,16 @@
 
 typedef unsigned __int128 wide;
 
+/* charged as the datapath does: what meets a debt beyond the limit is refused, and refunded */
+static __u64 charge(__u64 *tat, __u64 now, __u64 cost, __u64 limit)
+{
+	__u64 debt = weir_charge(tat, now, cost);
+
+	if (debt > limit)
+		weir_refund(tat, cost);
+	return debt;
+}
+
 static const __u64 rates[] = {
 	WEIR_RATE_MIN, 8001, 9600, 64000, 999999, 1000000, 3700000, 10000000, 99999999, 100000000,
 	1000000000, 2500000000, 9999999999, 10000000000, 25000000000, 100000000000, 399999999999,
@@ -117,7 +127,7 @@ static void conforms(void **state)
 
 			/* mostly close together, now and then a pause */
 			now += unit_below(20) ? unit_below(2 * mean) : unit_below(50 * mean);
-			debt = weir_charge(&tat, now, weir_cost(bytes, npb), limit);
+			debt = charge(&tat, now, weir_cost(bytes, npb), limit);
 			if (debt > limit) {
 				refused++;
 				continue;
@@ -153,7 +163,7 @@ static void agrees_with_tokens(void **state)
 			drained_at = now;
 			if (backlog_ns < 0)
 				backlog_ns = 0;
-			debt = weir_charge(&tat, now, weir_cost(bytes, npb), limit);
+			debt = charge(&tat, now, weir_cost(bytes, npb), limit);
 			assert_true(debt == (__u64)backlog_ns);
 			if (backlog_ns <= limit)
 				backlog_ns += cost;
@@ -168,9 +178,9 @@ static void idle_earns_nothing(void **state)
 	unsigned int passed = 0;
 
 	/* an hour of silence is worth no more than a moment's */
-	weir_charge(&tat, now, cost, 0);
+	charge(&tat, now, cost, 0);
 	now += 3600000000000ULL;
-	while (weir_charge(&tat, now, cost, 10000000) <= 10000000)
+	while (charge(&tat, now, cost, 10000000) <= 10000000)
 		passed++;
 	/* 10 ms at 1.2 ms a packet: those that find a debt of 0 to 9.6 ms */
 	assert_int_equal(passed, 9);
@@ -184,11 +194,11 @@ static void large_packet_passes_once(void **state)
 {
 	__u64 npb = weir_npb(1000000), cost = weir_cost(524288, npb), tat = 0, now = 5;
 
-	assert_int_equal(weir_charge(&tat, now, cost, 1000000), 0);
+	assert_int_equal(charge(&tat, now, cost, 1000000), 0);
 	assert_int_equal(weir_debt(tat, now), cost);
-	assert_true(weir_charge(&tat, now, cost, 1000000) > 1000000);
+	assert_true(charge(&tat, now, cost, 1000000) > 1000000);
 	assert_int_equal(weir_debt(tat, now), cost);
-	assert_int_equal(weir_charge(&tat, now + cost, cost, 1000000), 0);
+	assert_int_equal(charge(&tat, now + cost, cost, 1000000), 0);
 }
 
 /* threads share a clock: nothing is lost, and no more passes than the bound with CPUs in it */
@@ -203,7 +213,7 @@ static void *charge_many(void *arg)
 
 	pthread_barrier_wait(&start);
 	for (int i = 0; i < CHARGES; i++)
-		*passed += weir_charge(&shared_tat, 1000000, 100, ~0ULL) != ~0ULL;
+		*passed += charge(&shared_tat, 1000000, 100, ~0ULL) != ~0ULL;
 	return NULL;
 }
 
@@ -213,7 +223,7 @@ static void *charge_limited(void *arg)
 
 	pthread_barrier_wait(&start);
 	for (int i = 0; i < CHARGES; i++)
-		*passed += weir_charge(&shared_tat, 1000000, 100, 50000) <= 50000;
+		*passed += charge(&shared_tat, 1000000, 100, 50000) <= 50000;
 	return NULL;
 }
 
