@@ -45,13 +45,12 @@ static __always_inline void weir_count_flow(struct weir_flow *flow, const struct
 	flow->last_reason = f->reason;
 	if (f->mark)
 		__sync_fetch_and_add(&flow->marked, f->segments);
-	if (f->delay) {
-		__sync_fetch_and_add(&flow->delayed, f->segments);
-		__sync_fetch_and_add(&flow->delay_ns, f->delay * f->segments);
-	}
 	if (f->reason >= WEIR_R_FIRST_DROP) {
 		__sync_fetch_and_add(&flow->dropped, f->segments);
 		__sync_fetch_and_add(&flow->dropped_bytes, f->bytes);
+	} else if (f->delay) {
+		__sync_fetch_and_add(&flow->delayed, f->segments);
+		__sync_fetch_and_add(&flow->delay_ns, f->delay * f->segments);
 	}
 	if (span >= WEIR_RATE_SPAN_NS) {
 		flow->rate_bps = (before - flow->rate_bytes) * 8000 / (span / 1000000);
@@ -71,7 +70,7 @@ static __always_inline void weir_count(struct weir_job *job)
 		stats->bytes[f->reason] += f->bytes;
 		if (f->mark)
 			stats->marked += f->segments;
-		if (f->delay) {
+		if (f->delay && f->reason < WEIR_R_FIRST_DROP) {
 			stats->delayed += f->segments;
 			stats->delay_ns += f->delay * f->segments;
 		}

@@ -209,6 +209,40 @@ static void delays_are_counted(void **state)
 	assert_int_equal(flow.delay_ns, 55 * 160 * USEC);
 }
 
+/* a packet that the AQM drops has waited for nothing: the delays are those of what passed */
+static void early_drops_are_no_delays(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .payload = 1458 };
+	__u64 delayed = 0, delay_ns = 0, hist = 0, at;
+	struct weir_class_stats sum;
+	struct weir_flow flow;
+	int i;
+
+	harness_establish(h, EGRESS, &spec);
+	pace(h, 0, 10 * MBIT);
+	harness_class(h, 0)->drop_at_ns = 200 * MSEC;
+	harness_commit(h);
+	for (i = 0; i < 5000; i++) {
+		h->now_ns += 1000 * USEC;
+		at = departure(h, &spec, 0);
+		if (at == ~0ULL || at <= h->now_ns)
+			continue;
+		delayed++;
+		delay_ns += at - h->now_ns;
+	}
+	harness_stats(h, 0, &sum);
+	assert_true(sum.packets[WEIR_R_DROP_AQM] > 100);
+	assert_int_equal(sum.delayed, delayed);
+	assert_int_equal(sum.delay_ns, delay_ns);
+	for (i = 1; i < WEIR_HIST; i++)
+		hist += sum.delay_hist[i];
+	assert_int_equal(hist, delayed);
+	assert_true(harness_flow(h, &spec, EGRESS, &flow));
+	assert_int_equal(flow.delayed, delayed);
+	assert_int_equal(flow.delay_ns, delay_ns);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +254,7 @@ int main(void)
 		TEST(retune),
 		TEST(no_departure_without_fq),
 		TEST(delays_are_counted),
+		TEST(early_drops_are_no_delays),
 	};
 
 	return RUN(tests, 0);
