@@ -29,7 +29,7 @@ USER += conf_control signals sample backlog
 # the agent
 USER += cmd_run loop steer sense psi tell repair watch push remote http serve notify caps cmd_signal
 PKGS += libevent_core libevent_extra
-USER += snapshot snapshot_rates flow_filter text metrics cmd_top cmd_monitor control maps_agent live seer http_seen
+USER += snapshot snapshot_rates flow_filter text metrics cmd_top cmd_monitor monitor control maps_agent live seer http_seen
 # a part that needs a library that nothing else needs is left out where that is not there
 HAVE_TOP := $(shell pkg-config --exists ncursesw 2>/dev/null && echo top_keys top_draw top_detail top_table)
 USER += $(HAVE_TOP)

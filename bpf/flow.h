@@ -97,6 +97,20 @@ static __always_inline void weir_flow_classify(struct __sk_buff *skb, const stru
 	*weir_flow_head(flow) = head.whole;
 }
 
+/* counts the entry that was made, or could not be */
+static __always_inline void weir_flow_made(__u32 slot, int made)
+{
+	struct weir_class_stats *stats = bpf_map_lookup_elem(&class_stats, &slot);
+	struct weir_event_state *head;
+	__u32 zero = 0;
+
+	if (stats && made)
+		stats->flows++;
+	head = bpf_map_lookup_elem(&event_state, &zero);
+	if (head)
+		__sync_fetch_and_add(made ? &head->made : &head->failed, 1);
+}
+
 /*
  * A flow that is not in the table, or whose class is of an older policy. Makes the entry where
  * the doorkeeper lets it in (a local socket's always: nobody can spoof it). Returns 0, or the
@@ -122,11 +136,14 @@ __attribute__((noinline)) int weir_flow_new(struct __sk_buff *skb, struct weir_p
 	}
 	if (!weir_socket(skb, p) && !weir_door(&key, now))
 		return WEIR_R_NEWCOMER;
-	if (bpf_map_update_elem(&flows, &key, (const void *)&blank_flow, BPF_NOEXIST))
+	if (bpf_map_update_elem(&flows, &key, (const void *)&blank_flow, BPF_NOEXIST)) {
+		weir_flow_made(*slot, 0);
 		return WEIR_R_NO_FLOW;
+	}
 	flow = bpf_map_lookup_elem(&flows, &key);
 	if (!flow)
 		return WEIR_R_NO_FLOW;
+	weir_flow_made(*slot, 1);
 	flow->first_seen_ns = now;
 	flow->rate_at_ns = now;
 	weir_flow_classify(skb, p, flow, generation, *slot);

@@ -27,6 +27,9 @@ WEIR_ARRAY(class_state, struct weir_class_state, WEIR_MAX_CLASSES);
 WEIR_ARRAY(leases, struct weir_lease, WEIR_MAX_CLASSES);
 WEIR_ARRAY(steering, struct weir_decision, WEIR_MAX_CLASSES);
 WEIR_ARRAY(decisions, struct weir_decision, WEIR_DECISIONS);
+WEIR_ARRAY(events, struct weir_event, WEIR_EVENTS);
+WEIR_ARRAY(event_state, struct weir_event_state, 1);
+WEIR_ARRAY(told, struct weir_class_told, WEIR_MAX_CLASSES);
 WEIR_ARRAY(door, struct weir_door, WEIR_DOOR_SLOTS);
 
 struct {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * timer.h: moves every fair class's level (level.h) from a bpf_timer, so that shares hold with no
- * agent running. Owns the windows of class_state; touches no packet and no configuration.
+ * agent running, and has event.h look at what there is to tell. Owns the windows of class_state;
+ * touches no packet and no configuration.
  */
 #ifndef WEIR_TIMER_H
 #define WEIR_TIMER_H
 
 #include <weir/level.h>
-#include "maps.h"
+#include "event.h"
 
 #define WEIR_TICK_NS 4000000ULL		/* while a class with a rate has traffic */
 #define WEIR_TICK_IDLE_NS 50000000ULL
@@ -17,6 +18,7 @@ struct weir_tick {
 	__u64 now;
 	__u32 base;			/* of the live bank in map "classes" */
 	__u32 busy;			/* a class with a rate had traffic */
+	__u32 events;			/* it is time for them */
 };
 
 static __always_inline void weir_level_set(struct weir_class_state *state, __u64 level, __u64 now)
@@ -71,7 +73,11 @@ static long weir_level_one(__u32 slot, void *context)
 	struct weir_window *sum, *next;
 	__u64 rate, level, span, npb;
 
-	if (!class || !state || tick->now - state->last_ns > WEIR_IDLE_NS)
+	if (!class || !state)
+		return 0;
+	if (tick->events && class->flags & WEIR_CLASS_USED)
+		weir_events_class(class, slot, state, tick->now);
+	if (tick->now - state->last_ns > WEIR_IDLE_NS)
 		return 0;
 	/* a class that may get a rate any moment is answered as soon */
 	if (class->rate_bps || class->flow_rate_bps || class->flags & WEIR_CLASS_LEASED)
@@ -136,6 +142,7 @@ static __always_inline __u64 weir_level_tick(__u64 now)
 	bank_policy = bpf_map_lookup_elem(&policy, &bank);
 	if (!bank_policy)
 		return WEIR_TICK_IDLE_NS;
+	tick.events = weir_events_due(now);
 	bpf_loop(bank_policy->n_classes, weir_level_one, &tick, 0);
 	return tick.busy ? WEIR_TICK_NS : WEIR_TICK_IDLE_NS;
 }

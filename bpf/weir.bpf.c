@@ -18,6 +18,7 @@
 #include "decide.h"
 #include "act.h"
 #include "count.h"
+#include "event.h"
 #include "sock.h"
 #include "timer.h"
 
@@ -68,6 +69,7 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 		facts->random = weir_random(facts);
 		weir_decide(facts, job.class, job.bucket);
 		weir_settle(&job);
+		weir_hold(&job);
 	}
 	if (!job.flow && facts->reason == WEIR_R_CONFORM)
 		facts->reason = job.why_no_flow;

@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cmd_monitor.c: `weir monitor`: what changes, line by line: what holds a class back, leases, the
- * controllers' steps, devices, the policy, a full flow table. Compares snapshots, five a second,
- * without a pass over the flows; the steps come from the ring of decisions. Of one class at most
- * one line a second says what holds it back; how many were left out comes with the next.
- * Reads only.
+ * cmd_monitor.c: `weir monitor`: what changes, line by line: the kernel's events, the agent's
+ * steps, the policy, devices. The first two come from rings that any number of readers follow,
+ * each with its own place in them; devices are looked at when rtnetlink has news, and once a
+ * second. Reads only.
  */
+#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include "cmd.h"
 #include "control.h"
 #include "maps.h"
-#include "out.h"
-#include "quantity.h"
-#include "snapshot.h"
+#include "monitor.h"
+#include "watch.h"
 
-#define INTERVAL_NS 200000000L
-#define QUIET_NS 1000000000ULL
+#define INTERVAL_NS 100000000L
+#define LOOK_NS 1000000000ULL		/* at the devices, where there is no news of them */
 
 static volatile sig_atomic_t stopped;
 
@@ -27,200 +25,206 @@ static void stop(int signal)
 	stopped = 1;
 }
 
-/* what was last said of a class, by slot */
-struct told {
-	char name[WEIR_NAME_LEN];
-	enum snapshot_state state;
-	__u64 at_ns, left_out;
+struct follow {
+	struct monitor monitor;
+	const char *netns;
+	struct watch *watch;
+	struct monitor_device devices[MONITOR_DEVICES];
+	unsigned int n_devices;
+	__u64 looked_ns;		/* at the devices */
+	__u64 event_seq, decision_seq;	/* the last ones told */
+	__u64 events_missed, decisions_missed;	/* overwritten before they were read */
+	__u32 generation;
+	bool begun, lost;
 };
 
-struct monitor {
-	struct context *context;
-	struct snapshot *snapshot;	/* the one before */
-	__u64 seq;			/* of the last decision that was told */
-	int lost;			/* why the last look failed; told already */
-	int failed;			/* of the output */
-	struct told told[WEIR_MAX_CLASSES];
-};
-
-/* one event; class may be NULL, left_out counts those before it that were not told */
-static void tell(struct monitor *monitor, __u64 unix_ms, const char *event, const char *class,
-		 __u64 left_out, const char *text)
+static __u64 clock_ns(clockid_t clock)
 {
-	struct out *out = out_open(monitor->context->json);
-	time_t seconds = unix_ms / 1000;
-	struct tm tm = {};
-	char line[512];
-	int r;
+	struct timespec now;
 
-	if (out && monitor->context->json) {
-		out_row(out);
-		out_u64(out, "time_ms", unix_ms);
-		out_str(out, "event", event);
-		out_str(out, "class", class);
-		out_str(out, "text", text);
-		out_u64(out, "left_out", left_out);
-		out_row_end(out);
-	} else if (out) {
-		localtime_r(&seconds, &tm);
-		snprintf(line, sizeof(line), "%02d:%02d:%02d.%03u %-10s %s%s%s", tm.tm_hour,
-			 tm.tm_min, tm.tm_sec, (unsigned int)(unix_ms % 1000), event, class ?: "",
-			 class ? ": " : "", text);
-		if (left_out)
-			snprintf(line + strlen(line), sizeof(line) - strlen(line),
-				 " (%llu changes left out)", left_out);
-		out_line(out, "event", line);
+	clock_gettime(clock, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+/* where the rings and the policy are now: what comes is told from here on */
+static int begin(struct follow *follow, const struct maps *maps)
+{
+	int r = maps_event_last(maps, &follow->event_seq);
+
+	if (!r)
+		r = maps_decision_last(maps, &follow->decision_seq);
+	if (!r)
+		r = maps_generation(maps, &follow->generation);
+	follow->n_devices = 0;
+	return r;
+}
+
+/* the next event; -ENOENT: none. One that was overwritten unread is counted. */
+static int event_next(struct follow *follow, const struct maps *maps, struct weir_event *event)
+{
+	__u64 last;
+	int r = maps_event_last(maps, &last);
+
+	/* numbers that go back are those of another instance */
+	if (!r && last < follow->event_seq)
+		return -ESTALE;
+	while (!r && follow->event_seq < last) {
+		r = maps_event_get(maps, follow->event_seq + 1, event);
+		if (r != -ENOENT)
+			return r;
+		follow->events_missed++;
+		follow->event_seq++;
+		r = 0;
 	}
-	r = out_close(out);
+	return r ?: -ENOENT;
+}
+
+static int decision_next(struct follow *follow, const struct maps *maps,
+			 struct weir_decision *decision)
+{
+	__u64 last;
+	int r = maps_decision_get(maps, follow->decision_seq + 1, decision);
+
+	if (r != -ENODATA)
+		return r;
+	r = maps_decision_last(maps, &last);
 	if (r)
-		monitor->failed = r;
+		return r;
+	follow->decisions_missed += last - follow->decision_seq;
+	follow->decision_seq = last;
+	return -ENOENT;
 }
 
-static void class_tell(struct monitor *monitor, const struct snapshot *now,
-		       const struct snapshot_class *class, const struct snapshot_class *before)
+/* both rings, in the order of time */
+static int rings_follow(struct follow *follow, const struct maps *maps)
 {
-	struct told *told = &monitor->told[class->slot];
-	char text[128];
+	struct weir_decision decision;
+	struct weir_event event;
+	int e, d;
 
-	if (strcmp(told->name, class->conf.name)) {
-		*told = (struct told){ .state = class->state };
-		strcpy(told->name, class->conf.name);
-	} else if (told->state != class->state) {
-		/* told when it has lasted a look, and not too often */
-		if (!before || before->state != class->state ||
-		    told->at_ns + QUIET_NS > now->now_ns) {
-			told->left_out += before && before->state != class->state;
+	while (1) {
+		e = event_next(follow, maps, &event);
+		d = decision_next(follow, maps, &decision);
+		if ((e && e != -ENOENT) || (d && d != -ENOENT))
+			return e && e != -ENOENT ? e : d;
+		if (!e && (d || event.at_ns <= decision.at_ns)) {
+			monitor_event(&follow->monitor, &event, follow->events_missed);
+			follow->events_missed = 0;
+			follow->event_seq++;
+		} else if (!d) {
+			monitor_decision(&follow->monitor, &decision, follow->decisions_missed);
+			follow->decisions_missed = 0;
+			follow->decision_seq++;
 		} else {
-			tell(monitor, now->unix_ms, snapshot_state_names[class->state],
-			     class->conf.name, told->left_out ? told->left_out - 1 : 0,
-			     snapshot_state_texts[class->state]);
-			told->state = class->state;
-			told->at_ns = now->now_ns;
-			told->left_out = 0;
+			return 0;
 		}
 	}
-	if (before && before->leased && !class->leased) {
-		snprintf(text, sizeof(text), "back to the configured rate, %s",
-			 class->conf.rate_bps ? quantity_rate_show(class->conf.rate_bps).text :
-			 "none");
-		tell(monitor, now->unix_ms, "lease-end", class->conf.name, 0, text);
-	}
-	if (before && class->total.packets[WEIR_R_NO_FLOW] > before->total.packets[WEIR_R_NO_FLOW])
-		tell(monitor, now->unix_ms, "table-full", class->conf.name, 0,
-		     "packets without a flow entry, charged to their class alone");
 }
 
-static const struct snapshot_device *device_find(const struct snapshot *snapshot,
-						 const struct weir_dev_key *key)
+static int policy_follow(struct follow *follow, const struct maps *maps)
 {
-	for (unsigned int i = 0; i < snapshot->n_devices; i++)
-		if (!memcmp(&snapshot->devices[i].key, key, sizeof(*key)))
-			return &snapshot->devices[i];
-	return NULL;
+	__u32 generation;
+	int r = maps_generation(maps, &generation);
+
+	if (!r && generation != follow->generation)
+		monitor_policy(&follow->monitor, generation);
+	if (!r)
+		follow->generation = generation;
+	return r;
 }
 
-static void devices_tell(struct monitor *monitor, const struct snapshot *now,
-			 const struct snapshot *then, __u64 unix_ms, const char *event)
+/* attach and detach are seen at once; whether a hook is still there is asked now and then */
+static int devices_follow(struct follow *follow, const struct instance *instance, bool all,
+			  struct err *err)
 {
-	char text[64];
+	_cleanup_(hook_list_free) struct hook_list list = {};
+	struct monitor_device now[MONITOR_DEVICES];
+	unsigned int n;
+	int r = hook_list_get(instance, &list, err);
 
-	/* those in `now` that were not there, or not gone, `then` */
-	for (unsigned int i = 0; i < now->n_devices; i++) {
-		const struct snapshot_device *device = &now->devices[i];
-		const struct snapshot_device *other = device_find(then, &device->key);
-
-		if (other && (other->gone || !device->gone))
-			continue;
-		snprintf(text, sizeof(text), "%s %s", device->name,
-			 device->key.hook == WEIR_EGRESS ? "egress" : "ingress");
-		tell(monitor, unix_ms, other ? "gone" : event, NULL, 0, text);
-	}
+	if (r)
+		return r;
+	n = monitor_devices_get(instance, &list, all, follow->devices, follow->n_devices, now);
+	if (follow->begun)
+		monitor_devices(&follow->monitor, follow->devices, follow->n_devices, now, n);
+	memcpy(follow->devices, now, n * sizeof(*now));
+	follow->n_devices = n;
+	return 0;
 }
 
-/* the ring's newest first; told in order */
-static void decisions_tell(struct monitor *monitor, const struct snapshot *now)
+/* in the instance's network namespace */
+static int look_inside(struct follow *follow, const struct instance *instance,
+		       const struct maps *maps, struct err *err)
 {
-	char text[256];
+	__u64 now = follow->monitor.now_ns;
+	bool news = false;
+	int r = 0;
 
-	for (unsigned int i = now->n_decisions; i-- > 0;) {
-		const struct weir_decision *step = &now->decisions[i];
-		__u64 age_ns = now->now_ns > step->at_ns ? now->now_ns - step->at_ns : 0;
-		__u64 skipped = step->seq - monitor->seq - 1;
-
-		if (step->seq <= monitor->seq)
-			continue;
-		snprintf(text, sizeof(text), "%s to %s, %s: %s%s",
-			 step->old_bps ? quantity_rate_show(step->old_bps).text : "configured",
-			 step->new_bps ? quantity_rate_show(step->new_bps).text : "configured",
-			 control_reason_name(step->reason), control_reason_text(step->reason),
-			 step->flags & WEIR_D_OBSERVE ? " (observed only)" : "");
-		tell(monitor, now->unix_ms - age_ns / 1000000, "control", step->class, skipped, text);
-		monitor->seq = step->seq;
+	if (!follow->watch)
+		r = watch_open(&follow->watch, err);
+	if (r)
+		return r;
+	if (watch_read(follow->watch) || now - follow->looked_ns >= LOOK_NS) {
+		follow->looked_ns = now;
+		news = true;
 	}
-}
-
-static void compare(struct monitor *monitor, const struct snapshot *now)
-{
-	const struct snapshot *then = monitor->snapshot;
-	char text[64];
-
-	if (!then) {
-		monitor->seq = now->n_decisions ? now->decisions[0].seq : 0;
-	} else {
-		devices_tell(monitor, now, then, now->unix_ms, "attached");
-		devices_tell(monitor, then, now, now->unix_ms, "detached");
-		if (now->generation != then->generation) {
-			snprintf(text, sizeof(text), "generation %u", now->generation);
-			tell(monitor, now->unix_ms, "policy", NULL, 0, text);
-		}
-		decisions_tell(monitor, now);
-	}
-	for (unsigned int i = 0; i < now->n_classes; i++)
-		class_tell(monitor, now, &now->classes[i],
-			   snapshot_class_find(then, now->classes[i].conf.name));
+	if (!follow->begun)
+		r = begin(follow, maps);
+	else
+		r = rings_follow(follow, maps);
+	if (!r && follow->begun)
+		r = policy_follow(follow, maps);
+	if (r)
+		return err_set(err, -r, r == -ESTALE ? "another instance is there" :
+			       "cannot read the maps: %s", strerror(-r));
+	r = devices_follow(follow, instance, news, err);
+	follow->begun = !r;
+	return r;
 }
 
 /* opens the maps each time: a detach and an attach in between make new ones */
-static int look(struct monitor *monitor, struct err *err)
+static int look(struct follow *follow, struct err *err)
 {
-	const struct snapshot_query query = { .skip_flows = true };
 	struct instance instance = { .netns_fd = -1, .lock_fd = -1 };
-	struct snapshot *next = NULL;
 	struct maps maps;
-	int back, r = instance_open(&instance, monitor->context->netns, false, err);
+	int back, r = instance_open(&instance, follow->netns, false, err);
 
+	follow->monitor.now_ns = clock_ns(CLOCK_MONOTONIC);
+	follow->monitor.unix_ms = clock_ns(CLOCK_REALTIME) / 1000000;
 	if (!r)
 		r = maps_open(&maps, &instance, err);
 	if (!r) {
 		r = instance_enter(&instance, &back, err);
 		if (!r) {
-			r = snapshot_take(&maps, &instance, &query, monitor->snapshot, &next, err);
+			r = look_inside(follow, &instance, &maps, err);
 			instance_leave(back);
 		}
 		maps_close(&maps);
 	}
 	instance_close(&instance);
-	if (!r) {
-		compare(monitor, next);
-		snapshot_free(monitor->snapshot);
-		monitor->snapshot = next;
-	}
 	return r;
 }
 
-static __u64 unix_ms(void)
+/* until there is news of devices, or it is time */
+static void pause_a_while(const struct follow *follow)
 {
-	struct timespec now;
+	const struct timespec interval = { .tv_nsec = INTERVAL_NS };
+	struct pollfd fd = { .fd = follow->watch ? watch_fd(follow->watch) : -1, .events = POLLIN };
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+	ppoll(&fd, 1, &interval, NULL);
+}
+
+static void forget(struct follow *follow)
+{
+	watch_close(follow->watch);
+	follow->watch = NULL;
+	follow->begun = false;
 }
 
 int cmd_monitor(struct context *context, int argc, char **argv)
 {
-	const struct timespec pause = { .tv_nsec = INTERVAL_NS };
 	struct sigaction action = { .sa_handler = stop };
-	_cleanup_free_ struct monitor *monitor = calloc(1, sizeof(*monitor));
+	_cleanup_free_ struct follow *follow = calloc(1, sizeof(*follow));
 	struct err err = {};
 	int r;
 
@@ -228,27 +232,26 @@ int cmd_monitor(struct context *context, int argc, char **argv)
 		err_set(&context->err, EINVAL, "monitor: unknown word '%s': want none", argv[0]);
 		return CMD_USAGE;
 	}
-	if (!monitor)
+	if (!follow)
 		return CMD_FAILED;
-	monitor->context = context;
-	r = look(monitor, &context->err);
-	if (r)
-		return CMD_FAILED;
+	follow->monitor.json = context->json;
+	follow->netns = context->netns;
+	r = look(follow, &context->err);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	while (!stopped && !monitor->failed) {
-		nanosleep(&pause, NULL);
-		r = look(monitor, &err);
-		if (r && !monitor->lost) {
-			tell(monitor, unix_ms(), "lost", NULL, 0, err.text);
-			/* what comes next is another instance */
-			snapshot_free(monitor->snapshot);
-			monitor->snapshot = NULL;
-		} else if (!r && monitor->lost) {
-			tell(monitor, unix_ms(), "found", NULL, 0, "attached again");
+	while (!r && !stopped && !follow->monitor.failed) {
+		bool lost;
+
+		pause_a_while(follow);
+		lost = look(follow, &err);
+		if (lost && !follow->lost) {
+			monitor_instance(&follow->monitor, "lost", err.text);
+			forget(follow);
+		} else if (!lost && follow->lost) {
+			monitor_instance(&follow->monitor, "found", "attached again");
 		}
-		monitor->lost = r;
+		follow->lost = lost;
 	}
-	snapshot_free(monitor->snapshot);
-	return CMD_DONE;
+	forget(follow);
+	return r ? CMD_FAILED : CMD_DONE;
 }

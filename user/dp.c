@@ -79,6 +79,7 @@ static int load(const char *only, unsigned int without, __u64 cookie, __u32 max_
 	}
 	bpf_map__set_max_entries(skel->maps.flows, max_flows);
 	bpf_map__set_max_entries(skel->maps.buckets, max_flows);
+	skel->rodata->max_flows = max_flows;
 	skel->rodata->netns_cookie = cookie;
 	rc = weir_bpf__load(skel);
 	if (rc)

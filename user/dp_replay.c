@@ -43,6 +43,7 @@ static int load(struct dp_replay *replay, enum weir_hook hook, __u32 max_flows, 
 	bpf_program__set_autoload(replay->weir->progs.weir_level_at, true);
 	bpf_map__set_max_entries(replay->weir->maps.flows, max_flows);
 	bpf_map__set_max_entries(replay->weir->maps.buckets, max_flows);
+	replay->weir->rodata->max_flows = max_flows;
 	replay->weir->rodata->test_clock = 1;
 	r = weir_bpf__load(replay->weir);
 	if (r)

@@ -39,6 +39,9 @@ static const struct shape shapes[] = {
 	SHAPE(leases, ARRAY, __u32, struct weir_lease, WEIR_MAX_CLASSES),
 	SHAPE(steering, ARRAY, __u32, struct weir_decision, WEIR_MAX_CLASSES),
 	SHAPE(decisions, ARRAY, __u32, struct weir_decision, WEIR_DECISIONS),
+	SHAPE(events, ARRAY, __u32, struct weir_event, WEIR_EVENTS),
+	SHAPE(event_state, ARRAY, __u32, struct weir_event_state, 1),
+	SHAPE(told, ARRAY, __u32, struct weir_class_told, WEIR_MAX_CLASSES),
 	SHAPE(devices, HASH, struct weir_dev_key, struct weir_dev, ANY_SIZE),
 	SHAPE(door, ARRAY, __u32, struct weir_door, WEIR_DOOR_SLOTS),
 };
@@ -241,6 +244,7 @@ static int slot_clear(const struct maps *maps, unsigned int slot)
 	const struct weir_class_state state = {};
 	const struct weir_lease lease = {};
 	const struct weir_decision none = {};
+	const struct weir_class_told told = {};
 	int r = stats ? put(maps->class_stats, slot, stats) : -ENOMEM;
 
 	if (!r)
@@ -249,6 +253,8 @@ static int slot_clear(const struct maps *maps, unsigned int slot)
 		r = put(maps->leases, slot, &lease);
 	if (!r)
 		r = put(maps->steering, slot, &none);
+	if (!r)
+		r = put(maps->told, slot, &told);
 	return r;
 }
 

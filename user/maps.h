@@ -13,7 +13,7 @@
 
 struct maps {
 	int control, policy, classes, rules, flows, buckets, class_state, class_stats, leases,
-		steering, decisions, devices, door;
+		steering, decisions, events, event_state, told, devices, door;
 	int n_cpus;
 	__u32 max_flows;
 };
@@ -59,12 +59,16 @@ int maps_steering_put(const struct maps *maps, const __u32 *slots,
 		      const struct weir_decision *decisions, unsigned int n);
 int maps_steering_get(const struct maps *maps, unsigned int slot, struct weir_decision *ret);
 
-/* Number seq of the ring of decisions; -ENOENT where it is not there (yet, or any more). */
+/* Number seq of the ring of decisions; -ENOENT: not there yet, -ENODATA: not there any more. */
 int maps_decision_put(const struct maps *maps, const struct weir_decision *decision);
 int maps_decision_get(const struct maps *maps, __u64 seq, struct weir_decision *ret);
 
 /* The number of the last decision; 0: none. */
 int maps_decision_last(const struct maps *maps, __u64 *ret_seq);
+
+/* Number seq of the ring of events (-ENOENT: it is not there), and the number of the last. */
+int maps_event_get(const struct maps *maps, __u64 seq, struct weir_event *ret);
+int maps_event_last(const struct maps *maps, __u64 *ret_seq);
 
 /* The live generation of the policy. */
 int maps_generation(const struct maps *maps, __u32 *ret);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * maps_agent.c: the maps that the agent writes (leases, steering, decisions) and what it reads
- * with every step. With maps.c the only module that calls bpf_map_*.
+ * maps_agent.c: the maps that the agent writes (leases, steering, decisions), what it reads with
+ * every step, and the ring of events. With maps.c the only module that calls bpf_map_*.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -62,7 +62,7 @@ int maps_decision_get(const struct maps *maps, __u64 seq, struct weir_decision *
 	int r = get(maps->decisions, seq % WEIR_DECISIONS, &decision);
 
 	if (!r && decision.seq != seq)
-		r = -ENOENT;
+		r = decision.seq > seq ? -ENODATA : -ENOENT;
 	if (!r)
 		*ret = decision;
 	return r;
@@ -83,6 +83,30 @@ int maps_decision_last(const struct maps *maps, __u64 *ret_seq)
 	}
 	*ret_seq = last;
 	return 0;
+}
+
+int maps_event_get(const struct maps *maps, __u64 seq, struct weir_event *ret)
+{
+	struct weir_event event;
+	int r = get(maps->events, seq % WEIR_EVENTS, &event);
+
+	if (!r && (event.seq != seq || event.kind >= WEIR_E_COUNT))
+		r = -ENOENT;
+	if (!r) {
+		*ret = event;
+		ret->class[sizeof(ret->class) - 1] = '\0';
+	}
+	return r;
+}
+
+int maps_event_last(const struct maps *maps, __u64 *ret_seq)
+{
+	struct weir_event_state state;
+	int r = get(maps->event_state, 0, &state);
+
+	if (!r)
+		*ret_seq = state.seq;
+	return r;
 }
 
 int maps_generation(const struct maps *maps, __u32 *ret)

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-
 #include "qdisc.h"
 
 #define ROOT_HANDLE 0x6fff0000U			/* 6fff: */
@@ -444,7 +443,7 @@ int qdisc_clsact_remove_if_empty(__u32 ifindex, struct err *err)
 	_cleanup_(list_free) struct qdisc_list list = {};
 	const struct qdisc *q;
 	size_t filters = 0;
-	int rc = list_get(ifindex, &list, err);
+	int tries = 1000, rc = list_get(ifindex, &list, err);
 
 	if (rc)
 		return rc;
@@ -454,8 +453,9 @@ int qdisc_clsact_remove_if_empty(__u32 ifindex, struct err *err)
 	rc = count_filters(ifindex, TC_H_MIN_INGRESS, &filters);
 	if (!rc)
 		rc = count_filters(ifindex, TC_H_MIN_EGRESS, &filters);
-	if (!rc && !filters)
-		rc = del(ifindex, TC_H_CLSACT, q->handle);
+	/* busy: somebody reads its filters just now (weir show) */
+	while (!rc && !filters && tries-- && (rc = del(ifindex, TC_H_CLSACT, q->handle)) == -EBUSY)
+		rc = tries ? 0 : -EBUSY;
 	if (rc && rc != -ENODEV)
 		return err_set(err, -rc, "ifindex %u: cannot remove qdisc clsact: %s", ifindex,
 			       strerror(-rc));

@@ -294,7 +294,7 @@ int snapshot_take(const struct maps *maps, const struct instance *instance,
 	snapshot->now_ns = clock_ns(CLOCK_MONOTONIC);
 	snapshot->unix_ms = clock_ns(CLOCK_REALTIME) / 1000000;
 	r = classes_read(maps, policy, snapshot);
-	if (!r && !query->skip_flows)
+	if (!r)
 		r = flows_read(maps, query, snapshot);
 	if (!r)
 		r = maps_devices_each(maps, device_take, snapshot);

@@ -109,7 +109,6 @@ extern const char *const snapshot_sort_names[SNAPSHOT_SORT_COUNT];
 struct snapshot_query {
 	enum snapshot_sort sort;
 	unsigned int max_flows;
-	bool skip_flows;		/* no pass over them: what is counted there is not known */
 	/* class_name: NULL where the class is gone */
 	bool (*wanted)(const struct weir_flow_key *key, const char *class_name, const void *arg);
 	const void *arg;

@@ -12,6 +12,7 @@
 
 #include <linux/types.h>
 #include "control_reason.h"
+#include "event.h"
 #include "reason.h"
 
 #define WEIR_ABI 1
@@ -249,7 +250,7 @@ struct weir_class_state {
 	__u64 limited_bytes;		/* a bucket with more than this in a window was limited */
 	__u64 newcomer_tat;		/* clock of first packets */
 	__u64 mean_bucket;		/* debt that packets of limited buckets met there */
-	__u64 reserved0;
+	__u64 held_at;			/* a packet was last held back, to some 16 ms */
 	__u32 window;			/* number of the current window */
 	__u32 gain;			/* correction of the level by measured use, 2^-16 */
 	__u64 level_at;			/* when the current window began */
@@ -263,7 +264,7 @@ struct weir_class_state {
 	__u64 conn_tat;			/* clock of conn-rate */
 	__u64 last_ns;			/* a packet of the class was seen, to some 16 ms */
 	__u64 rate_bps;			/* that level_bps is a share of */
-	__u64 reserved;
+	__u64 held_since;		/* held_at when that began, after 200 ms without */
 };
 
 /* Map "class_stats", per-CPU array[WEIR_MAX_CLASSES]: wire packets and bytes by reason. */
@@ -308,6 +309,42 @@ struct weir_decision {
 	__u8 law;
 	__u8 flags;			/* WEIR_D_* */
 	__u8 reserved[3];
+};
+
+/*
+ * What the kernel has to tell. Map "events", array[WEIR_EVENTS], a ring like "decisions": number
+ * seq, counted from 1, is at seq % WEIR_EVENTS. An array and no BPF ring buffer, so that any
+ * number of readers can each go their own way, and one that comes late sees what was.
+ * Map "event_state", array[1]: the last number, and what the table's events come from. Map "told",
+ * array[WEIR_MAX_CLASSES]: what was last told of each class. The level's timer alone writes here,
+ * but for the two counters of new flows.
+ */
+#define WEIR_EVENTS 1024
+struct weir_event {
+	__u64 seq;			/* 0: none, or being written */
+	__u64 at_ns;
+	__u64 value;			/* class: the rate in force, bit/s; table: entries */
+	__u64 more;			/* class: its level, bit/s; table: its size */
+	char class[WEIR_NAME_LEN];	/* "": none */
+	__u16 kind;			/* enum weir_event_kind */
+	__u16 class_slot;
+	__u32 left_out;			/* changes before this one that were not told */
+	__u64 reserved;
+};
+
+struct weir_event_state {
+	__u64 seq;			/* of the last event */
+	__u64 pass_ns;			/* when the timer last looked */
+	__u64 made;			/* flow entries since the table is there */
+	__u64 failed;			/* flows without one, though the doorkeeper let them in */
+	__u64 failed_told;
+	__u64 second_ns;		/* the second that churn is measured over began, ... */
+	__u64 second_made;		/* ... and `made` was this */
+	struct weir_told size, churn, failure;
+};
+
+struct weir_class_told {
+	struct weir_told held, lease;
 };
 
 /* Map "devices", hash: one entry per attached hook. */
@@ -386,6 +423,9 @@ WEIR_ASSERT_SIZE(weir_class_state, 192);
 WEIR_ASSERT_SIZE(weir_class_stats, 16 * WEIR_R_COUNT + 32 + 8 * WEIR_HIST);
 WEIR_ASSERT_SIZE(weir_lease, 32);
 WEIR_ASSERT_SIZE(weir_decision, 96);
+WEIR_ASSERT_SIZE(weir_event, 80);
+WEIR_ASSERT_SIZE(weir_event_state, 104);
+WEIR_ASSERT_SIZE(weir_class_told, 32);
 WEIR_ASSERT_SIZE(weir_dev_key, 8);
 WEIR_ASSERT_SIZE(weir_dev, 512);
 WEIR_ASSERT_SIZE(weir_sock, 32);

@@ -18,8 +18,6 @@
 #include "harness.h"
 #include "weir.skel.h"
 
-#define HARNESS_FLOWS 4096
-
 static void set(struct bpf_map *map, const void *key, const void *value)
 {
 	if (bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY))
@@ -35,6 +33,7 @@ static void autoload(struct weir_bpf *skel, unsigned int flags)
 		bpf_program__set_autoload(program, false);
 	bpf_program__set_autoload(skel->progs.weir_egress, true);
 	bpf_program__set_autoload(skel->progs.weir_ingress, true);
+	bpf_program__set_autoload(skel->progs.weir_level_at, true);
 	bpf_program__set_autoload(skel->progs.weir_egress_l3, flags & HARNESS_L3);
 	bpf_program__set_autoload(skel->progs.weir_ingress_l3, flags & HARNESS_L3);
 }
@@ -50,6 +49,7 @@ struct harness *harness_new(unsigned int flags)
 	if (!h->skel)
 		goto fail;
 	autoload(h->skel, flags);
+	h->skel->rodata->max_flows = HARNESS_FLOWS;
 	h->skel->rodata->test_clock = !(flags & HARNESS_REAL_CLOCK);
 	bpf_map__set_max_entries(h->skel->maps.flows, HARNESS_FLOWS);
 	bpf_map__set_max_entries(h->skel->maps.buckets, HARNESS_FLOWS);
@@ -98,6 +98,10 @@ void harness_reset(struct harness *h)
 	clear_array(h->skel->maps.class_state, sizeof(struct weir_class_state), WEIR_MAX_CLASSES);
 	clear_array(h->skel->maps.class_stats, stats, WEIR_MAX_CLASSES);
 	clear_array(h->skel->maps.classes, sizeof(struct weir_class), 2 * WEIR_MAX_CLASSES);
+	clear_array(h->skel->maps.leases, sizeof(struct weir_lease), WEIR_MAX_CLASSES);
+	clear_array(h->skel->maps.told, sizeof(struct weir_class_told), WEIR_MAX_CLASSES);
+	clear_array(h->skel->maps.event_state, sizeof(struct weir_event_state), 1);
+	clear_array(h->skel->maps.events, sizeof(struct weir_event), WEIR_EVENTS);
 	h->now_ns = HARNESS_T0_NS;
 	h->n_classes = h->n_rules = 0;
 	memset(h->classes, 0, sizeof(h->classes));
@@ -174,6 +178,15 @@ void harness_device(struct harness *h, enum weir_hook hook, __u32 flags)
 	struct weir_dev dev = { .name = "lo", .flags = flags };
 
 	set(h->skel->maps.devices, &key, &dev);
+}
+
+void harness_tick(struct harness *h)
+{
+	struct { __u64 now; __u32 base, busy, events, pad; } tick = { .now = h->now_ns };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &tick, .ctx_size_in = sizeof(tick));
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(h->skel->progs.weir_level_at), &opts))
+		fprintf(stderr, "harness: tick: %s\n", strerror(errno));
 }
 
 /*

@@ -21,6 +21,7 @@
 #define HARNESS_DROP 2			/* TC_ACT_SHOT */
 #define HARNESS_REFUSED (-1000)		/* the kernel makes no skb of so few bytes */
 #define HARNESS_IFINDEX 1		/* test runs happen on the loopback device */
+#define HARNESS_FLOWS 4096		/* size of the table */
 #define HARNESS_T0_NS 1000000000000ULL
 
 struct weir_bpf;
@@ -51,6 +52,9 @@ struct weir_rule *harness_rule(struct harness *h, unsigned int slot);
 /* Makes the policy above the live one, as maps.c does. */
 void harness_commit(struct harness *h);
 void harness_device(struct harness *h, enum weir_hook hook, __u32 flags);
+
+/* The level's timer at h->now_ns. */
+void harness_tick(struct harness *h);
 
 /* A packet in words; what is 0 is left out or takes its default. */
 struct spec {
