@@ -128,6 +128,10 @@ $(B)/tests/consumer: $(wildcard tests/net/consumer*.c) tests/net/consumer.h | $(
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
 
+$(B)/tests/fill: tests/see/fill.c | $(B)/tests
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(PKG_LIBS)
+
 $(B)/tests/fuzz/%: tests/fuzz/fuzz_%.c $(PURE:%=user/%.c) $(wildcard bpf/*.h include/weir/*.h) | $(B)/tests/fuzz
 	$(call say,FUZZ,$@)
 	$(Q)$(CLANG) -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(CPPFLAGS) -MMD -MP -o $@ $(filter %.c,$^)
@@ -141,7 +145,7 @@ deps:
 
 check:
 	@sh tools/deps --install all
-	@$(MAKE) --no-print-directory -j$$(nproc) all unit prog fuzz $(B)/tests/traffic $(B)/tests/consumer
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit prog fuzz $(B)/tests/traffic $(B)/tests/consumer $(B)/tests/fill
 	@tests/run
 
 demo:

@@ -4,11 +4,13 @@
  * reasons are here, classes and flows in files of their own. Reads only.
  */
 #include <net/if.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include "conf.h"
 #include "hook.h"
+#include "quantity.h"
 #include "show.h"
 
 static const struct {
@@ -227,7 +229,7 @@ static int show_open(struct show *show)
 	return r;
 }
 
-int cmd_show(struct context *context, int argc, char **argv)
+static int show_once(struct context *context, int argc, char **argv)
 {
 	struct show show = { .context = context, .instance = { .netns_fd = -1, .lock_fd = -1 } };
 	int part = part_find(argc, argv, &context->err), back, r, closed;
@@ -254,4 +256,60 @@ int cmd_show(struct context *context, int argc, char **argv)
 	instance_close(&show.instance);
 	free(show.policy);
 	return r == -EINVAL ? CMD_USAGE : r ? CMD_FAILED : CMD_DONE;
+}
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal)
+{
+	stopped = 1;
+}
+
+/* `watch N` at the end: how long from one look to the next; 0: look once */
+static int watch_take(int *argc, char **argv, __u64 *ret_ns, struct err *err)
+{
+	const char *word = *argc ? argv[*argc - 1] : "";
+	__u64 seconds;
+	int r = 0;
+
+	*ret_ns = 0;
+	if (!strcmp(word, "watch"))
+		return err_set(err, EINVAL, "show: watch: a value is missing; want seconds, or a "
+			       "time such as 500ms");
+	if (*argc < 2 || strcmp(argv[*argc - 2], "watch"))
+		return 0;
+	if (quantity_is_time(word))
+		r = quantity_time(word, 100000000, 3600000000000ULL, ret_ns, err);
+	else if (!(r = quantity_count(word, 1, 3600, &seconds, err)))
+		*ret_ns = seconds * 1000000000;
+	if (r) {
+		err_prefix(err, "show: watch ");
+		return r;
+	}
+	*argc -= 2;
+	return 0;
+}
+
+int cmd_show(struct context *context, int argc, char **argv)
+{
+	static const char clear[] = "\033[H\033[J";
+	struct sigaction action = { .sa_handler = stop };
+	bool screen = isatty(STDOUT_FILENO) && !context->json;
+	struct timespec pause;
+	__u64 every_ns;
+	int status;
+
+	if (watch_take(&argc, argv, &every_ns, &context->err))
+		return CMD_USAGE;
+	if (!every_ns)
+		return show_once(context, argc, argv);
+	pause = (struct timespec){ every_ns / 1000000000, every_ns % 1000000000 };
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	do {
+		if (screen && write(STDOUT_FILENO, clear, sizeof(clear) - 1) < 0)
+			return CMD_FAILED;
+		status = show_once(context, argc, argv);
+	} while (!status && !stopped && (nanosleep(&pause, NULL), !stopped));
+	return status;
 }

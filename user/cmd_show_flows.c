@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * cmd_show_flows.c: `weir show flows [FILTER] [class NAME] [sort FIELD] [limit N]`: the flow
- * table, filtered in the grammar of matches. Reads only.
+ * table, filtered in the grammar of matches, in bounded memory: what does not fit and is to be
+ * sorted takes another pass over the table; what needs no order is written as it is read.
+ * Reads only.
  */
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -18,6 +20,9 @@ static const char *const reason_names[WEIR_R_COUNT] = {
 #undef X
 };
 
+#define ROWS 131072			/* that are kept at a time: 31 MB ... */
+#define ROWS_FEW 8192			/* ... and where few are asked for */
+
 struct row {
 	struct weir_flow_key key;
 	struct weir_flow flow;
@@ -26,13 +31,17 @@ struct row {
 
 struct query {
 	struct flow_filter filter;	/* first: its keys and ours have the same target */
-	const struct policy *policy;
-	int sort;			/* index of show_sort_words */
-	__u64 limit;
+	struct show *show;
+	int sort;			/* index of show_sort_words; -1: not said */
+	__u64 limit;			/* rows still to be written */
 
-	__u64 now_ns;
 	struct row *rows;
 	size_t n, room;
+	bool streams;			/* there are too many, and nobody asked for an order */
+	bool dropped;			/* there are rows behind those that are kept */
+	bool has_floor, has_last;
+	struct row floor;		/* the hindmost that is worth keeping */
+	struct row last;		/* the hindmost of the passes before */
 };
 
 const char *const show_sort_words[] = { "rate", "bytes", "packets", "marked", "dropped", "delayed",
@@ -72,32 +81,6 @@ static const char *class_name(const struct policy *policy, const struct weir_flo
 	return policy->classes[slot].name;
 }
 
-static int collect(const struct weir_flow_key *key, const struct weir_flow *flow, void *arg)
-{
-	struct query *query = arg;
-	const struct weir_class *class = flow->class_slot < WEIR_MAX_CLASSES ?
-					 &query->policy->classes[flow->class_slot] : NULL;
-	bool used = class && class->flags & WEIR_CLASS_USED;
-
-	/* a tunnel's own, of a class that looks inside: it has counted nothing */
-	if (!flow->packets)
-		return 0;
-	if (!flow_filter_wants(&query->filter, key, used ? class->name : NULL))
-		return 0;
-	if (query->n == query->room) {
-		size_t room = query->room ? 2 * query->room : 1024;
-		struct row *rows = realloc(query->rows, room * sizeof(*rows));
-
-		if (!rows)
-			return -ENOMEM;
-		query->rows = rows;
-		query->room = room;
-	}
-	query->rows[query->n++] = (struct row){ *key, *flow,
-		flow->last_seen_ns + SHOW_ACTIVE_NS > query->now_ns ? flow->rate_bps : 0 };
-	return 0;
-}
-
 static __u64 sort_value(const struct row *row, int sort)
 {
 	switch (sort) {
@@ -111,16 +94,18 @@ static __u64 sort_value(const struct row *row, int sort)
 	}
 }
 
+/* by the value, then by bytes, then by the key: no two rows are equal */
 static int order(const void *a, const void *b, void *arg)
 {
 	const struct query *query = arg;
-	__u64 x = sort_value(a, query->sort), y = sort_value(b, query->sort);
+	const struct row *one = a, *other = b;
+	__u64 x = sort_value(one, query->sort), y = sort_value(other, query->sort);
 
-	if (x == y && !query->sort) {
-		x = sort_value(a, 1);
-		y = sort_value(b, 1);
+	if (x == y) {
+		x = one->flow.bytes;
+		y = other->flow.bytes;
 	}
-	return x > y ? -1 : x < y;
+	return x == y ? memcmp(&one->key, &other->key, sizeof(one->key)) : x > y ? -1 : 1;
 }
 
 static void address(const __u8 addr[16], __u8 family, char *buf, size_t size)
@@ -145,14 +130,26 @@ static void end_point(struct out *out, const char *name, const __u8 addr[16], __
 	out_only(out, OUT_BOTH);
 }
 
+static const char *device_name(__u32 ifindex)
+{
+	static char name[IF_NAMESIZE];
+	static __u32 last;
+
+	/* asking the kernel takes longer than all the rest of a row */
+	if (ifindex != last && !if_indextoname(ifindex, name))
+		strcpy(name, "-");
+	last = ifindex;
+	return name;
+}
+
 static void flow_identity(struct show *show, const struct row *row)
 {
 	const struct weir_flow_key *key = &row->key;
 	struct out *out = show->out;
-	char name[IF_NAMESIZE], number[8], proto[CONF_PROTO];
+	char number[8], proto[CONF_PROTO];
 
 	snprintf(number, sizeof(number), "%u", key->proto);
-	out_str(out, "dev", show_device_name(key->ifindex, name));
+	out_str(out, "dev", device_name(key->ifindex));
 	out_str(out, "hook", key->hook == WEIR_EGRESS ? "egress" : "ingress");
 	out_str(out, "class", class_name(show->policy, &row->flow));
 	out_only(out, OUT_JSON);
@@ -201,30 +198,111 @@ static void flow_row(struct show *show, const struct row *row)
 	out_row_end(out);
 }
 
-int show_flows(struct show *show, int argc, char **argv)
+/* the foremost half, or as many as are asked for; a row behind them is not looked at again */
+static void make_room(struct query *query)
 {
-	struct query query = { .limit = ~0ULL, .now_ns = show->now_ns, .policy = show->policy };
+	size_t keep = query->limit < query->room / 2 ? query->limit : query->room / 2;
+
+	qsort_r(query->rows, query->n, sizeof(*query->rows), order, query);
+	query->n = keep;
+	query->floor = query->rows[keep - 1];
+	query->has_floor = true;
+	query->dropped = true;
+}
+
+static void write_rows(struct query *query)
+{
+	size_t n = query->n < query->limit ? query->n : query->limit;
+
+	for (size_t i = 0; i < n; i++)
+		flow_row(query->show, &query->rows[i]);
+	if (n)
+		query->last = query->rows[n - 1];
+	query->has_last = n;
+	query->limit -= n;
+	query->n = 0;
+}
+
+static int collect(const struct weir_flow_key *key, const struct weir_flow *flow, void *arg)
+{
+	struct query *query = arg;
+	const struct weir_class *class = flow->class_slot < WEIR_MAX_CLASSES ?
+					 &query->show->policy->classes[flow->class_slot] : NULL;
+	bool used = class && class->flags & WEIR_CLASS_USED;
+	struct row row = { *key, *flow,
+		flow->last_seen_ns + SHOW_ACTIVE_NS > query->show->now_ns ? flow->rate_bps : 0 };
+
+	/* a tunnel's own, of a class that looks inside: it has counted nothing */
+	if (!flow->packets)
+		return 0;
+	if (!flow_filter_wants(&query->filter, key, used ? class->name : NULL))
+		return 0;
+	if (query->n == query->room && query->sort < 0) {
+		write_rows(query);
+		query->streams = true;
+	} else if (query->n == query->room) {
+		make_room(query);
+	}
+	if (query->streams) {
+		flow_row(query->show, &row);
+		return 0;
+	}
+	if (query->has_last && order(&row, &query->last, query) <= 0)
+		return 0;
+	if (query->has_floor && order(&row, &query->floor, query) > 0)
+		return 0;
+	query->rows[query->n++] = row;
+	return 0;
+}
+
+/* one pass over the table; true where there is more to come */
+static bool pass(struct query *query, int *ret_r)
+{
+	query->dropped = false;
+	query->has_floor = false;
+	*ret_r = maps_flows_each(&query->show->maps, collect, query);
+	if (*ret_r || query->streams)
+		return false;
+	if (query->n)
+		qsort_r(query->rows, query->n, sizeof(*query->rows), order, query);
+	write_rows(query);
+	return query->dropped && query->limit;
+}
+
+static int query_words(struct query *query, int argc, char **argv)
+{
+	const struct show *show = query->show;
 	struct err *err = &show->context->err;
-	int r = flow_filter_words(&query.filter, own_keys, ARRAY_SIZE(own_keys), argc, argv, err);
+	int r = flow_filter_words(&query->filter, own_keys, ARRAY_SIZE(own_keys), argc, argv, err);
 
 	if (!r)
-		r = flow_filter_resolve(&query.filter, err);
-	if (!r && query.filter.class_name[0] &&
-	    policy_class_find(show->policy, query.filter.class_name) < 0)
-		r = err_set(err, ENOENT, "no class '%s'", query.filter.class_name);
-	if (r) {
+		r = flow_filter_resolve(&query->filter, err);
+	if (!r && query->filter.class_name[0] &&
+	    policy_class_find(show->policy, query->filter.class_name) < 0)
+		r = err_set(err, ENOENT, "no class '%s'", query->filter.class_name);
+	if (r)
 		err_prefix(err, "show flows: ");
+	/* the first ones of which order? */
+	if (query->limit != ~0ULL && query->sort < 0)
+		query->sort = 0;
+	return r;
+}
+
+int show_flows(struct show *show, int argc, char **argv)
+{
+	struct query query = { .show = show, .limit = ~0ULL, .sort = -1 };
+	int r = query_words(&query, argc, argv);
+
+	if (r)
 		return r;
-	}
-	r = maps_flows_each(&show->maps, collect, &query);
-	if (!r) {
-		if (query.n)
-			qsort_r(query.rows, query.n, sizeof(*query.rows), order, &query);
-		out_list(show->out, "flows");
-		for (size_t i = 0; i < query.n && i < query.limit; i++)
-			flow_row(show, &query.rows[i]);
-		out_list_end(show->out);
-	}
+	query.room = query.limit <= ROWS_FEW / 4 ? ROWS_FEW : ROWS;
+	query.rows = calloc(query.room, sizeof(*query.rows));
+	if (!query.rows)
+		return err_set(&show->context->err, ENOMEM, "out of memory");
+	out_list(show->out, "flows");
+	while (pass(&query, &r))
+		;
+	out_list_end(show->out);
 	free(query.rows);
-	return r ? err_set(err, -r, "cannot read the flows: %s", strerror(-r)) : 0;
+	return r ? err_set(&show->context->err, -r, "cannot read the flows: %s", strerror(-r)) : 0;
 }

@@ -17,7 +17,7 @@ static const char *const show_parts[] = { "devices", "classes", "matches", "flow
 					  "reasons", NULL };
 
 static const char *const flow_words[] = { "dev", "hook", "src", "dst", "proto", "sport", "dport",
-					  "class", "sort", "limit", NULL };
+					  "class", "sort", "limit", "watch", NULL };
 static const char *const replay_words[] = { "conf", "diff", "dev-rate", "hook", "dev", "egress",
 					    "ingress", NULL };
 
@@ -40,8 +40,8 @@ static const struct command commands[] = {
 	  "match add NAME [KEY VALUE...] [pref N]\n"
 	  "match del NAME [pref N]\n", match_verbs },
 	{ "show", cmd_show, "devices, classes, flows, and why",
-	  "show [devices|classes|matches|config|reasons]\n"
-	  "show flows [KEY VALUE...] [class NAME] [sort FIELD] [limit N]\n", show_parts },
+	  "show [devices|classes|matches|config|reasons] [watch SECONDS]\n"
+	  "show flows [KEY VALUE...] [class NAME] [sort FIELD] [limit N] [watch SECONDS]\n", show_parts },
 	{ "replay", cmd_replay, "a capture through a policy, in virtual time",
 	  "replay FILE [conf FILE] [diff FILE] [dev-rate RATE] [hook egress|ingress] [dev NAME]\n",
 	  replay_words },
@@ -109,7 +109,8 @@ static void command_help(const struct command *command)
 	} else if (command->run == cmd_show) {
 		printf("\nFlows are chosen by the keys of a match: dev, hook, src, dst, proto, "
 		       "sport, dport.\nFIELD is rate, bytes, packets, marked, dropped, delayed or "
-		       "age.\n");
+		       "age; largest or latest first.\nWithout sort and limit, a table of more "
+		       "than 131072 flows is printed in no order.\n");
 	}
 }
 

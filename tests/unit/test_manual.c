@@ -50,6 +50,19 @@ static void names_every_reason(void **state)
 			fail_msg("weir.8 does not name the reason %s", reasons[i]);
 }
 
+static void names_every_event(void **state)
+{
+	static const char *const events[] = {
+#define X(e, name, text) name,
+		WEIR_EVENT_KINDS(X)
+#undef X
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(events); i++)
+		if (!names(events[i]))
+			fail_msg("weir.8 does not name the event %s", events[i]);
+}
+
 static int read_manual(void **state)
 {
 	FILE *file = fopen("user/man/weir.8", "r");
@@ -68,6 +81,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_every_key),
 		cmocka_unit_test(names_every_reason),
+		cmocka_unit_test(names_every_event),
 	};
 
 	return cmocka_run_group_tests(tests, read_manual, NULL);

@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# show.sh: `weir show flows` chooses by the keys of a match, sorts, limits and looks again; words
+# that are wrong get a word.
+. "$(dirname "$0")/bed.sh"
+
+need ip jq
+bed
+
+flows() { "$WEIR" -n "$producer" -j show flows "$@"; }
+# chosen WHAT EXPECTED JQ WORD...
+chosen()
+{
+	local what=$1 want=$2 query=$3
+	shift 3
+
+	is_equal "$what" "$(flows "$@" | jq -c "$query")" "$want"
+}
+
+chosen "dport" '[3,[5001]]' '[length, (map(.dport) | unique)]' dport 5001
+chosen "a range of ports" '[6,[5001,5002]]' '[length, (map(.dport) | unique)]' dport 5001-5100
+chosen "a list of ports" '[5001,6000]' 'map(.dport) | unique' dport 5001,6000
+chosen "proto" '["udp"]' 'map(.proto) | unique' proto udp dport 6000
+chosen "dst, IPv6" '[6]' 'map(.family) | unique' dst fd88:1::/64 proto tcp
+chosen "src and class" '["bulk"]' 'map(.class) | unique' src 10.88.1.1 class bulk
+chosen "dev and hook" '["egress"]' 'map(.hook) | unique' dev eth hook egress
+chosen "none" '[]' . dport 9
+chosen "limit" 2 length limit 2
+for field in rate bytes packets marked dropped delayed; do
+	key=$field
+	[ $field != rate ] || key=rate_bps
+	chosen "sort $field: largest first" true "map(.$key) | . == (sort | reverse)" sort $field
+done
+chosen "sort age: latest first" true 'map(.last_seen_ns) | . == (sort | reverse)' sort age
+chosen "all of it at once" '[1,6000]' '[length, .[0].dport]' proto udp dport 6000-7000 sort dropped limit 1
+"$WEIR" -n "$producer" show flows dport 443 sort marked limit 20 > "$tmp/out"
+is_equal "the issue's own line" $? 0
+
+"$WEIR" -n "$producer" -j show flows dport 5001 limit 1 watch 100ms > "$tmp/watch" &
+pids+=($!)
+watch_pid=$!
+again() { [ "$(jq -s length "$tmp/watch")" -ge 5 ]; }
+check "watch looks again" wait_until 10 again
+kill -INT $watch_pid
+wait $watch_pid
+is_equal "and ends with" $? 0
+is_equal "each look is an array" "$(jq -c 'type' "$tmp/watch" | sort -u)" '"array"'
+"$WEIR" -n "$producer" show watch 1 > "$tmp/summary" &
+pids+=($!)
+watch_pid=$!
+there() { grep -q '^bulk ' "$tmp/summary"; }
+check "a summary can be watched" wait_until 10 there
+kill -TERM $watch_pid
+wait $watch_pid
+
+# says WHAT WORDS...: refused with status 2
+says()
+{
+	local want=$1
+	shift
+
+	is_equal "$*" "$("$WEIR" -n "$producer" "$@" 2>&1; echo $?)" "weir: $want
+2"
+}
+says "show flows: dport 'x': want a number or a range LO-HI, 0 to 65535" show flows dport x
+says "show flows: sort 'size': want rate, bytes, packets, marked, dropped, delayed or age" show flows sort size
+says "show flows: limit '0': want a whole number from 1 to 4294967295" show flows limit 0
+says "show: watch '0': want a whole number from 1 to 3600" show flows watch 0
+says "show: watch: a value is missing; want seconds, or a time such as 500ms" show flows watch
+says "show flows: dscp 'ef': not kept with a flow; want dev, hook, src, dst, proto, sport, dport or class" show flows dscp ef
+finish
