@@ -73,7 +73,6 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	}
 	if (!job.flow && facts->reason == WEIR_R_CONFORM)
 		facts->reason = job.why_no_flow;
-
 	if (job.class->action != WEIR_OBSERVE) {
 		if (facts->reason < WEIR_R_FIRST_DROP)
 			weir_act(skb, &job);
