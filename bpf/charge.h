@@ -73,6 +73,22 @@ static __always_inline void weir_rates(struct weir_job *job)
 	}
 }
 
+/* conn-rate counts the packets that open a TCP connection, whatever rates the class has */
+static __always_inline int weir_conn_refused(const struct weir_job *job)
+{
+	__u32 per_second = job->class->conn_rate;
+	__u64 cost, debt;
+
+	if (!per_second || !(job->packet.flags & WEIR_P_SYN))
+		return 0;
+	cost = weir_event_cost(per_second);
+	debt = weir_charge(&job->state->conn_tat, job->facts.now, cost);
+	if (debt <= weir_event_limit(per_second))
+		return 0;
+	weir_refund(&job->state->conn_tat, cost);
+	return 1;
+}
+
 static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 {
 	const struct weir_class *class = job->class;

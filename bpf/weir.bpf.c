@@ -61,8 +61,12 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	facts->segments = weir_segments(skb, &job.packet);
 	facts->bytes = weir_wire_bytes(skb, &job.packet, facts->segments, job.class);
 
-	weir_gather(&job, live->can);
-	weir_charge_job(&job);
+	if (weir_conn_refused(&job)) {
+		facts->reason = WEIR_R_DROP_CONN;
+	} else {
+		weir_gather(&job, live->can);
+		weir_charge_job(&job);
+	}
 	/* else it is within every rate, and no phantom queue has to know of it */
 	if (facts->debt_bucket | facts->debt_class ||
 	    (facts->ecn && facts->reason == WEIR_R_CONFORM)) {

@@ -43,7 +43,8 @@ static void means(const struct weir_class *class, __u32 can, bool edt, char *buf
 	bool pace = class->action == WEIR_PACE;
 
 	if (!class->rate_bps && !class->flow_rate_bps)
-		snprintf(buf, size, "none");
+		snprintf(buf, size, !class->conn_rate ? "none" :
+			 class->action == WEIR_OBSERVE ? "count" : "drop");
 	else if (class->action == WEIR_OBSERVE)
 		snprintf(buf, size, "count");
 	else
@@ -112,7 +113,8 @@ static int class_row(struct show *show, unsigned int slot, __u32 active, __u32 c
 	counters(out, &stats);
 	out_null(out, "signal");
 	out_null(out, "target");
-	out_str(out, "state", class->rate_bps || class->flow_rate_bps ? "configured" : "unlimited");
+	out_str(out, "state", class->rate_bps || class->flow_rate_bps ||
+		class->conn_rate ? "configured" : "unlimited");
 	out_null(out, "reason");
 	reasons(out, &stats);
 	out_row_end(out);

@@ -316,8 +316,8 @@ const struct opts_key conf_class_keys[] = {
 	  .get = conf_target_get, .set_bit = WEIR_SET_TARGET },
 	{ "law", "ff|aimd|pi", "how the controller moves the rate", .set = conf_law_set,
 	  .get = conf_law_get },
-	{ "conn-rate", "N/s|none", "new TCP connections", .set = conn_rate_set,
-	  .get = conn_rate_get, AT(conn_rate), .max = CONN_RATE_MAX, .flags = OPTS_LATER },
+	{ "conn-rate", "N/s|none", "most new TCP connections", .set = conn_rate_set,
+	  .get = conn_rate_get, AT(conn_rate), .max = CONN_RATE_MAX },
 	{ "inner", .help = "the flows inside a tunnel instead of the tunnel's own",
 	  SWITCH(WEIR_CLASS_INNER, 0) },
 };

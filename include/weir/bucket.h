@@ -77,6 +77,17 @@ static __always_inline __u64 weir_charge(__u64 *tat, __u64 now, __u64 cost)
 	return old - now;
 }
 
+/* A clock that counts events: one of n per second takes so long; n may come at once, or one. */
+static __always_inline __u64 weir_event_cost(__u32 per_second)
+{
+	return 1000000000ULL / per_second;
+}
+
+static __always_inline __u64 weir_event_limit(__u32 per_second)
+{
+	return (per_second - 1) * weir_event_cost(per_second);
+}
+
 /* take a charge back */
 static __always_inline void weir_refund(__u64 *tat, __u64 cost)
 {

@@ -25,7 +25,8 @@
 	X(DROP_RATE, "drop-rate", 1, "the flow's burst is used up; policed") \
 	X(DROP_CLASS, "drop-class", 1, "the class's burst is used up; policed") \
 	X(DROP_HORIZON, "drop-horizon", 1, "its departure would lie beyond drop-at") \
-	X(DROP_AQM, "drop-aqm", 1, "an early drop of a Not-ECT packet, where an ECN-capable one is marked")
+	X(DROP_AQM, "drop-aqm", 1, "an early drop of a Not-ECT packet, where an ECN-capable one is marked") \
+	X(DROP_CONN, "drop-conn", 1, "opens a TCP connection beyond the class's conn-rate")
 
 enum weir_reason {
 #define X(e, name, drops, text) WEIR_R_##e,

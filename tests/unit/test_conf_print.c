@@ -92,6 +92,8 @@ static void random_class(char *line, unsigned int name)
 		add(line, " overhead %lld", (long long)unit_below(321) - 64);
 	if (sometimes())
 		add(line, " mpu %llu", unit_below(2049));
+	if (sometimes())
+		add(line, " conn-rate %llu/s", unit_scale(1, 1000000000));
 }
 
 static void random_prefixes(char *line, const char *key, unsigned int families)
