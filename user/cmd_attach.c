@@ -12,6 +12,7 @@
 #include "cmd.h"
 #include "dp.h"
 #include "hook.h"
+#include "link.h"
 #include "log.h"
 #include "maps.h"
 #include "opts.h"
@@ -31,7 +32,7 @@ struct wish {
 	bool keep_qdisc, want_fq;
 	enum hook_via via;
 	__u32 max_flows;			/* 0: not said */
-	struct qdisc_link link;
+	struct link link;
 	bool l3;
 };
 
@@ -157,7 +158,7 @@ static int no_such_device(const char *name, struct err *err)
 
 static int find_device(struct wish *wish, struct err *err)
 {
-	int rc = qdisc_link_get(wish->name, &wish->link, err);
+	int rc = link_get(wish->name, &wish->link, err);
 
 	if (rc)
 		return rc == -ENODEV ? no_such_device(wish->name, err) : rc;

@@ -22,6 +22,7 @@
 #include <weir/abi.h>
 #include "dp.h"
 #include "hook.h"
+#include "link.h"
 #include "pin.h"
 #include "probe.h"
 #include "qdisc.h"
@@ -103,10 +104,11 @@ static void try_devices(struct probe *probes)
 {
 	struct weir_dev dev = {};
 	struct err err = {};
+	__u32 ifindex;
 	int rc = qdisc_fq_put(LO_IFINDEX, &dev, &err);
 
 	put(probes, PROBE_FQ, rc < 0 ? rc : 0, err.text);
-	put(probes, PROBE_IFB, qdisc_link_make("ifb", "weir-try", &err), err.text);
+	put(probes, PROBE_IFB, link_make("ifb", "weir-try", &ifindex, &err), err.text);
 }
 
 /*

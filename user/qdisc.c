@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * qdisc.c: rtnetlink for qdiscs and links. Replaces in one request, never deletes first: the
+ * qdisc.c: rtnetlink for qdiscs. Replaces in one request, never deletes first: the
  * device keeps a qdisc throughout. What weir puts at a root or a leaf carries handles of its own,
  * by which it is known again; anything else is somebody's and stays.
  */
-#include <libmnl/libmnl.h>
-#include <linux/if_link.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
+
 #include "qdisc.h"
+#include "rtnl.h"
 
 #define ROOT_HANDLE 0x6fff0000U			/* 6fff: */
 #define LEAF_HANDLE(n) ((0x7000U + (n)) << 16)	/* 7001: is below :1, and so on */
@@ -20,8 +18,6 @@
 /* weir bounds its queue by time (drop-at); fq's packet limits must not come before */
 #define FQ_LIMIT 100000U
 #define FQ_FLOW_LIMIT 20000U
-#define MESSAGE_BYTES 2048
-#define ANSWER_BYTES 32768
 
 /* Classless, and their dumped options are what a request takes: these can be put back. */
 static const char *const plain_kinds[] = {
@@ -46,40 +42,6 @@ struct qdisc_list {
 static void list_free(struct qdisc_list *list)
 {
 	free(list->items);
-}
-
-static void mnl_close(struct mnl_socket **socket)
-{
-	if (*socket)
-		mnl_socket_close(*socket);
-}
-
-/* Sends and takes every answer. 0, or the kernel's -errno. */
-static int talk(struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
-{
-	_cleanup_(mnl_close) struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	_cleanup_free_ char *buf = malloc(ANSWER_BYTES);
-	unsigned int port;
-	ssize_t n;
-	int rc;
-
-	if (!buf)
-		return -ENOMEM;
-	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	port = mnl_socket_get_portid(nl);
-	nlh->nlmsg_seq = 1;
-	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
-		return -errno;
-	do {
-		n = mnl_socket_recvfrom(nl, buf, ANSWER_BYTES);
-		if (n < 0)
-			return -errno;
-		rc = mnl_cb_run(buf, n, nlh->nlmsg_seq, port, cb, arg);
-		if (rc < 0)
-			return -errno;
-	} while (rc > MNL_CB_STOP);
-	return 0;
 }
 
 static struct tcmsg *tc_request(void *buf, __u16 type, __u16 flags, __u32 ifindex)
@@ -127,12 +89,12 @@ static int list_cb(const struct nlmsghdr *nlh, void *arg)
 
 static int list_get(__u32 ifindex, struct qdisc_list *list, struct err *err)
 {
-	char buf[MESSAGE_BYTES];
+	char buf[RTNL_BYTES];
 	int rc;
 
 	*list = (struct qdisc_list){ .ifindex = ifindex };
 	tc_request(buf, RTM_GETQDISC, NLM_F_DUMP, ifindex);
-	rc = talk((struct nlmsghdr *)buf, list_cb, list);
+	rc = rtnl_talk((struct nlmsghdr *)buf, list_cb, list);
 	return rc ? err_set(err, -rc, "ifindex %u: cannot list its qdiscs: %s", ifindex,
 			    strerror(-rc)) : 0;
 }
@@ -192,7 +154,7 @@ static bool list_keeps_edt(const struct qdisc_list *list)
 static int put(__u32 ifindex, __u32 parent, __u32 handle, const char *kind, const void *options,
 	       __u16 len)
 {
-	char buf[MESSAGE_BYTES];
+	char buf[RTNL_BYTES];
 	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
 	struct tcmsg *tcm;
 
@@ -209,17 +171,17 @@ static int put(__u32 ifindex, __u32 parent, __u32 handle, const char *kind, cons
 	} else if (len) {
 		mnl_attr_put(nlh, TCA_OPTIONS, len, options);
 	}
-	return talk(nlh, NULL, NULL);
+	return rtnl_talk(nlh, NULL, NULL);
 }
 
 static int del(__u32 ifindex, __u32 parent, __u32 handle)
 {
-	char buf[MESSAGE_BYTES];
+	char buf[RTNL_BYTES];
 	struct tcmsg *tcm = tc_request(buf, RTM_DELQDISC, NLM_F_ACK, ifindex);
 
 	tcm->tcm_parent = parent;
 	tcm->tcm_handle = handle;
-	return talk((struct nlmsghdr *)buf, NULL, NULL);
+	return rtnl_talk((struct nlmsghdr *)buf, NULL, NULL);
 }
 
 static void note(struct weir_dev *dev, const char *kind, __u32 handle, const struct qdisc *options)
@@ -398,7 +360,7 @@ int qdisc_fq_restore(__u32 ifindex, const struct weir_dev *dev, struct err *err)
 int qdisc_clsact_make(__u32 ifindex, enum weir_hook hook, struct err *err)
 {
 	_cleanup_(list_free) struct qdisc_list list = {};
-	char buf[MESSAGE_BYTES];
+	char buf[RTNL_BYTES];
 	const struct qdisc *q;
 	struct tcmsg *tcm;
 	int rc;
@@ -407,7 +369,7 @@ int qdisc_clsact_make(__u32 ifindex, enum weir_hook hook, struct err *err)
 	tcm->tcm_parent = TC_H_CLSACT;
 	tcm->tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
 	mnl_attr_put_strz((struct nlmsghdr *)buf, TCA_KIND, "clsact");
-	rc = talk((struct nlmsghdr *)buf, NULL, NULL);
+	rc = rtnl_talk((struct nlmsghdr *)buf, NULL, NULL);
 	if (!rc)
 		return 1;
 	if (rc != -EEXIST)
@@ -431,11 +393,11 @@ static int count_cb(const struct nlmsghdr *nlh, void *arg)
 
 static int count_filters(__u32 ifindex, __u32 minor, size_t *count)
 {
-	char buf[MESSAGE_BYTES];
+	char buf[RTNL_BYTES];
 	struct tcmsg *tcm = tc_request(buf, RTM_GETTFILTER, NLM_F_DUMP, ifindex);
 
 	tcm->tcm_parent = TC_H_MAKE(TC_H_CLSACT, minor);
-	return talk((struct nlmsghdr *)buf, count_cb, count);
+	return rtnl_talk((struct nlmsghdr *)buf, count_cb, count);
 }
 
 int qdisc_clsact_remove_if_empty(__u32 ifindex, struct err *err)
@@ -460,41 +422,4 @@ int qdisc_clsact_remove_if_empty(__u32 ifindex, struct err *err)
 		return err_set(err, -rc, "ifindex %u: cannot remove qdisc clsact: %s", ifindex,
 			       strerror(-rc));
 	return 0;
-}
-
-int qdisc_link_get(const char *name, struct qdisc_link *ret_link, struct err *err)
-{
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct qdisc_link link = { .ifindex = if_nametoindex(name) };
-	struct ifreq ifr = {};
-
-	if (!link.ifindex || !if_indextoname(link.ifindex, ifr.ifr_name))
-		return err_set(err, ENODEV, "%s: no such device", name);
-	memcpy(link.name, ifr.ifr_name, sizeof(link.name));
-	if (ioctl(fd, SIOCGIFFLAGS, &ifr))
-		return err_set(err, errno, "%s: %s", name, strerror(errno));
-	link.up = ifr.ifr_flags & IFF_UP;
-	if (ioctl(fd, SIOCGIFHWADDR, &ifr))
-		return err_set(err, errno, "%s: %s", name, strerror(errno));
-	link.type = ifr.ifr_hwaddr.sa_family;
-	*ret_link = link;
-	return 0;
-}
-
-int qdisc_link_make(const char *kind, const char *name, struct err *err)
-{
-	char buf[MESSAGE_BYTES];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct nlattr *nest;
-	int rc;
-
-	nlh->nlmsg_type = RTM_NEWLINK;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
-	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-	nest = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
-	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, kind);
-	mnl_attr_nest_end(nlh, nest);
-	rc = talk(nlh, NULL, NULL);
-	return rc ? err_set(err, -rc, "link kind %s: %s", kind, strerror(-rc)) : 0;
 }

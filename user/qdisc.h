@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * qdisc.h: rtnetlink through libmnl: what is at a device's root, put fq there, put back what was
- * there, what a link is. The only module that speaks rtnetlink for qdiscs and links. Acts in the
+ * there; clsact and its filters. The only module that speaks rtnetlink for qdiscs. Acts in the
  * network namespace that the caller is in.
  */
 #ifndef WEIR_QDISC_H
@@ -10,19 +10,6 @@
 #include <stdbool.h>
 #include <weir/abi.h>
 #include "util.h"
-
-struct qdisc_link {
-	__u32 ifindex;
-	unsigned short type;		/* ARPHRD_* */
-	bool up;
-	char name[16];			/* the real one, where an alternative name was asked for */
-};
-
-/* -ENODEV where there is no such link. */
-int qdisc_link_get(const char *name, struct qdisc_link *ret_link, struct err *err);
-
-/* Makes a link of that kind and name, for a probe in a namespace of its own. */
-int qdisc_link_make(const char *kind, const char *name, struct err *err);
 
 /*
  * Puts fq at the root (under mq: at every leaf) where what is there is the kernel's default or a

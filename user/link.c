@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * link.c: rtnetlink for links. Deletes nothing that is not of the kind it is told.
+ */
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "link.h"
+#include "rtnl.h"
+
+int link_get(const char *name, struct link *ret_link, struct err *err)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct link link = { .ifindex = if_nametoindex(name) };
+	struct ifreq ifr = {};
+
+	if (!link.ifindex || !if_indextoname(link.ifindex, ifr.ifr_name))
+		return err_set(err, ENODEV, "%s: no such device", name);
+	memcpy(link.name, ifr.ifr_name, sizeof(link.name));
+	if (ioctl(fd, SIOCGIFFLAGS, &ifr))
+		return err_set(err, errno, "%s: %s", name, strerror(errno));
+	link.up = ifr.ifr_flags & IFF_UP;
+	if (ioctl(fd, SIOCGIFHWADDR, &ifr))
+		return err_set(err, errno, "%s: %s", name, strerror(errno));
+	link.type = ifr.ifr_hwaddr.sa_family;
+	*ret_link = link;
+	return 0;
+}
+
+/* a request about one link: by its index, or by its name where that is 0 */
+static struct ifinfomsg *request(void *buf, __u16 type, __u16 flags, __u32 ifindex,
+				 const char *name)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *info;
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
+	info->ifi_index = ifindex;
+	if (!ifindex)
+		mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	return info;
+}
+
+struct found {
+	__u32 ifindex;
+	bool up;
+	char kind[16];
+};
+
+static int found_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
+	struct found *found = arg;
+	const struct nlattr *attr, *in;
+
+	found->ifindex = info->ifi_index;
+	found->up = info->ifi_flags & IFF_UP;
+	mnl_attr_for_each(attr, nlh, sizeof(*info)) {
+		if (mnl_attr_get_type(attr) != IFLA_LINKINFO)
+			continue;
+		mnl_attr_for_each_nested(in, attr)
+			if (mnl_attr_get_type(in) == IFLA_INFO_KIND)
+				snprintf(found->kind, sizeof(found->kind), "%s",
+					 mnl_attr_get_str(in));
+	}
+	return MNL_CB_OK;
+}
+
+static int find(__u32 ifindex, const char *name, struct found *found)
+{
+	char buf[RTNL_BYTES];
+
+	*found = (struct found){};
+	request(buf, RTM_GETLINK, 0, ifindex, name);
+	return rtnl_talk((struct nlmsghdr *)buf, found_cb, found);
+}
+
+bool link_is_up(__u32 ifindex, const char *kind)
+{
+	struct found found;
+
+	return !find(ifindex, NULL, &found) && found.up && !strcmp(found.kind, kind);
+}
+
+int link_make(const char *kind, const char *name, __u32 *ret_ifindex, struct err *err)
+{
+	char buf[RTNL_BYTES];
+	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+	struct nlattr *nest;
+	int rc;
+
+	request(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, name);
+	nest = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, kind);
+	mnl_attr_nest_end(nlh, nest);
+	rc = rtnl_talk(nlh, NULL, NULL);
+	if (rc == -EOPNOTSUPP)
+		return err_set(err, -rc, "this kernel has no %s", kind);
+	if (rc)
+		return err_set(err, -rc, "%s: cannot make it (%s): %s", name, kind, strerror(-rc));
+	*ret_ifindex = if_nametoindex(name);
+	return *ret_ifindex ? 0 : err_set(err, ENODEV, "%s: gone as soon as made", name);
+}
+
+int link_up(__u32 ifindex, struct err *err)
+{
+	char buf[RTNL_BYTES];
+	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+	struct nlattr *spec, *family;
+	struct ifinfomsg *info;
+	int rc;
+
+	request(buf, RTM_NEWLINK, 0, ifindex, NULL);
+	spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	family = mnl_attr_nest_start(nlh, AF_INET6);
+	mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(nlh, family);
+	mnl_attr_nest_end(nlh, spec);
+	rtnl_talk(nlh, NULL, NULL);		/* refused where there is no IPv6 */
+
+	info = request(buf, RTM_NEWLINK, 0, ifindex, NULL);
+	info->ifi_flags = IFF_UP;
+	info->ifi_change = IFF_UP;
+	rc = rtnl_talk(nlh, NULL, NULL);
+	return rc ? err_set(err, -rc, "ifindex %u: cannot set it up: %s", ifindex,
+			    strerror(-rc)) : 0;
+}
+
+int link_del(__u32 ifindex, const char *name, const char *kind, struct err *err)
+{
+	char buf[RTNL_BYTES];
+	struct found found;
+	int rc = find(ifindex, name, &found);
+
+	if (!rc && !strcmp(found.kind, kind)) {
+		request(buf, RTM_DELLINK, 0, found.ifindex, NULL);
+		rc = rtnl_talk((struct nlmsghdr *)buf, NULL, NULL);
+	}
+	if (rc && rc != -ENODEV)
+		return err_set(err, -rc, "%s: cannot delete it: %s", name, strerror(-rc));
+	return 0;
+}
