@@ -49,6 +49,52 @@ static __always_inline void weir_act(struct __sk_buff *skb, struct weir_job *job
 		bpf_skb_set_tstamp(skb, departure, BPF_SKB_TSTAMP_DELIVERY_MONO);
 }
 
+/* where what arrives here is delayed; 0: nowhere, or somebody has deleted it */
+static __always_inline __u32 weir_ifb(struct __sk_buff *skb, __u32 *flags)
+{
+	struct weir_dev_key at = { .ifindex = skb->ifindex, .hook = WEIR_INGRESS };
+	const struct weir_dev *dev = bpf_map_lookup_elem(&devices, &at);
+	__u32 mtu = 0;
+
+	if (!dev || !dev->ifb_ifindex || bpf_check_mtu(skb, dev->ifb_ifindex, &mtu, 0, 0) < 0)
+		return 0;
+	*flags = dev->flags;
+	return dev->ifb_ifindex;
+}
+
+/*
+ * What arrives is delayed in the device's ifb (fq below it keeps the departure just set), and comes
+ * back past this hook. Every packet of a class that delays goes that way, or one that need not
+ * wait would overtake those that do.
+ */
+static __always_inline int weir_queue(struct __sk_buff *skb, const struct weir_job *job, int next)
+{
+	const struct weir_facts *f = &job->facts;
+	__u32 flags = 0, ifb;
+
+	if (job->class->action != WEIR_PACE || !(f->flags & WEIR_F_EDT) ||
+	    !(f->npb_bucket | f->npb_class))
+		return next;
+	ifb = weir_ifb(skb, &flags);
+	if (ifb && flags & WEIR_DEV_TCX)
+		return bpf_redirect(ifb, 0);
+	/* a departure of any kind is what weir_queued() looks for */
+	if (ifb && !f->delay && !weir_asked_departure(skb))
+		bpf_skb_set_tstamp(skb, f->now, BPF_SKB_TSTAMP_DELIVERY_MONO);
+	return next;
+}
+
+/*
+ * Beside filters another filter's action does it, the last one's: kernels before 6.4, which have no
+ * tcx, lose what a program sends to an ifb.
+ */
+static __always_inline int weir_queued(struct __sk_buff *skb)
+{
+	__u32 flags;
+
+	return weir_asked_departure(skb) && weir_ifb(skb, &flags) ? -1 : 0;
+}
+
 /* in virtual time the verdict is told in what is left of cb[], for a replay to read */
 static __always_inline void weir_tell(struct __sk_buff *skb, const struct weir_job *job)
 {

@@ -88,7 +88,9 @@ static __always_inline void weir_flow_classify(struct __sk_buff *skb, const stru
 	__u32 flags = weir_socket(skb, p) ? WEIR_FLOW_LOCAL : 0;
 	union weir_flow_head head;
 
-	if (weir_device_flags(&p->key) & WEIR_DEV_EDT)
+	/* the kernel takes a departure time for IP alone, not behind a tag in the frame */
+	if ((skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6)) &&
+	    weir_device_flags(&p->key) & WEIR_DEV_EDT)
 		flags |= WEIR_FLOW_EDT;
 	head.generation = generation;
 	head.class_slot = slot;

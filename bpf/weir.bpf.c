@@ -85,9 +85,11 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	}
 	weir_count(&job);
 	weir_tell(skb, &job);
-	if (facts->reason < WEIR_R_FIRST_DROP || job.class->action == WEIR_OBSERVE)
+	if (job.class->action == WEIR_OBSERVE)
 		return WEIR_NEXT;
-	return TC_ACT_SHOT;
+	if (facts->reason >= WEIR_R_FIRST_DROP)
+		return TC_ACT_SHOT;
+	return hook == WEIR_INGRESS ? weir_queue(skb, &job, WEIR_NEXT) : WEIR_NEXT;
 }
 
 SEC("tc")
@@ -113,6 +115,13 @@ SEC("tc")
 int weir_ingress_l3(struct __sk_buff *skb)
 {
 	return weir_packet(skb, WEIR_INGRESS, 1);
+}
+
+/* a classifier without a verdict of its own: matches what the filter's action is to queue */
+SEC("tc")
+int weir_waits(struct __sk_buff *skb)
+{
+	return weir_queued(skb);
 }
 
 SEC("sockops")

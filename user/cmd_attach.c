@@ -12,6 +12,7 @@
 #include "cmd.h"
 #include "dp.h"
 #include "hook.h"
+#include "ifb.h"
 #include "link.h"
 #include "log.h"
 #include "maps.h"
@@ -134,8 +135,6 @@ static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 		err_prefix(err, "attach: ");
 		return rc;
 	}
-	if (wish->want_fq && !wish->hooks[WEIR_EGRESS])
-		return err_set(err, EINVAL, "attach: qdisc fq: want egress or both: ingress has no qdisc");
 	return 0;
 }
 
@@ -223,9 +222,7 @@ static int prepare_qdisc(const struct wish *wish, struct weir_dev *dev, struct e
 	bool edt = false;
 	int rc;
 
-	if (wish->keep_qdisc) {
-		dev->flags |= WEIR_DEV_KEEP;
-	} else {
+	if (!wish->keep_qdisc) {
 		rc = qdisc_fq_put(wish->link.ifindex, dev, err);
 		if (rc < 0 && (wish->want_fq || (rc != -EBUSY && rc != -ENOENT))) {
 			err_prefix(err, "%s: ", wish->name);
@@ -242,17 +239,74 @@ static int prepare_qdisc(const struct wish *wish, struct weir_dev *dev, struct e
 	return rc;
 }
 
+/* A queue for what arrives, where nobody would miss the packets that come back from it. */
+static int put_ifb(const struct instance *instance, const struct weir_dev_key *key, bool l3,
+		   bool behind, struct weir_dev *dev, struct err *err)
+{
+	_cleanup_close_ int queue_fd = dp_queue_fd(instance, err);
+	struct maps maps;
+	int rc;
+
+	if (queue_fd < 0)
+		return queue_fd;
+	if (l3)
+		return err_set(err, ENOENT, "what has no Ethernet header cannot be queued");
+	if (behind)
+		return err_set(err, EBUSY, "programs or filters of others follow, which would not see "
+			       "what is queued");
+	rc = maps_open(&maps, instance, err);
+	if (rc)
+		return rc;
+	rc = ifb_put(&maps, key, queue_fd, dev, err);
+	maps_close(&maps);
+	return rc;
+}
+
+/* The hook is on; what more there is to it. */
+static int complete(const struct instance *instance, const struct wish *wish,
+		    const struct weir_dev_key *key, struct weir_dev *dev, struct err *err)
+{
+	bool before, behind;
+	int rc = hook_others(key, dev, &before, &behind, err);
+
+	if (rc)
+		return rc;
+	if (before && !(dev->flags & WEIR_DEV_TCX))
+		log_note("%s: %s: other filters come first: weir does not see what they end",
+			 wish->name, hook_name(key->hook));
+	if (key->hook == WEIR_EGRESS || wish->keep_qdisc)
+		return 0;
+	rc = put_ifb(instance, key, wish->l3, behind, dev, err);
+	if (!rc)
+		return 0;
+	err_prefix(err, "%s: ingress: ", wish->name);
+	if (wish->want_fq || (rc != -EBUSY && rc != -ENOENT && rc != -EOPNOTSUPP))
+		return rc;
+	if (rc == -EBUSY)
+		log_note("%s; so it is marked and dropped, not queued", err->text);
+	err->text[0] = '\0';
+	return 0;
+}
+
 static int attach_hook(const struct instance *instance, const struct wish *wish,
 		       enum weir_hook hook, struct weir_dev *dev, struct err *err)
 {
+	const struct weir_dev_key key = { .ifindex = wish->link.ifindex, .hook = hook };
 	struct err ignored;
 	int rc = 0;
 
 	snprintf(dev->name, sizeof(dev->name), "%s", wish->name);
+	if (wish->keep_qdisc)
+		dev->flags |= WEIR_DEV_KEEP;
 	if (hook == WEIR_EGRESS)
 		rc = prepare_qdisc(wish, dev, err);
 	if (!rc)
 		rc = hook_attach(instance, wish->link.ifindex, hook, wish->via, wish->l3, dev, err);
+	if (!rc) {
+		rc = complete(instance, wish, &key, dev, err);
+		if (rc)
+			hook_detach(instance, &key, dev, &ignored);
+	}
 	if (rc)
 		qdisc_fq_restore(wish->link.ifindex, dev, &ignored);
 	return rc;

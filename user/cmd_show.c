@@ -59,6 +59,8 @@ static void device_row(struct show *show, const struct weir_dev_key *key,
 		"keep" : NULL);
 	out_str(out, "qdisc_before", dev->flags & WEIR_DEV_QDISC && dev->qdisc_kind[0] ?
 		dev->qdisc_kind : NULL);
+	out_str(out, "ifb", dev->flags & WEIR_DEV_IFB && if_indextoname(dev->ifb_ifindex, name) ?
+		name : NULL);
 	out_str(out, "state", alive ? "attached" : if_indextoname(key->ifindex, name) ?
 		"lost" : "gone");
 	out_row_end(out);

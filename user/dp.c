@@ -252,14 +252,23 @@ static int get_pin(const struct instance *instance, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int dp_program_fd(const struct instance *instance, enum weir_hook hook, bool l3, struct err *err)
+static int program_fd(const struct instance *instance, const char *name, struct err *err)
 {
-	const char *name = hook_programs[hook][l3];
 	int fd = get_pin(instance, name);
 
 	if (fd < 0)
 		return err_set(err, -fd, "%s/%s: %s", instance->dir, name, strerror(-fd));
 	return fd;
+}
+
+int dp_program_fd(const struct instance *instance, enum weir_hook hook, bool l3, struct err *err)
+{
+	return program_fd(instance, hook_programs[hook][l3], err);
+}
+
+int dp_queue_fd(const struct instance *instance, struct err *err)
+{
+	return program_fd(instance, "weir_waits", err);
 }
 
 static int walk(int prog_fd)

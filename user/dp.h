@@ -42,6 +42,9 @@ int dp_sockets_walk(const struct instance *instance, struct err *err);
  */
 int dp_sockets_release(const struct instance *instance, struct err *err);
 
+/* The pinned program that picks what is to be queued; the caller closes it. */
+int dp_queue_fd(const struct instance *instance, struct err *err);
+
 /* Loads one program of the object and drops it again: 0 where this kernel takes it. */
 int dp_try(const char *program, struct err *err);
 

@@ -14,6 +14,7 @@
 #include <weir/abi.h>
 #include "dp.h"
 #include "hook.h"
+#include "ifb.h"
 #include "log.h"
 #include "maps.h"
 #include "qdisc.h"
@@ -23,10 +24,10 @@
 #define TCX_EGRESS 47
 
 /*
- * The filter's place. The kernel's own choice for a first filter is 0xc000, and counts down from
- * there: weir comes behind, as a tcx link that is appended does.
+ * The filter's place: the first that is free. Any filter may end the chain, and those behind it see
+ * nothing; weir ends it for no packet that it lets pass.
  */
-#define FILTER_PRIORITY 0xc001
+#define FILTER_PRIORITY 1
 #define FILTER_PRIORITIES 64
 #define FILTER_HANDLE 1
 
@@ -147,6 +148,37 @@ int hook_alive(const struct instance *instance, const struct weir_dev_key *key,
 	yes = filter_there(key, dev);
 	instance_leave(back);
 	return yes;
+}
+
+/* is another tcx program the last of the chain? */
+static int tcx_behind(const struct weir_dev_key *key, const struct weir_dev *dev)
+{
+	__u32 ids[64], n = ARRAY_SIZE(ids);	/* as many as a chain takes */
+
+	if (bpf_prog_query(key->ifindex, key->hook == WEIR_EGRESS ? TCX_EGRESS : TCX_INGRESS, 0,
+			   NULL, ids, &n))
+		return -errno;
+	return n && n <= ARRAY_SIZE(ids) && ids[n - 1] != dev->prog_id;
+}
+
+int hook_others(const struct weir_dev_key *key, const struct weir_dev *dev, bool *ret_before,
+		bool *ret_behind, struct err *err)
+{
+	bool tcx = dev->flags & WEIR_DEV_TCX;
+	int behind = tcx ? tcx_behind(key, dev) : 0, rc;
+	struct filter_count filters;
+
+	if (behind < 0)
+		return err_set(err, -behind, "%s: %s: cannot list tcx programs: %s", dev->name,
+			       names[key->hook], strerror(-behind));
+	/* filters come behind every tcx program */
+	rc = qdisc_clsact_others(key->ifindex, key->hook, tcx ? 0 : dev->tc_priority, &filters,
+				 err);
+	if (rc)
+		return rc;
+	*ret_before = filters.before;
+	*ret_behind = behind || filters.behind > ifb_filters(dev);
+	return 0;
 }
 
 static int prog_id(int fd, __u32 *ret_id, struct err *err)
@@ -344,13 +376,16 @@ static int detach_clsact(const struct weir_dev_key *key, const struct weir_dev *
 int hook_detach(const struct instance *instance, const struct weir_dev_key *key,
 		const struct weir_dev *dev, struct err *err)
 {
+	struct weir_dev queue = *dev;
 	struct maps maps;
 	int rc = maps_open(&maps, instance, err);
 
 	if (rc)
 		return rc;
-	rc = dev->flags & WEIR_DEV_TCX ? detach_tcx(instance, key, err) :
-					 detach_clsact(key, dev, err);
+	rc = ifb_remove(key, &queue, err);
+	if (!rc)
+		rc = dev->flags & WEIR_DEV_TCX ? detach_tcx(instance, key, err) :
+						 detach_clsact(key, dev, err);
 	if (!rc) {
 		rc = maps_device_del(&maps, key);
 		if (rc)

@@ -24,8 +24,8 @@ int hook_attach(const struct instance *instance, __u32 ifindex, enum weir_hook h
 		enum hook_via via, bool l3, struct weir_dev *dev, struct err *err);
 
 /*
- * Takes off what hook_attach made and its record, also where the device is gone; the namespace
- * must be entered. -ENOENT where nothing is recorded.
+ * Takes off what hook_attach made, its ifb and its record, also where the device is gone; the
+ * namespace must be entered. -ENOENT where nothing is recorded.
  */
 int hook_detach(const struct instance *instance, const struct weir_dev_key *key,
 		const struct weir_dev *dev, struct err *err);
@@ -56,6 +56,14 @@ void hook_list_free(struct hook_list *list);
 
 /* Drops the records of devices that are gone. How many remain, or -errno. */
 int hook_reap(const struct instance *instance, struct err *err);
+
+/*
+ * Does anybody come before weir at this hook (of filters on clsact: one that ends the chain hides
+ * packets from weir), or behind it (a tcx program, a filter: they do not see what weir queues at
+ * ingress)? The namespace must be entered.
+ */
+int hook_others(const struct weir_dev_key *key, const struct weir_dev *dev, bool *ret_before,
+		bool *ret_behind, struct err *err);
 
 /* Is it still there? 1 yes; 0 gone (device deleted, qdisc wiped, filter replaced). */
 int hook_alive(const struct instance *instance, const struct weir_dev_key *key,

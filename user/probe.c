@@ -263,10 +263,11 @@ static void conclude_means(struct probe *probes)
 	static const enum probe_id socket_needs[] = {
 		PROBE_PROGRAMS, PROBE_CGROUP2, PROBE_SOCKOPS, PROBE_PACING,
 	};
-	static const enum probe_id edt_needs[] = { PROBE_PROGRAMS, PROBE_FQ };
+	static const enum probe_id edt_needs[] = { PROBE_PROGRAMS, PROBE_FQ, PROBE_IFB };
 
 	conclude(probes, PROBE_PACE_SOCKET, socket_needs, ARRAY_SIZE(socket_needs));
-	conclude(probes, PROBE_PACE_EDT, edt_needs, ARRAY_SIZE(edt_needs));
+	conclude(probes, PROBE_PACE_EDT, edt_needs, 2);
+	conclude(probes, PROBE_PACE_IFB, edt_needs, 3);
 	conclude(probes, PROBE_MARK, edt_needs, 1);
 	conclude(probes, PROBE_DROP, edt_needs, 1);
 }

@@ -29,6 +29,7 @@
 	X(LOOP, "loop", "go over all classes (bpf_loop)", "fair off: shares are left to chance") \
 	X(PACE_SOCKET, "means-socket", "1. pace the sender's socket", "the next means takes over") \
 	X(PACE_EDT, "means-edt", "2. delay the packet", "the next means takes over") \
+	X(PACE_IFB, "means-edt-in", "2. delay what arrives", "the next means takes over") \
 	X(MARK, "means-ce", "3. mark CE", "the next means takes over") \
 	X(DROP, "means-drop", "4. drop", "packets pass")
 

@@ -44,18 +44,6 @@ static void list_free(struct qdisc_list *list)
 	free(list->items);
 }
 
-static struct tcmsg *tc_request(void *buf, __u16 type, __u16 flags, __u32 ifindex)
-{
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct tcmsg *tcm;
-
-	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
-	tcm = mnl_nlmsg_put_extra_header(nlh, sizeof(*tcm));
-	tcm->tcm_ifindex = ifindex;
-	return tcm;
-}
-
 static int list_cb(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct tcmsg *tcm = mnl_nlmsg_get_payload(nlh);
@@ -93,7 +81,7 @@ static int list_get(__u32 ifindex, struct qdisc_list *list, struct err *err)
 	int rc;
 
 	*list = (struct qdisc_list){ .ifindex = ifindex };
-	tc_request(buf, RTM_GETQDISC, NLM_F_DUMP, ifindex);
+	rtnl_tc(buf, RTM_GETQDISC, NLM_F_DUMP, ifindex);
 	rc = rtnl_talk((struct nlmsghdr *)buf, list_cb, list);
 	return rc ? err_set(err, -rc, "ifindex %u: cannot list its qdiscs: %s", ifindex,
 			    strerror(-rc)) : 0;
@@ -158,7 +146,7 @@ static int put(__u32 ifindex, __u32 parent, __u32 handle, const char *kind, cons
 	struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
 	struct tcmsg *tcm;
 
-	tcm = tc_request(buf, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, ifindex);
+	tcm = rtnl_tc(buf, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, ifindex);
 	tcm->tcm_parent = parent;
 	tcm->tcm_handle = handle;
 	mnl_attr_put_strz(nlh, TCA_KIND, kind);
@@ -177,7 +165,7 @@ static int put(__u32 ifindex, __u32 parent, __u32 handle, const char *kind, cons
 static int del(__u32 ifindex, __u32 parent, __u32 handle)
 {
 	char buf[RTNL_BYTES];
-	struct tcmsg *tcm = tc_request(buf, RTM_DELQDISC, NLM_F_ACK, ifindex);
+	struct tcmsg *tcm = rtnl_tc(buf, RTM_DELQDISC, NLM_F_ACK, ifindex);
 
 	tcm->tcm_parent = parent;
 	tcm->tcm_handle = handle;
@@ -365,7 +353,7 @@ int qdisc_clsact_make(__u32 ifindex, enum weir_hook hook, struct err *err)
 	struct tcmsg *tcm;
 	int rc;
 
-	tcm = tc_request(buf, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, ifindex);
+	tcm = rtnl_tc(buf, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, ifindex);
 	tcm->tcm_parent = TC_H_CLSACT;
 	tcm->tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
 	mnl_attr_put_strz((struct nlmsghdr *)buf, TCA_KIND, "clsact");
@@ -385,26 +373,26 @@ int qdisc_clsact_make(__u32 ifindex, enum weir_hook hook, struct err *err)
 	return 0;
 }
 
-static int count_cb(const struct nlmsghdr *nlh, void *arg)
+int qdisc_clsact_others(__u32 ifindex, enum weir_hook hook, __u32 priority,
+			struct filter_count *ret, struct err *err)
 {
-	(*(size_t *)arg)++;
-	return MNL_CB_OK;
-}
+	_cleanup_(list_free) struct qdisc_list list = {};
+	int rc = list_get(ifindex, &list, err);
 
-static int count_filters(__u32 ifindex, __u32 minor, size_t *count)
-{
-	char buf[RTNL_BYTES];
-	struct tcmsg *tcm = tc_request(buf, RTM_GETTFILTER, NLM_F_DUMP, ifindex);
-
-	tcm->tcm_parent = TC_H_MAKE(TC_H_CLSACT, minor);
-	return rtnl_talk((struct nlmsghdr *)buf, count_cb, count);
+	if (rc)
+		return rc;
+	*ret = (struct filter_count){};
+	if (list_find(&list, TC_H_CLSACT))
+		rc = filter_count(ifindex, hook, priority, ret);
+	return rc ? err_set(err, -rc, "ifindex %u: cannot list its filters: %s", ifindex,
+			    strerror(-rc)) : 0;
 }
 
 int qdisc_clsact_remove_if_empty(__u32 ifindex, struct err *err)
 {
 	_cleanup_(list_free) struct qdisc_list list = {};
+	struct filter_count in = {}, out = {};
 	const struct qdisc *q;
-	size_t filters = 0;
 	int tries = 1000, rc = list_get(ifindex, &list, err);
 
 	if (rc)
@@ -412,12 +400,16 @@ int qdisc_clsact_remove_if_empty(__u32 ifindex, struct err *err)
 	q = list_find(&list, TC_H_CLSACT);
 	if (!q || strcmp(q->kind, "clsact"))
 		return 0;
-	rc = count_filters(ifindex, TC_H_MIN_INGRESS, &filters);
+	rc = filter_count(ifindex, WEIR_INGRESS, 0, &in);
 	if (!rc)
-		rc = count_filters(ifindex, TC_H_MIN_EGRESS, &filters);
+		rc = filter_count(ifindex, WEIR_EGRESS, 0, &out);
 	/* busy: somebody reads its filters just now (weir show) */
-	while (!rc && !filters && tries-- && (rc = del(ifindex, TC_H_CLSACT, q->handle)) == -EBUSY)
+	while (!rc && !in.behind && !out.behind && tries--) {
+		rc = del(ifindex, TC_H_CLSACT, q->handle);
+		if (rc != -EBUSY)
+			break;
 		rc = tries ? 0 : -EBUSY;
+	}
 	if (rc && rc != -ENODEV)
 		return err_set(err, -rc, "ifindex %u: cannot remove qdisc clsact: %s", ifindex,
 			       strerror(-rc));

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 #include <weir/abi.h>
-#include "util.h"
+#include "filter.h"
 
 /*
  * Puts fq at the root (under mq: at every leaf) where what is there is the kernel's default or a
@@ -30,5 +30,9 @@ int qdisc_keeps_edt(__u32 ifindex, bool *ret_yes, struct err *err);
  */
 int qdisc_clsact_make(__u32 ifindex, enum weir_hook hook, struct err *err);
 int qdisc_clsact_remove_if_empty(__u32 ifindex, struct err *err);
+
+/* The filters at that hook of clsact beside a priority; none where there is no clsact. */
+int qdisc_clsact_others(__u32 ifindex, enum weir_hook hook, __u32 priority,
+			struct filter_count *ret, struct err *err);
 
 #endif

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 #include "change.h"
+#include "dp.h"
 #include "hook.h"
+#include "ifb.h"
 #include "log.h"
 #include "qdisc.h"
 #include "repair.h"
@@ -36,13 +38,13 @@ void repair_free(struct repair *repair)
 	free(repair);
 }
 
-enum ailment { WELL, GONE, RENAMED, LOST, NO_QDISC, NEW_QDISC };
+enum ailment { WELL, GONE, RENAMED, LOST, NO_QDISC, NEW_QDISC, NO_QUEUE };
 
 static enum ailment examine(const struct instance *instance, const struct hook_record *r)
 {
+	bool edt, before, behind;
 	char name[IF_NAMESIZE];
 	struct err ignored;
-	bool edt;
 
 	if (!if_indextoname(r->key.ifindex, name))
 		return GONE;
@@ -50,6 +52,10 @@ static enum ailment examine(const struct instance *instance, const struct hook_r
 		return LOST;
 	if (strcmp(name, r->dev.name))
 		return RENAMED;
+	if (r->dev.flags & WEIR_DEV_IFB)
+		return ifb_works(&r->key, &r->dev) &&
+		       !hook_others(&r->key, &r->dev, &before, &behind, &ignored) && !behind ?
+		       WELL : NO_QUEUE;
 	if (r->key.hook != WEIR_EGRESS || qdisc_keeps_edt(r->key.ifindex, &edt, &ignored))
 		return WELL;
 	if (r->dev.flags & WEIR_DEV_EDT && !edt)
@@ -102,6 +108,31 @@ static void qdisc_repair(struct hook_record *r)
 	log_note("%s: it keeps no departure times any more; that means is left out", r->dev.name);
 }
 
+/* made anew, unless somebody has come behind weir; its packets are lost either way */
+static void queue_repair(const struct instance *instance, struct hook_record *r)
+{
+	struct err err = {};
+	_cleanup_close_ int queue_fd = dp_queue_fd(instance, &err);
+	bool before, behind = true;
+	struct maps maps;
+
+	if (queue_fd < 0 || maps_open(&maps, instance, &err)) {
+		log_note("%s: %s", r->dev.name, err.text);
+		return;
+	}
+	if (!hook_others(&r->key, &r->dev, &before, &behind, &err) && behind)
+		err_set(&err, EBUSY, "programs or filters of others follow now, which would not see "
+			"what is queued");
+	if (ifb_remove(&r->key, &r->dev, &err))
+		behind = true;
+	if (!behind && !ifb_put(&maps, &r->key, queue_fd, &r->dev, &err))
+		log_note("%s: the queue of what arrives was taken away; it is put back", r->dev.name);
+	else
+		log_note("%s: what arrives is not queued any more: %s", r->dev.name, err.text);
+	maps_close(&maps);
+	record(instance, r);
+}
+
 /* what is done under the lock; true where every flow must be classified anew */
 static bool treat(struct repair *repair, const struct instance *instance, struct hook_record *r)
 {
@@ -120,6 +151,9 @@ static bool treat(struct repair *repair, const struct instance *instance, struct
 	case NO_QDISC:
 		qdisc_repair(r);
 		record(instance, r);
+		return true;
+	case NO_QUEUE:
+		queue_repair(instance, r);
 		return true;
 	case NEW_QDISC:
 		log_note("%s: keeps departure times now: packets can be delayed", r->dev.name);

@@ -2,6 +2,7 @@
 /*
  * rtnl.c: talks rtnetlink, a socket for each request. Knows no qdisc and no link.
  */
+#include <linux/rtnetlink.h>
 #include "rtnl.h"
 
 #define ANSWER_BYTES 32768
@@ -37,4 +38,16 @@ int rtnl_talk(struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
 			return -errno;
 	} while (rc > MNL_CB_STOP);
 	return 0;
+}
+
+struct tcmsg *rtnl_tc(void *buf, __u16 type, __u16 flags, __u32 ifindex)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct tcmsg *tcm;
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	tcm = mnl_nlmsg_put_extra_header(nlh, sizeof(*tcm));
+	tcm->tcm_ifindex = ifindex;
+	return tcm;
 }

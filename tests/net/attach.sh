@@ -132,7 +132,7 @@ tc_here qdisc add dev eth clsact
 foreign egress 10
 check "clsact of another: attach" weir attach eth egress via clsact
 foreign egress 60000
-foreign ingress 49153
+foreign ingress 1
 check "pref taken: attach all the same" weir attach eth ingress via clsact
 is_equal "pref taken: state" "$(state eth)" "egress clsact attached,ingress clsact attached"
 check "clsact of another: detach" weir detach eth

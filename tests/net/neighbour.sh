@@ -68,6 +68,27 @@ else
 fi
 tc -n "$producer" qdisc del dev eth clsact
 
+# --- a filter of another that ends its chain (a match without an action does): behind weir it hides
+# nothing. Weir takes the first free place: one at the very first is before it, and attach says so.
+for pref in 9 1; do
+	tc -n "$producer" qdisc add dev eth clsact
+	tc -n "$producer" filter add dev eth egress pref $pref protocol all bpf \
+		bytecode '1,6 0 0 4294967295,'
+	before=$(filters)
+	check "pref $pref: attach" sh -c \
+		"'$WEIR' -n '$producer' attach eth egress via clsact 2> '$tmp/said'"
+	check "pref $pref: class" "${weir[@]}" class set probe flow-rate 1gbit action police
+	check "pref $pref: match" "${weir[@]}" match add probe proto udp dport 9000
+	traffic "$tmp/out" udp name udp from "$producer" to "$consumer" addr 10.88.1.2 port 9000 \
+		size 200 rate 2mbit packets 500 stop 5s
+	is_equal "pref $pref: weir saw" "$(class "$producer" probe packets)" $((pref == 1 ? 0 : 500))
+	is_equal "pref $pref: and said so at attach" "$(grep -c 'other filters come first' "$tmp/said")" \
+		$((pref == 1))
+	check "pref $pref: detach" "${weir[@]}" detach all
+	is_equal "pref $pref: the other's filter is as before" "$(filters)" "$before"
+	tc -n "$producer" qdisc del dev eth clsact
+done
+
 # --- sockets: one that was there before is paced too, and is given back its own pace
 traffic "$tmp/out" series on step 100ms \
 	at 500ms exec "${weir[*]} attach eth egress" \

@@ -34,6 +34,7 @@ static void autoload(struct weir_bpf *skel, unsigned int flags)
 	bpf_program__set_autoload(skel->progs.weir_egress, true);
 	bpf_program__set_autoload(skel->progs.weir_ingress, true);
 	bpf_program__set_autoload(skel->progs.weir_level_at, true);
+	bpf_program__set_autoload(skel->progs.weir_waits, true);
 	bpf_program__set_autoload(skel->progs.weir_egress_l3, flags & HARNESS_L3);
 	bpf_program__set_autoload(skel->progs.weir_ingress_l3, flags & HARNESS_L3);
 }
@@ -187,6 +188,14 @@ void harness_tick(struct harness *h)
 
 	if (bpf_prog_test_run_opts(bpf_program__fd(h->skel->progs.weir_level_at), &opts))
 		fprintf(stderr, "harness: tick: %s\n", strerror(errno));
+}
+
+void harness_ifb(struct harness *h, __u32 flags, __u32 ifindex)
+{
+	struct weir_dev_key key = { .ifindex = HARNESS_IFINDEX, .hook = WEIR_INGRESS };
+	struct weir_dev dev = { .name = "lo", .flags = flags, .ifb_ifindex = ifindex };
+
+	set(h->skel->maps.devices, &key, &dev);
 }
 
 /*
@@ -390,7 +399,9 @@ static int program_fd(struct harness *h, enum weir_hook hook, bool l3)
 {
 	struct bpf_program *program;
 
-	if (hook == WEIR_EGRESS)
+	if (hook == HARNESS_WAITS)
+		program = h->skel->progs.weir_waits;
+	else if (hook == WEIR_EGRESS)
 		program = l3 ? h->skel->progs.weir_egress_l3 : h->skel->progs.weir_egress;
 	else
 		program = l3 ? h->skel->progs.weir_ingress_l3 : h->skel->progs.weir_ingress;

@@ -19,6 +19,7 @@
 
 #define HARNESS_PASS (-1)		/* TCX_NEXT: go on to the next program */
 #define HARNESS_DROP 2			/* TC_ACT_SHOT */
+#define HARNESS_REDIRECT 7		/* TC_ACT_REDIRECT: into the ifb */
 #define HARNESS_REFUSED (-1000)		/* the kernel makes no skb of so few bytes */
 #define HARNESS_IFINDEX 1		/* test runs happen on the loopback device */
 #define HARNESS_FLOWS 4096		/* size of the table */
@@ -52,6 +53,8 @@ struct weir_rule *harness_rule(struct harness *h, unsigned int slot);
 /* Makes the policy above the live one, as maps.c does. */
 void harness_commit(struct harness *h);
 void harness_device(struct harness *h, enum weir_hook hook, __u32 flags);
+/* The same at ingress, with the index of its ifb. */
+void harness_ifb(struct harness *h, __u32 flags, __u32 ifindex);
 
 /* The level's timer at h->now_ns. */
 void harness_tick(struct harness *h);
@@ -87,6 +90,9 @@ struct frame {
 /* Both clear what they fill. */
 void frame_build(struct frame *frame, const struct spec *spec);
 void frame_key(const struct spec *spec, enum weir_hook hook, struct weir_flow_key *key);
+
+/* In place of a hook: the classifier that picks what the filter queues; -1 or 0. */
+#define HARNESS_WAITS WEIR_HOOK_COUNT
 
 /* Runs one packet at h->now_ns; the frame is then as the program left it. HARNESS_*. */
 int harness_run(struct harness *h, enum weir_hook hook, struct frame *frame);
