@@ -25,6 +25,28 @@
 /* go on to the next program of the chain: TCX_NEXT, which is TC_ACT_UNSPEC for clsact */
 #define WEIR_NEXT (-1)
 
+/* the charge, and the verdict where there is anything to decide */
+static __always_inline void weir_judge(struct weir_job *job, __u32 can)
+{
+	struct weir_facts *f = &job->facts;
+
+	if (weir_conn_refused(job)) {
+		f->reason = WEIR_R_DROP_CONN;
+		return;
+	}
+	weir_gather(job, can);
+	weir_charge_job(job);
+	/* else it is within every rate, and no phantom queue has to know of it */
+	if (f->debt_bucket | f->debt_class || (f->ecn && f->reason == WEIR_R_CONFORM)) {
+		f->random = weir_random(f);
+		weir_decide(f, job->class, job->bucket);
+		weir_settle(job);
+		weir_hold(job);
+	}
+	if (!job->flow && f->reason == WEIR_R_CONFORM)
+		f->reason = job->why_no_flow;
+}
+
 static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hook, int l3)
 {
 	struct weir_job job = {};
@@ -61,22 +83,7 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	facts->segments = weir_segments(skb, &job.packet);
 	facts->bytes = weir_wire_bytes(skb, &job.packet, facts->segments, job.class);
 
-	if (weir_conn_refused(&job)) {
-		facts->reason = WEIR_R_DROP_CONN;
-	} else {
-		weir_gather(&job, live->can);
-		weir_charge_job(&job);
-	}
-	/* else it is within every rate, and no phantom queue has to know of it */
-	if (facts->debt_bucket | facts->debt_class ||
-	    (facts->ecn && facts->reason == WEIR_R_CONFORM)) {
-		facts->random = weir_random(facts);
-		weir_decide(facts, job.class, job.bucket);
-		weir_settle(&job);
-		weir_hold(&job);
-	}
-	if (!job.flow && facts->reason == WEIR_R_CONFORM)
-		facts->reason = job.why_no_flow;
+	weir_judge(&job, live->can);
 	if (job.class->action != WEIR_OBSERVE) {
 		if (facts->reason < WEIR_R_FIRST_DROP)
 			weir_act(skb, &job);
