@@ -166,32 +166,31 @@ static __always_inline int is_listener(const struct sock_common *common)
 	return common->skc_state == TCP_LISTEN;
 }
 
+/*
+ * The kernel's table of sockets may have hundreds of thousands of places, used or not: walking it
+ * finds the sockets of this namespace now and then, and gives each the storage by which the pass
+ * below reaches them without it.
+ */
 SEC("iter/tcp")
-int weir_backlog_tcp(struct bpf_iter__tcp *ctx)
+int weir_backlog_find(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *common = ctx->sk_common;
-	__u32 copied, received, unread;
-	struct weir_flow_key key = {};
-	struct weir_backlog *class;
-	struct weir_seen *last;
 	struct tcp_sock *tp;
 
 	if (!common)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(common);
-	if (!tp)
-		return 0;
-	if (is_listener(common)) {
-		class = class_of(slot_of_port(ports.tcp, common->skc_num));
-		if (class)
-			class->listening += tp->inet_conn.icsk_inet.sk.sk_ack_backlog;
-		return 0;
-	}
-	last = bpf_sk_storage_get(&seen, tp, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!last)
-		return 0;
-	copied = tp->copied_seq;
-	received = tp->rcv_nxt;
+	if (tp)
+		bpf_sk_storage_get(&seen, tp, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	return 0;
+}
+
+static __always_inline void connection(const struct sock_common *common, const struct tcp_sock *tp,
+				       struct weir_seen *last)
+{
+	__u32 copied = tp->copied_seq, received = tp->rcv_nxt, unread = received - copied;
+	struct weir_flow_key key = {};
+
 	if (!last->known)
 		last->in_slot = last->out_slot = WEIR_NO_CLASS;
 	if (last->generation != generation + 1 &&
@@ -199,7 +198,6 @@ int weir_backlog_tcp(struct bpf_iter__tcp *ctx)
 		if (!key_of(common, &key, IPPROTO_TCP))
 			weir_classify_socket(&key, last);
 	}
-	unread = received - copied;
 	/* a FIN takes a number, but there is nothing to read */
 	if (unread && tp->inet_conn.icsk_inet.sk.sk_shutdown & RCV_SHUTDOWN)
 		unread--;
@@ -213,6 +211,28 @@ int weir_backlog_tcp(struct bpf_iter__tcp *ctx)
 	last->delivered_ce = tp->delivered_ce;
 	last->lost = tp->total_retrans;
 	last->known = 1;
+}
+
+SEC("iter/bpf_sk_storage_map")
+int weir_backlog_tcp(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct weir_seen *last = ctx->value;
+	struct sock *sk = ctx->sk;
+	struct weir_backlog *class;
+	struct tcp_sock *tp;
+
+	if (!sk || !last)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	if (!is_listener(&sk->__sk_common)) {
+		connection(&sk->__sk_common, tp, last);
+		return 0;
+	}
+	class = class_of(slot_of_port(ports.tcp, sk->__sk_common.skc_num));
+	if (class)
+		class->listening += sk->sk_ack_backlog;
 	return 0;
 }
 

@@ -84,4 +84,10 @@ struct bpf_iter__udp {
 	struct udp_sock *udp_sk;
 } WEIR_CORE;
 
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct sock *sk;
+	void *value;
+} WEIR_CORE;
+
 #endif

@@ -80,6 +80,15 @@ int hook_iterator_link(int prog_fd)
 	return link < 0 ? -errno : link;
 }
 
+int hook_map_iterator_link(int prog_fd, int map_fd)
+{
+	union bpf_iter_link_info info = { .map.map_fd = map_fd };
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
+	int link = bpf_link_create(prog_fd, 0, BPF_TRACE_ITER, &opts);
+
+	return link < 0 ? -errno : link;
+}
+
 int hook_iterator_open(int prog_fd)
 {
 	_cleanup_close_ int link = hook_iterator_link(prog_fd);

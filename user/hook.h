@@ -38,6 +38,7 @@ int hook_sockops_link(int prog_fd);
 
 /* A link of an iterator's program, for those who open it again and again. */
 int hook_iterator_link(int prog_fd);
+int hook_map_iterator_link(int prog_fd, int map_fd);
 
 /* An iterator over the sockets of the namespace that the caller is in, to be read to its end. */
 int hook_iterator_open(int prog_fd);

@@ -10,7 +10,7 @@
 #include "consumer.h"
 
 #define WINDOW_NS (100 * MSEC)		/* queueing times are averaged over */
-#define SETTLED_PART 5			/* within a fifth of the target */
+#define SETTLED_PART 5			/* within a fifth of the target: every window from then on */
 
 static int by_us(const void *a, const void *b)
 {
@@ -45,6 +45,12 @@ struct phase {
 	uint64_t from_ns, to_ns, speed_bps;
 	unsigned int number;
 };
+
+/* of the window that ends then, since the phase began; before its first full one nothing can tell */
+static double window_start(const struct phase *p, uint64_t end_ns)
+{
+	return end_ns > p->from_ns + WINDOW_NS ? end_ns - WINDOW_NS - p->from_ns : 0;
+}
 
 static void ages_print(struct run *run, const struct phase *p)
 {
@@ -89,7 +95,7 @@ static void phase_print(struct run *run, const struct phase *p)
 		max = ms > max ? ms : max;
 		off = window_ms(run, i, p->from_ns, p->speed_bps) - target_ms;
 		if (off > target_ms / SETTLED_PART || off < -target_ms / SETTLED_PART)
-			settle_ms = (l->at_ns - p->from_ns) / 1e6;
+			settle_ms = window_start(p, l->at_ns) / 1e6;
 		if (l->at_ns < p->from_ns + run->options.after_ns)
 			continue;
 		lo = off + target_ms < lo ? off + target_ms : lo;
@@ -124,8 +130,9 @@ static void totals_print(struct run *run)
 						     TCP_INFO, &info, &len))
 			retrans += info.tcpi_total_retrans;
 	}
-	printf("{\"type\":\"total\",\"messages_sent\":%llu,\"messages_read\":%u,\"retrans\":%llu}\n",
-	       (unsigned long long)sent, run->n_ages, (unsigned long long)retrans);
+	printf("{\"type\":\"total\",\"t0_ns\":%llu,\"messages_sent\":%llu,\"messages_read\":%u,"
+	       "\"retrans\":%llu}\n", (unsigned long long)run->t0_ns, (unsigned long long)sent,
+	       run->n_ages, (unsigned long long)retrans);
 }
 
 void report(struct run *run)
