@@ -10,9 +10,7 @@
 #include "control.h"
 
 #define STEP_UP 1.25			/* no step raises the rate by more */
-#ifndef HORIZON
-#define HORIZON 1.0
-#endif
+#define HORIZON 2.0			/* loop delays in which feed-forward means to be on target */
 #define CUT_MAX 0.9			/* feed-forward: below the drain rate by no more */
 #define CUT_MAX_BLIND 0.5		/* laws that do not know the drain rate */
 #define CLEAR_PART 8			/* a signal below target / 8 is as good as none */
@@ -22,7 +20,7 @@
 #define CUT_WORKS 0.95			/* of the signal at the cut: below it, it works */
 #define TRIM_MIN (1.0 / 64)
 #define TRIM_MAX 1.25
-#define TRIM_TIME 30.0		/* samples in which the trim follows a lasting error */
+#define TRIM_HORIZONS 6.0		/* in which the trim follows a lasting error */
 #define GOOD_MEMORY 512			/* samples in which the best rate is forgotten */
 #define PI_KP 0.45			/* times 1/tau; ki = kp^2 / 8 */
 #define AIMD_BETA 0.4
@@ -177,7 +175,8 @@ static void learn(const struct control_config *config, struct control_state *sta
 	if (now - state->cut_ns <= 2 * loop_delay(config, state, sample) ||
 	    (off > 0 ? sample->value < state->value : sample->value > state->value))
 		return;
-	state->trim *= 1 - clamp(off / horizon, 1 - STEP_UP, CUT_MAX) / TRIM_TIME;
+	state->trim *= 1 - clamp(off / horizon, 1 - STEP_UP, CUT_MAX) *
+			   clamp(config->interval_ns / (TRIM_HORIZONS * horizon), 0, 1);
 	state->trim = clamp(state->trim, TRIM_MIN, TRIM_MAX);
 }
 
