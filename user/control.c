@@ -13,7 +13,7 @@
 #define HORIZON 2.0			/* loop delays in which feed-forward means to be on target */
 #define CUT_MAX 0.9			/* feed-forward: below the drain rate by no more */
 #define CUT_MAX_BLIND 0.5		/* laws that do not know the drain rate */
-#define CLEAR_PART 8			/* a signal below target / 8 is as good as none */
+#define CLEAR_PART 4			/* a signal below target / 4 is as good as none */
 #define ON_TARGET_PART 5		/* within 20 % */
 #define CUT_COUNTS 0.9			/* a cut to more than this part is not waited for */
 #define USED_PART 0.6			/* producers that use less of a rate do not want more */
@@ -31,6 +31,7 @@
  */
 #define BURST_BITS (2.0 * WEIR_MTU * 8)
 #define PAUSE_NS 50e6
+#define PAUSE_PART 2			/* of what is to be waited for, where that is longer */
 #define FLOOR_PART 2			/* a cut to this part of the drain rate is never refused */
 #define FLOOR_UNKNOWN 4			/* where nobody knows how many flows there are */
 #define FLOOR_LEAST 16			/* and one below this part never asked for */
@@ -163,17 +164,34 @@ static double probe(const struct control_config *config, struct control_state *s
 					    2.0 * before;
 }
 
+/*
+ * Paced sockets send in bursts, after a deep cut all at the same time: a sample may fall before one
+ * or behind it. What is within one burst of each flow is averaged over; beyond that it is news.
+ */
+static double smooth(struct control_state *state, const struct control_sample *sample,
+		     double interval_ns)
+{
+	double burst_ns = pause_ns(sample, sample->drain_bps), off = sample->value - state->smooth;
+
+	if (off > burst_ns || off < -burst_ns)
+		state->smooth = sample->value;
+	else
+		state->smooth += off * interval_ns / (interval_ns + burst_ns / 2);
+	return state->smooth;
+}
+
 /* a lasting error: another's producers, headers, a drain rate that is always read a little off */
 static void learn(const struct control_config *config, struct control_state *state,
-		  const struct control_sample *sample, double horizon, __u64 now)
+		  const struct control_sample *sample, double value, double before, double horizon,
+		  __u64 now)
 {
-	double off = (double)sample->value - config->target;
+	double off = value - config->target;
 
 	if (!state->trim)
 		state->trim = 1;
 	/* one that is on its way out is none, and a cut first has its time */
 	if (now - state->cut_ns <= 2 * loop_delay(config, state, sample) ||
-	    (off > 0 ? sample->value < state->value : sample->value > state->value))
+	    (off > 0 ? value < before : value > before))
 		return;
 	state->trim *= 1 - clamp(off / horizon, 1 - STEP_UP, CUT_MAX) *
 			   clamp(config->interval_ns / (TRIM_HORIZONS * horizon), 0, 1);
@@ -184,16 +202,21 @@ static double feed_forward(const struct control_config *config, struct control_s
 			   const struct control_sample *sample, __u64 now,
 			   enum weir_control_reason *reason)
 {
-	bool clear = sample->clear || sample->value < config->target / CLEAR_PART;
-	double tau = loop_delay(config, state, sample), drain, off, rate, raised = 0;
+	double tau = loop_delay(config, state, sample), drain, off, near, rate, raised = 0;
+	double burst_ns = pause_ns(sample, sample->drain_bps);
 	double horizon = clamp(HORIZON * tau, 3.0 * config->interval_ns, 1e18);
+	double before = state->smooth, value = smooth(state, sample, config->interval_ns);
+	bool clear = value < (double)config->target / CLEAR_PART;
 
-	learn(config, state, sample, clear ? 1e18 : horizon, now);
+	learn(config, state, sample, value, before, clear ? 1e18 : horizon, now);
 	drain = sample->drain_bps * state->trim;
-	off = (double)sample->value - config->target;
+	off = value - config->target;
 	if (sample->limited)
 		off += pending(state, drain, effect_delay(config, state, sample), now);
-	rate = drain * (1 - clamp(off / horizon, 1 - STEP_UP, CUT_MAX));
+	/* what is no burst is real, and answered twice as hard */
+	near = clamp(off, -burst_ns, burst_ns);
+	off = near / horizon + (off - near) * HORIZON / horizon;
+	rate = drain * (1 - clamp(off, 1 - STEP_UP, CUT_MAX));
 	*reason = side(config, sample->value);
 	if (clear)
 		raised = probe(config, state, sample, STEP_UP, now, reason);
@@ -273,12 +296,14 @@ static __u64 maximum(const struct control_config *config)
 static double minimum(const struct control_config *config, const struct control_state *state,
 		      const struct control_sample *sample)
 {
-	double good = state->good_bps, least = good / FLOOR_UNKNOWN;
+	double good = state->good_bps, least = good / FLOOR_UNKNOWN, pause = PAUSE_NS;
 
 	if (config->min_bps)
 		return config->min_bps;
+	if (sample->is_time && sample->value > config->target + PAUSE_PART * PAUSE_NS)
+		pause = (sample->value - config->target) / PAUSE_PART;
 	if (sample->active) {
-		least = BURST_BITS * sample->active * (1e9 / PAUSE_NS);
+		least = BURST_BITS * sample->active * (1e9 / pause);
 		least = clamp(least, good / FLOOR_LEAST, good / FLOOR_PART);
 	}
 	return least > WEIR_RATE_MIN ? least : WEIR_RATE_MIN;
@@ -288,7 +313,7 @@ static double law_rate(const struct control_config *config, struct control_state
 		       const struct control_sample *sample, __u64 now,
 		       enum weir_control_reason *reason)
 {
-	bool blind = config->law != CONTROL_FEED_FORWARD || !sample->drain_bps;
+	bool blind = config->law != CONTROL_FEED_FORWARD || !sample->drain_bps || !sample->is_time;
 
 	if (!blind)
 		state->good_bps = sample->drain_bps;
