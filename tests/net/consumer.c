@@ -22,7 +22,7 @@ static const char usage[] =
 	"usage: consumer addr ADDR port N [KEY VALUE]... [at TIME speed RATE|0]... [at TIME exec CMD]...\n"
 	"KEY: from NETNS, to NETNS, n COUNT (8), cc NAME[,NAME]..., proto tcp|udp, message BYTES (1400),\n"
 	"     batch BYTES (read at once; a message), lowat BYTES (4096), offer RATE (500mbit), stop TIME\n"
-	"     (9s), step TIME (5ms), target TIME (10ms), after TIME (1s), series on\n"
+	"     (9s), step TIME (5ms), target TIME (10ms), settled PERCENT (20), after TIME (1s), series on\n"
 	"Prints one line of JSON for each phase between two speeds.\n";
 
 extern char **environ;
@@ -111,6 +111,8 @@ static int key(struct options *o, const char *word, char *value)
 		return number(value, &o->message_bytes);
 	else if (!strcmp(word, "batch"))
 		return number(value, &o->batch_bytes);
+	else if (!strcmp(word, "settled"))
+		return number(value, &o->settled_percent);
 	else if (!strcmp(word, "lowat"))
 		return number(value, &o->lowat_bytes);
 	else if (!strcmp(word, "offer"))
@@ -147,7 +149,7 @@ static int parse(struct options *o, int argc, char **argv)
 	*o = (struct options){
 		.from = "-", .to = "-", .n = 8, .message_bytes = 1400, .lowat_bytes = 4096,
 		.offer_bps = 500000000, .stop_ns = 9 * SEC, .step_ns = 5 * MSEC,
-		.target_ns = 10 * MSEC, .after_ns = SEC,
+		.target_ns = 10 * MSEC, .after_ns = SEC, .settled_percent = 20,
 	};
 	for (int i = 0; i < argc;) {
 		bool is_event = !strcmp(argv[i], "at");

@@ -10,7 +10,6 @@
 #include "consumer.h"
 
 #define WINDOW_NS (100 * MSEC)		/* queueing times are averaged over */
-#define SETTLED_PART 5			/* within a fifth of the target: every window from then on */
 
 static int by_us(const void *a, const void *b)
 {
@@ -81,8 +80,9 @@ static void ages_print(struct run *run, const struct phase *p)
 
 static void phase_print(struct run *run, const struct phase *p)
 {
-	double target_ms = run->options.target_ns / 1e6, sum = 0, max = 0, settle_ms = 0;
-	double lo = 1e9, hi = 0;
+	double target_ms = run->options.target_ns / 1e6;
+	double near_ms = target_ms * run->options.settled_percent / 100;
+	double sum = 0, max = 0, settle_ms = 0, lo = 1e9, hi = 0;
 	const struct look *first = NULL, *last = NULL;
 	unsigned int n = 0;
 
@@ -94,7 +94,7 @@ static void phase_print(struct run *run, const struct phase *p)
 			continue;
 		max = ms > max ? ms : max;
 		off = window_ms(run, i, p->from_ns, p->speed_bps) - target_ms;
-		if (off > target_ms / SETTLED_PART || off < -target_ms / SETTLED_PART)
+		if (off > near_ms || off < -near_ms)
 			settle_ms = window_start(p, l->at_ns) / 1e6;
 		if (l->at_ns < p->from_ns + run->options.after_ns)
 			continue;

@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# agent.sh: the loop closed: a consumer of 50, 10 and 50 mbit again reads messages of eight producers
+# (Reno, Cubic, BBR) that offer ten times as much. Without weir, then with it on the producers' side,
+# following the consumer's backlog over HTTP. In a guest in virtual time the bounds are the
+# project's; on a real kernel, whose clock others share, twice as wide.
+#
+#     producers (weir, eth egress) ---- consumer (weir, eth ingress: serves its backlog)
+. "$(dirname "$0")/lib.sh"
+
+CONSUMER=${CONSUMER:-$top/build/tests/consumer}
+need ip jq
+netns producers consumer
+link "$producers" eth "$consumer" eth 1
+factor=2
+[ -z "${WEIR_VM_VIRTUAL:-}" ] || factor=1
+
+# load FILE WORD...
+load()
+{
+	local file=$1 cc have=()
+	shift
+
+	for cc in reno cubic bbr; do
+		! can_cc $cc || have+=($cc)
+	done
+	"$CONSUMER" from "$producers" to "$consumer" addr 10.88.1.2 port 7000 settled 50 \
+		cc "$(IFS=,; echo "${have[*]}")" "$@" > "$file" || not_ok "consumer $*" "$(cat "$file")"
+}
+
+# phase FILE N FIELD
+phase()
+{
+	jq -r --argjson n "$2" "select(.type == \"phase\" and .n == \$n) | .$3" "$1"
+}
+
+# agent NETNS WORD...: started, and ready
+agent()
+{
+	local ns=$1 log=$tmp/agent.$1
+	shift
+
+	"$WEIR" -n "$ns" run "$@" 2> "$log" &
+	pids+=($!)
+	wait_until 10 grep -q 'the agent runs' "$log" || not_ok "weir run $*" "$(cat "$log")"
+}
+
+steps=(at 0s speed 50mbit at 3s speed 10mbit at 7s speed 50mbit stop 10s)
+load "$tmp/without" "${steps[@]}"
+for n in 1 2 3; do
+	is_least "without weir, phase $n: queue, ms" "$(phase "$tmp/without" $n queue_ms)" 50
+done
+
+check "consumer: attach" "$WEIR" -n "$consumer" attach eth ingress
+check "consumer: class" "$WEIR" -n "$consumer" class set sink
+check "consumer: match" "$WEIR" -n "$consumer" match add sink proto tcp dport 7000
+agent "$consumer" listen 0.0.0.0:9090
+# no fq: TCP would hand it some four packets of each socket ahead, which no later rate calls back
+check "producers: attach" "$WEIR" -n "$producers" attach eth egress qdisc keep
+check "producers: class" "$WEIR" -n "$producers" class set sink \
+	control http://10.88.1.2:9090/sink target 10ms
+check "producers: match" "$WEIR" -n "$producers" match add sink proto tcp dport 7000
+agent "$producers"
+
+load "$tmp/with" "${steps[@]}"
+for n in 1 2 3; do
+	mbit=50 age=40
+	[ $n != 2 ] || { mbit=10 age=60; }
+	is_within "with, phase $n: queue, ms" "$(phase "$tmp/with" $n queue_ms)" 10 $((20 * factor))
+	is_least "with, phase $n: goodput of $mbit mbit" "$(phase "$tmp/with" $n goodput_bps)" \
+		$((mbit * (100 - factor) * 10000))
+	is_most "with, phase $n: age p99, ms" "$(phase "$tmp/with" $n age_p99_ms)" $((age * factor))
+	# NEEDSWORK: 200 ms is aimed at; sockets that were told to pause sleep on for some 50 ms, and
+	# after a deep cut they send all at the same time, which the average takes long to see through
+	[ $n = 1 ] ||
+		is_most "with, phase $n: settled, ms" "$(phase "$tmp/with" $n settle_ms)" $((800 * factor))
+	note "phase $n: without $(jq -c "select(.n == $n) | [.queue_ms, .age_p50_ms, .age_p99_ms,
+		.memory_bytes, .goodput_bps]" "$tmp/without"), with $(jq -c "select(.n == $n) |
+		[.queue_ms, .age_p50_ms, .age_p99_ms, .memory_bytes, .goodput_bps, .settle_ms,
+		.queue_low_ms, .queue_high_ms]" "$tmp/with")"
+done
+is_equal "dropped" "$(class "$producers" sink dropped)" 0
+finish
