@@ -22,7 +22,7 @@ say = @printf '  %-8s %s\n' $(1) '$(2)'
 endif
 
 USER := main help log util out quantity opts conf conf_class conf_match policy maps change pin dp hook ifb rtnl qdisc filter link probe \
-	cmd_attach cmd_detach cmd_apply cmd_class cmd_match cmd_show cmd_show_classes cmd_show_flows \
+	cmd_attach cmd_detach cmd_apply cmd_class cmd_match cmd_show cmd_show_classes cmd_show_signals cmd_show_flows \
 	cmd_check cmd_version \
 	replay_read replay_parse replay_stats replay_link replay_run replay_show dp_replay cmd_replay
 USER += conf_control signals sample backlog
@@ -165,9 +165,12 @@ install: all
 	install -D -m 755 $(B)/weir $(DESTDIR)$(SBINDIR)/weir
 	install -D -m 644 user/man/weir.8 $(DESTDIR)$(MANDIR)/man8/weir.8
 	install -D -m 644 user/completion/weir.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
+	sed 's,@SBINDIR@,$(SBINDIR),' user/systemd/weir.service > $(B)/weir.service
+	install -D -m 644 $(B)/weir.service $(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service
 
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/weir $(DESTDIR)$(MANDIR)/man8/weir.8 \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
 
 clean:

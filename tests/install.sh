@@ -23,6 +23,12 @@ ok()
 stage() { make -s "$1" DESTDIR="$dest" PREFIX=/usr; }
 version_is_json() { (cd / && "$dest/usr/sbin/weir" version -j) | jq -e '.. | .version? // empty'; }
 man_page_is_there() { [ -s "$dest/usr/share/man/man8/weir.8" ]; }
+unit_is_whole()
+{
+	local unit=$dest/usr/lib/systemd/system/weir.service
+
+	grep -q '^ExecStart=/usr/sbin/weir run' "$unit" && ! grep @ "$unit"
+}
 completion_loads() { bash -n "$dest/usr/share/bash-completion/completions/weir"; }
 nothing_left() { ! find "$dest" ! -type d | grep .; }
 
@@ -30,6 +36,7 @@ rm -rf "$dest"
 ok "make install" stage install
 ok "weir version -j runs outside the tree" version_is_json
 ok "the man page is there" man_page_is_there
+ok "the unit of the agent is there" unit_is_whole
 ok "the completion is a bash script" completion_loads
 ok "make uninstall" stage uninstall
 ok "nothing is left" nothing_left

@@ -181,6 +181,7 @@ static const struct {
 	{ "classes", show_classes, false },
 	{ "matches", show_matches, false },
 	{ "flows", show_flows, true },
+	{ "signals", show_signals, false },
 	{ "config", show_config, false },
 	{ "reasons", show_reasons, false },
 };
@@ -200,14 +201,12 @@ static int part_find(int argc, char **argv, struct err *err)
 				       argv[1]);
 		return i;
 	}
-	if (!strcmp(argv[0], "signals"))
-		return err_set(err, EINVAL, "show signals: not in this version of weir");
 	nearest = opts_nearest(argv[0], &parts[0].name, ARRAY_SIZE(parts), sizeof(parts[0]));
 	if (nearest)
 		return err_set(err, EINVAL, "show: unknown word '%s'; did you mean '%s'?", argv[0],
 			       nearest);
 	return err_set(err, EINVAL, "show: unknown word '%s'; want devices, classes, matches, flows, "
-		       "config or reasons", argv[0]);
+		       "signals, config or reasons", argv[0]);
 }
 
 static int show_open(struct show *show)

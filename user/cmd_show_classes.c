@@ -5,7 +5,9 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "control.h"
 #include "show.h"
+#include "signals.h"
 
 static const char *const action_names[WEIR_ACTION_COUNT] = { "pace", "police", "observe" };
 static const char *const per_names[WEIR_PER_COUNT] = { "flow", "src", "dst", "dscp", "cgroup",
@@ -84,6 +86,20 @@ static void reasons(struct out *out, const struct weir_class_stats *stats)
 	out_sub_end(out);
 }
 
+static void steering(struct show *show, unsigned int slot)
+{
+	const struct weir_class *class = &show->policy->classes[slot];
+	bool is_time = class->set & WEIR_SET_TARGET_TIME, controlled = class->signal[0];
+	struct weir_decision step;
+	bool alive = controlled && show_steering(show, slot, &step);
+
+	out_str(show->out, "signal", controlled ? class->signal : NULL);
+	out_str(show->out, "target", controlled ?
+		signal_value_exact(class->target, is_time).text : NULL);
+	out_str(show->out, "state", show_steering_state(class, alive ? &step : NULL));
+	out_str(show->out, "reason", alive ? control_reason_name(step.reason) : NULL);
+}
+
 static int class_row(struct show *show, unsigned int slot, __u32 active, __u32 can, bool edt)
 {
 	const struct weir_class *class = &show->policy->classes[slot];
@@ -111,11 +127,7 @@ static int class_row(struct show *show, unsigned int slot, __u32 active, __u32 c
 	means(class, can, edt, buf, sizeof(buf));
 	out_str(out, "means", buf);
 	counters(out, &stats);
-	out_null(out, "signal");
-	out_null(out, "target");
-	out_str(out, "state", class->rate_bps || class->flow_rate_bps ||
-		class->conn_rate ? "configured" : "unlimited");
-	out_null(out, "reason");
+	steering(show, slot);
 	reasons(out, &stats);
 	out_row_end(out);
 	return 0;

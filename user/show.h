@@ -25,6 +25,13 @@ struct show {
 int show_devices(struct show *show, int argc, char **argv);
 int show_classes(struct show *show, int argc, char **argv);
 int show_flows(struct show *show, int argc, char **argv);
+int show_signals(struct show *show, int argc, char **argv);
+
+/* What the agent decided last for the class in a slot; false where no agent has lately. */
+bool show_steering(struct show *show, unsigned int slot, struct weir_decision *ret);
+
+/* Whose word its rate is; step NULL: no agent's. */
+const char *show_steering_state(const struct weir_class *class, const struct weir_decision *step);
 
 /* what `show flows` sorts by; NULL-terminated */
 extern const char *const show_sort_words[];

@@ -81,4 +81,30 @@ for n in 1 2 3; do
 		.queue_low_ms, .queue_high_ms]" "$tmp/with")"
 done
 is_equal "dropped" "$(class "$producers" sink dropped)" 0
+
+# a consumer that stops altogether and goes on
+load "$tmp/stop" at 0s speed 50mbit at 2s speed 0 at 12s speed 50mbit stop 15s
+note "stop: $(jq -c 'select(.n == 3)' "$tmp/stop")"
+is_least "after a standstill of 10 s: goodput" "$(phase "$tmp/stop" 3 goodput_bps)" \
+	$((50 * (100 - 2 * factor) * 10000))
+is_within "after a standstill of 10 s: queue, ms" "$(phase "$tmp/stop" 3 queue_ms)" 10 $((30 * factor))
+
+# a thousand connections: two packets of each are more than the target
+load "$tmp/many" n 1000 at 0s speed 50mbit stop 6s after 3s
+note "many: $(jq -c 'select(.n == 1)' "$tmp/many")"
+is_least "1,000 connections: goodput" "$(phase "$tmp/many" 1 goodput_bps)" \
+	$((50 * (100 - 2 * factor) * 10000))
+
+# datagrams: who sends them feels a full socket, not a rate
+check "udp" "$WEIR" -n "$consumer" match add sink proto udp dport 7000
+check "udp" "$WEIR" -n "$producers" match add sink proto udp dport 7000
+load "$tmp/udp" proto udp at 0s speed 50mbit at 3s speed 10mbit stop 6s
+note "udp: $(jq -c 'select(.type == "phase")' "$tmp/udp" | tr '\n' ' ')"
+for n in 1 2; do
+	mbit=50
+	[ $n = 1 ] || mbit=10
+	is_least "udp, phase $n: goodput of $mbit mbit" "$(phase "$tmp/udp" $n goodput_bps)" \
+		$((mbit * (100 - 5 * factor) * 10000))
+	is_most "udp, phase $n: queue, ms" "$(phase "$tmp/udp" $n queue_ms)" $((20 * factor))
+done
 finish

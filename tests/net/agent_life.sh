@@ -1,0 +1,175 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# agent_life.sh: the agent's life: one of each name, readiness and watchdog, signals that are pushed,
+# lie, flood and fall silent, a hand that sets a rate, files read again, devices that are renamed and
+# replaced, a sudden death. No rate is measured here (agent.sh does).
+. "$(dirname "$0")/lib.sh"
+
+need ip jq python3
+netns host peer
+link "$host" eth "$peer" eth 1
+weir=("$WEIR" -n "$host")
+sock=/run/weir/$host.sock
+
+# control FIELD: of class "app"
+control()
+{
+	"${weir[@]}" -j show signals | jq -r ".[] | select(.class == \"app\") | .$1"
+}
+
+is_reason() { [ "$(control reason)" = "$1" ]; }
+is_state() { [ "$(class "$host" app state)" = "$1" ]; }
+said() { grep -q "$1" "$tmp/log"; }
+
+start()
+{
+	"${weir[@]}" run "$@" 2> "$tmp/log" &
+	agent=$!
+	pids+=("$agent")
+	wait_until 10 said 'the agent runs' || not_ok "run $*" "$(cat "$tmp/log")"
+}
+
+# ends SIGNAL: sent; the exit status
+ends()
+{
+	kill "-$1" "$agent"
+	wait "$agent" 2> /dev/null
+}
+
+until_ok()
+{
+	local what=$1
+	shift
+
+	if wait_until 8 "$@"; then ok "$what"; else not_ok "$what" "$(control reason): $(tail -n 5 "$tmp/log")"; fi
+}
+
+not_ok_if()
+{
+	local what=$1
+	shift
+
+	if out=$("$@" 2>&1); then not_ok "$what" "succeeded"; else ok "$what: $(tail -n 1 <<< "$out")"; fi
+}
+
+# --- one agent of each name, none without an instance
+not_ok_if "no agent where nothing is attached" "${weir[@]}" run
+check "attach" "${weir[@]}" attach eth egress qdisc keep
+check "class" "${weir[@]}" class set app rate 100mbit control queue target 10ms min 1mbit max 200mbit
+check "match" "${weir[@]}" match add app proto tcp
+
+# readiness and watchdog, as systemd would hear them
+cat > "$tmp/notify.py" <<-'END'
+	import socket, sys
+	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	s.bind(sys.argv[1])
+	print("bound", flush=True)
+	while True:
+	    print(s.recv(4096).decode().replace("\n", " "), flush=True)
+END
+python3 "$tmp/notify.py" "$tmp/notify" > "$tmp/heard" &
+pids+=($!)
+wait_until 5 grep -q bound "$tmp/heard"
+export NOTIFY_SOCKET=$tmp/notify WATCHDOG_USEC=200000
+start
+unset NOTIFY_SOCKET WATCHDOG_USEC
+until_ok "readiness is told" grep -q READY=1 "$tmp/heard"
+until_ok "the watchdog is fed" grep -q WATCHDOG=1 "$tmp/heard"
+not_ok_if "a second agent is refused" "${weir[@]}" run
+is_equal "the second has not taken the socket away" "$([ -S "$sock" ] && echo there)" there
+is_equal "who may push" "$(stat -c %a "$sock")" 660
+
+# --- pushed signals
+is_equal "before the first" "$(control reason)" waiting
+check "a signal above the target" "${weir[@]}" signal queue 40ms ttl 1s
+until_ok "the agent's rate is in force" is_state agent
+compare "slower" "v < t" "$(control rate_bps)" 100000000 "less than configured"
+until_ok "silence is held first" is_reason stale
+until_ok "and then the configured rate comes back" is_reason expired
+until_ok "state" is_state configured
+check "pushed by Python" python3 -c "import socket
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'queue 40ms ttl 1s', '$sock')"
+until_ok "heard" is_state agent
+
+# --- lies
+for lie in nan -1ms inf 1e3 '' 10ms10ms 99999999999999999999s; do
+	not_ok_if "refused: '$lie'" "${weir[@]}" signal queue "$lie"
+done
+huge() { "${weir[@]}" signal queue 1000s > /dev/null && is_reason minimum; }
+until_ok "constant and huge: at its minimum" huge
+compare "not below it" "v >= t" "$(control rate_bps)" 1000000 "at least the minimum"
+zero() { "${weir[@]}" signal queue 0ms > /dev/null && [ "$(control rate_bps)" -ge 1000000 ]; }
+for ((i = 0; i < 20; i++)); do zero || not_ok "constant 0" "$(control rate_bps)"; done
+compare "constant 0: not beyond its maximum" "v <= t" "$(control rate_bps)" 200000000 "at most it"
+check "10,000 messages a second for a second" python3 -c "
+import socket, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+end = time.monotonic() + 1
+n = 0
+while time.monotonic() < end:
+    s.sendto(b'queue %dms' % (n % 100), '$sock')
+    n += 1
+assert n >= 10000, n"
+check "and it still answers" "${weir[@]}" signal queue 40ms
+check "2,000 names" python3 -c "
+import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+for i in range(2000): s.sendto(b'name%d 1ms' % i, '$sock')"
+check "the known one is still taken" "${weir[@]}" signal queue 40ms
+not_ok_if "a new one has no room" "${weir[@]}" signal another 40ms
+
+# --- by hand
+check "a rate set by hand" "${weir[@]}" class set app rate 50mbit
+"${weir[@]}" signal queue 40ms
+until_ok "freezes the controller" is_reason by-hand
+is_equal "state" "$(class "$host" app state)" by-hand
+check "rate auto" "${weir[@]}" class set app rate auto
+hot() { "${weir[@]}" signal queue 40ms > /dev/null && is_state agent; }
+until_ok "hands it back" hot
+
+# --- a sudden death: the kernel goes on, the lease falls back
+lease() { bpftool -j map dump pinned "/sys/fs/bpf/weir/v1/$host/leases" | jq '[.[] | (.formatted // .).value
+	| select(.expires_ns > 0) | .expires_ns] | max'; }
+until_ok "in force" hot
+kill -9 "$agent"
+wait "$agent" 2> /dev/null
+if [ "$(command -v bpftool)" ]; then
+	left=$(($(lease) - $(python3 -c 'import time; print(time.monotonic_ns())')))
+	compare "kill -9: the lease ends by itself, ns" "v < t" "$left" 2100000000 "within 2 s"
+fi
+until_ok "and the configured rate holds" is_state configured
+until_ok "no agent is said" [ "$(control state)" = no-agent ]
+
+# --- observe
+start observe
+"${weir[@]}" signal queue 40ms
+until_ok "observe says what it would do" said 'would-be'
+is_equal "and does nothing" "$(class "$host" app state)" configured
+ends TERM
+is_equal "SIGTERM: exit status" $? 0
+is_equal "it takes its socket with it" "$([ -e "$sock" ] || echo gone)" gone
+
+# --- files and devices
+"${weir[@]}" show config > "$tmp/conf"
+start conf "$tmp/conf"
+echo "class set late rate 7mbit" >> "$tmp/conf"
+kill -HUP "$agent"
+has_late() { "${weir[@]}" show config | grep -q 'late.*7mbit'; }
+until_ok "SIGHUP reads the file again" has_late
+echo "class set late rate 7mbps" >> "$tmp/conf"
+kill -HUP "$agent"
+until_ok "a bad file is said" said 'the policy stays as it is'
+check "and changes nothing" has_late
+ip -n "$host" link set eth down
+ip -n "$host" link set eth name renamed
+ip -n "$host" link set renamed up
+until_ok "a renamed device is noticed" said 'is called renamed now'
+ip -n "$host" link del renamed
+until_ok "one that goes" said 'the device is gone'
+link "$host" renamed "$peer" eth 1
+until_ok "and comes again is taken back" said 'the device is back'
+is_equal "attached" "$("${weir[@]}" -j show devices | jq -r '.[].state')" attached
+ends TERM
+is_equal "SIGTERM again" $? 0
+finish
