@@ -263,6 +263,8 @@ int weir_backlog_udp(struct bpf_iter__udp *ctx)
 	if (!class)
 		return 0;
 	drops = up->inet.sk.sk_drops.counter;
+	if (bpf_core_field_exists(up->drop_counters))
+		drops += up->drop_counters.drops0.counter + up->drop_counters.drops1.counter;
 	class->sockets++;
 	class->udp_sockets++;
 	class->udp_packets += up->inet.sk.sk_receive_queue.qlen + up->reader_queue.qlen;

@@ -67,9 +67,15 @@ struct tcp_sock {
 	__u32 total_retrans;
 } WEIR_CORE;
 
+/* kernel 6.18: UDP counts its drops here and no longer in sk_drops */
+struct numa_drop_counters {
+	atomic_t drops0, drops1;
+} WEIR_CORE;
+
 struct udp_sock {
 	struct inet_sock inet;
 	struct sk_buff_head reader_queue;
+	struct numa_drop_counters drop_counters;
 } WEIR_CORE;
 
 struct bpf_iter_meta;

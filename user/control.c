@@ -147,7 +147,7 @@ static double probe(const struct control_config *config, struct control_state *s
 		    const struct control_sample *sample, double factor, __u64 now,
 		    enum weir_control_reason *reason)
 {
-	double rate = state->rate_bps * factor;
+	double rate = state->rate_bps * factor, most;
 	double delay_ns = effect_delay(config, state, sample);
 	__u64 before = past_rate(state, now > delay_ns ? now - (__u64)delay_ns : 0);
 
@@ -160,8 +160,10 @@ static double probe(const struct control_config *config, struct control_state *s
 		return state->rate_bps;
 	}
 	*reason = WEIR_C_PROBE;
-	return rate < 2.0 * before ? rate : state->rate_bps > 2 * before ? state->rate_bps :
-					    2.0 * before;
+	/* nor beyond twice of what was ever seen to get through */
+	most = sample->used_bps > state->good_bps ? sample->used_bps : state->good_bps;
+	most = sample->used_bps && most < before ? most : before;
+	return rate < 2 * most ? rate : state->rate_bps > 2 * most ? state->rate_bps : 2 * most;
 }
 
 /*

@@ -30,11 +30,15 @@ start()
 	wait_until 10 said 'the agent runs' || not_ok "run $*" "$(cat "$tmp/log")"
 }
 
-# ends SIGNAL: sent; the exit status
+# ends SIGNAL: sent; the exit status. Its number may be another's from then on.
 ends()
 {
+	local status=0
+
 	kill "-$1" "$agent"
-	wait "$agent" 2> /dev/null
+	wait "$agent" 2> /dev/null || status=$?
+	unset "pids[-1]"
+	return $status
 }
 
 until_ok()
@@ -132,8 +136,7 @@ until_ok "hands it back" hot
 lease() { bpftool -j map dump pinned "/sys/fs/bpf/weir/v1/$host/leases" | jq '[.[] | (.formatted // .).value
 	| select(.expires_ns > 0) | .expires_ns] | max'; }
 until_ok "in force" hot
-kill -9 "$agent"
-wait "$agent" 2> /dev/null
+ends KILL
 if [ "$(command -v bpftool)" ]; then
 	left=$(($(lease) - $(python3 -c 'import time; print(time.monotonic_ns())')))
 	compare "kill -9: the lease ends by itself, ns" "v < t" "$left" 2100000000 "within 2 s"
