@@ -155,7 +155,7 @@ demo:
 
 bench:
 	@sh tools/deps --install all
-	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/tests/bench $(B)/tests/traffic
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/tests/bench $(B)/tests/traffic $(B)/tests/consumer
 	@tools/bench/bench
 
 lint:

@@ -21,7 +21,8 @@ const char *show_steering_state(const struct weir_class *class, const struct wei
 		return "by-hand";
 	if (step && step->new_bps && !(step->flags & WEIR_D_OBSERVE))
 		return "agent";
-	return class->rate_bps || class->flow_rate_bps ? "configured" : "unlimited";
+	return class->rate_bps || class->flow_rate_bps || class->conn_rate ? "configured" :
+		"unlimited";
 }
 
 static void signal_row(struct show *show, unsigned int slot)

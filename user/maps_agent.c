@@ -7,6 +7,8 @@
 #include <bpf/libbpf.h>
 #include "maps.h"
 
+#define STATES_FEW 8
+
 static int get(int fd, __u32 index, void *value)
 {
 	return bpf_map_lookup_elem(fd, &index, value) ? -errno : 0;
@@ -36,11 +38,33 @@ int maps_steering_put(const struct maps *maps, const __u32 *slots,
 	return put_many(maps->steering, slots, decisions, n);
 }
 
+/* many: all up to the highest of them at once, since each call costs more than what it copies */
+static int class_states_batch(const struct maps *maps, const __u32 *slots,
+			      struct weir_class_state *ret_states, unsigned int n)
+{
+	static __u32 keys[WEIR_MAX_CLASSES];
+	static struct weir_class_state states[WEIR_MAX_CLASSES];
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	__u32 next, count = slots[n - 1] + 1;
+
+	/* ENOENT: the end was reached */
+	if (bpf_map_lookup_batch(maps->class_state, NULL, &next, keys, states, &count, &opts) &&
+	    errno != ENOENT)
+		return -errno;
+	if (count <= slots[n - 1])
+		return -EIO;
+	for (unsigned int i = 0; i < n; i++)
+		ret_states[i] = states[slots[i]];
+	return 0;
+}
+
 int maps_class_states(const struct maps *maps, const __u32 *slots,
 		      struct weir_class_state *ret_states, unsigned int n)
 {
 	int r = 0;
 
+	if (n > STATES_FEW)
+		return class_states_batch(maps, slots, ret_states, n);
 	for (unsigned int i = 0; i < n && !r; i++)
 		r = get(maps->class_state, slots[i], &ret_states[i]);
 	return r;

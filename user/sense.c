@@ -59,11 +59,11 @@ int sense_producers(const struct steer *steer, unsigned int slot,
 	c->sample.limited = (state->limited_at && now_ns < state->limited_at + recent) ||
 			    weir_debt(state->tat, now_ns) > DEBT_NS;
 	c->sample.active = state->active;
-	if (c->wire_at_ns != now_ns)
+	span_ns = now_ns - c->used_at_ns;
+	if (span_ns > USED_NS / 4 && c->wire_at_ns != now_ns)
 		r = wire_read(steer, slot, c, now_ns);
 	if (r)
 		return r;
-	span_ns = now_ns - c->used_at_ns;
 	if (span_ns > USED_NS / 4) {
 		bps = (c->wire_bytes - c->used_bytes) * 8e9 / span_ns;
 		c->used_bps += (bps - c->used_bps) * (span_ns < USED_NS ? span_ns / USED_NS : 1);
@@ -150,6 +150,7 @@ static void sender_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 static int sockets_step(struct steer *steer, __u64 now_ns)
 {
 	__u64 interval;
+	__s64 cost;
 	int r;
 
 	if (!steer->backlog || !steer->need_backlog || now_ns < steer->next_pass_ns)
@@ -157,7 +158,8 @@ static int sockets_step(struct steer *steer, __u64 now_ns)
 	r = backlog_pass(steer->backlog, now_ns);
 	if (r)
 		return r;
-	steer->pass_ns += ((__s64)backlog_cost_ns(steer->backlog) - (__s64)steer->pass_ns) / 8;
+	cost = (__s64)backlog_cost_ns(steer->backlog) - (__s64)steer->pass_ns;
+	steer->pass_ns += cost / (cost > 0 ? 2 : 8);
 	interval = longest(CONTROL_INTERVAL_MIN_NS, steer->pass_ns * PASS_PART);
 	if (interval > CONTROL_INTERVAL_MAX_NS)
 		interval = CONTROL_INTERVAL_MAX_NS;

@@ -186,8 +186,9 @@ static int producers_read(struct steer *steer, __u64 now_ns)
 	int r;
 
 	for (unsigned int i = 0; i < steer->n_classes; i++)
-		if (steer->classes[i].kind && (steer->classes[i].state.rate_bps ||
-					       !steer->classes[i].sample.used_bps))
+		/* a controller goes by what is new: the rest need not be looked at */
+		if (steer->classes[i].kind &&
+		    steer->classes[i].sample.at_ns > steer->classes[i].state.seen_ns)
 			slots[n++] = i;
 	r = maps_class_states(steer->maps, slots, states, n);
 	for (unsigned int i = 0; i < n && !r; i++)

@@ -11,6 +11,7 @@
 #include "unit.h"
 #include "control.h"
 #include "sample.h"
+#include "util.h"
 
 #define MS 1000000ULL
 #define SEC (1000 * MS)

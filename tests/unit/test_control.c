@@ -25,27 +25,186 @@ static void experiment_settles(void **state)
 
 	plant_run(p, 3 * SEC);
 	mean = plant_run(p, SEC);
-	printf("# at 50: %.2f ms, %.3f mbit\n", mean, plant_goodput(p) / 1e6);
+	print_message("# at 50: %.2f ms, %.3f mbit\n", mean, plant_goodput(p) / 1e6);
 	assert_true(mean > 8 && mean < 12);
 	assert_true(plant_goodput(p) > 49.5e6);
 	p->speed_bps = 10 * MBIT;
 	settle[0] = plant_settle(p, 2 * SEC, 0.35);
 	mean = plant_run(p, SEC);
-	printf("# at 10: settled after %.0f ms, %.2f ms, %.3f mbit\n", settle[0], mean,
-	       plant_goodput(p) / 1e6);
+	print_message("# at 10: settled after %.0f ms, %.2f ms, %.3f mbit\n", settle[0], mean,
+		      plant_goodput(p) / 1e6);
 	assert_true(mean > 8 && mean < 12);
 	assert_true(plant_goodput(p) > 9.9e6);
 	p->speed_bps = 50 * MBIT;
 	settle[1] = plant_settle(p, 2 * SEC, 0.35);
 	mean = plant_run(p, SEC);
-	printf("# at 50: settled after %.0f ms, %.2f ms\n", settle[1], mean);
+	print_message("# at 50: settled after %.0f ms, %.2f ms\n", settle[1], mean);
 	assert_true(settle[0] <= 400);
 	assert_true(settle[1] <= 300);
 }
 
+/* one step of a controller that holds a rate */
+static struct control_decision step(struct control_state *state, struct control_config *config,
+				    __u64 value, __u64 drain_bps, __u64 now)
+{
+	struct control_sample sample = {
+		.at_ns = now, .ttl_ns = 200 * MS, .value = value, .is_time = true,
+		.clear = !value, .limited = true, .drain_bps = drain_bps, .active = 4,
+	};
+
+	return control_step(config, state, &sample, now);
+}
+
+static void bounds_are_never_left(void **state)
+{
+	for (int run = 0; run < 200; run++) {
+		struct control_config config = {
+			.law = unit_below(CONTROL_LAW_COUNT), .target = MS + unit_below(SEC),
+			.min_bps = MBIT + unit_below(10 * MBIT), .interval_ns = 10 * MS,
+			.base_bps = unit_below(2) ? 100 * MBIT : 0, .delay_ns = unit_below(100 * MS),
+		};
+		struct control_state control = {};
+
+		config.max_bps = config.min_bps + unit_below(1000 * MBIT);
+		for (int i = 1; i < 500; i++) {
+			__u64 value = unit_below(3) ? unit_below(2 * SEC) : unit_below(2) * ~0ULL >> 4;
+			__u64 drain = unit_below(4) ? unit_below(10000 * MBIT) : 0;
+			__u64 rate = step(&control, &config, value, drain, SEC + i * 10 * MS).rate_bps;
+
+			assert_true(!rate || (rate >= config.min_bps && rate <= config.max_bps));
+		}
+	}
+}
+
+static void silence_is_held_then_ended(void **state)
+{
+	struct control_config config = { .target = 10 * MS, .base_bps = 100 * MBIT,
+					 .interval_ns = 10 * MS, .delay_ns = 15 * MS };
+	struct control_state control = {};
+	struct control_sample sample = { .at_ns = SEC, .ttl_ns = 100 * MS, .value = 50 * MS,
+					 .is_time = true, .drain_bps = 20 * MBIT };
+	__u64 rate = control_step(&config, &control, &sample, SEC).rate_bps;
+	struct control_decision d;
+
+	assert_true(rate && rate < 20 * MBIT);
+	for (__u64 age = 0; age <= 200; age += 5) {
+		d = control_step(&config, &control, &sample, SEC + age * MS);
+		assert_int_equal(d.rate_bps, rate);
+		if (age > 100)
+			assert_int_equal(d.reason, WEIR_C_STALE);
+	}
+	d = control_step(&config, &control, &sample, SEC + 201 * MS);
+	assert_int_equal(d.rate_bps, 0);
+	assert_int_equal(d.reason, WEIR_C_EXPIRED);
+	/* older than what was heard: changes nothing */
+	d = step(&control, &config, 40 * MS, 20 * MBIT, 3 * SEC);
+	sample.at_ns = 3 * SEC - MS;
+	sample.value = 0;
+	assert_int_equal(control_step(&config, &control, &sample, 3 * SEC).rate_bps, d.rate_bps);
+}
+
+static void a_hand_freezes(void **state)
+{
+	struct control_config config = { .target = 10 * MS, .base_bps = 100 * MBIT, .by_hand = true,
+					 .interval_ns = 10 * MS };
+	struct control_state control = {};
+	struct control_decision d = step(&control, &config, SEC, 20 * MBIT, SEC);
+
+	assert_int_equal(d.rate_bps, 0);
+	assert_int_equal(d.reason, WEIR_C_BY_HAND);
+}
+
+static void nobody_grows_what_is_not_used(void **state)
+{
+	struct plant *p = experiment();
+	__u64 rate;
+
+	plant_run(p, 3 * SEC);
+	p->offer_bps = 5 * MBIT;
+	plant_run(p, SEC);
+	rate = p->decision.rate_bps;
+	plant_run(p, 5 * SEC);
+	assert_true(rate < 75 * MBIT && p->decision.rate_bps <= rate * 1.01);
+	/* and it is there again when they want it */
+	p->offer_bps = 0;
+	plant_run(p, 2 * SEC);
+	assert_true(plant_run(p, SEC) > 5);
+	assert_true(plant_goodput(p) > 49e6);
+}
+
+static void recovers_from_the_minimum(void **state)
+{
+	struct plant *p = experiment();
+
+	plant_run(p, 3 * SEC);
+	p->speed_bps = 0;
+	plant_run(p, 10 * SEC);
+	assert_int_equal(p->decision.reason, WEIR_C_STALLED);
+	p->speed_bps = 50 * MBIT;
+	plant_run(p, 2 * SEC);
+	plant_run(p, SEC);
+	print_message("# a second after 2 s of recovery: %.1f mbit\n", plant_goodput(p) / 1e6);
+	assert_true(plant_goodput(p) > 49e6);
+}
+
+/* every scale, delay and interval, noise of a tenth: at the target on average, and fully used */
+static void stable_over_the_range(void **state)
+{
+	static const __u64 speeds[] = { MBIT, 50 * MBIT, 1000 * MBIT, 100000 * MBIT };
+	static const __u64 intervals[] = { 10 * MS, 100 * MS };
+	static const __u64 delays[] = { 2 * MS, 15 * MS, 60 * MS };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(speeds) * ARRAY_SIZE(intervals) * ARRAY_SIZE(delays); i++) {
+		double mean, target;
+
+		plant = (struct plant){
+			.speed_bps = speeds[i % 4], .interval_ns = intervals[i / 4 % 2],
+			.delay_ns = delays[i / 8], .flows = i % 4 ? 8 : 1, .noise = 0.1,
+		};
+		/* a target of a third of the loop's delay at least, and of two bursts */
+		plant.config.target = (3 * plant.interval_ns / 2 + plant.delay_ns) / 3 +
+				      (i % 4 ? 10 * MS : 60 * MS);
+		plant.config.base_bps = 4 * plant.speed_bps;
+		plant_init(&plant);
+		plant_run(&plant, 20 * SEC);
+		mean = plant_run(&plant, 20 * SEC);
+		target = plant.config.target / 1e6;
+		print_message("# %6llu mbit every %3llu ms, delay %2llu ms: %.1f of %.1f ms, %.2f %%\n",
+			      plant.speed_bps / MBIT, plant.interval_ns / MS, plant.delay_ns / MS, mean,
+			      target, plant_goodput(&plant) * 100 / plant.speed_bps);
+		assert_true(mean > 0.6 * target && mean < 1.4 * target);
+		assert_true(plant_goodput(&plant) > 0.98 * plant.speed_bps);
+	}
+}
+
+/* laws that know no drain rate: slower, and no less bounded */
+static void blind_laws_get_there(void **state)
+{
+	for (enum control_law law = CONTROL_AIMD; law <= CONTROL_PI; law++) {
+		struct plant *p = experiment();
+		double mean;
+
+		p->blind = true;
+		p->config.law = law;
+		p->config.base_bps = 100 * MBIT;
+		plant_run(p, 20 * SEC);
+		mean = plant_run(p, 10 * SEC);
+		print_message("# %s: %.1f of 10 ms, %.1f mbit of 50\n", control_law_name(law), mean,
+			      plant_goodput(p) / 1e6);
+		assert_true(mean < 20);
+		assert_true(plant_goodput(p) > 45e6);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(experiment_settles) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(experiment_settles), cmocka_unit_test(bounds_are_never_left),
+		cmocka_unit_test(silence_is_held_then_ended), cmocka_unit_test(a_hand_freezes),
+		cmocka_unit_test(nobody_grows_what_is_not_used),
+		cmocka_unit_test(recovers_from_the_minimum), cmocka_unit_test(stable_over_the_range),
+		cmocka_unit_test(blind_laws_get_there),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

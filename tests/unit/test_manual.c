@@ -43,6 +43,9 @@ static void names_every_reason(void **state)
 #define X(e, name, drops, text) name,
 		WEIR_REASONS(X)
 #undef X
+#define X(e, name, text) name,
+		WEIR_CONTROL_REASONS(X)
+#undef X
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(reasons); i++)

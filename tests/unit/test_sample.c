@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_sample.c: from counters to queueing times and drain rates: what a consumer takes while it is
+ * busy, that idling is not slowness, and that a standstill is no rate.
+ */
+#include "unit.h"
+#include "sample.h"
+
+#define MS 1000000ULL
+
+static struct sample_state sampler;
+static struct sample_counters now;
+static struct control_sample sample;
+
+static int start(void **state)
+{
+	memset(&sampler, 0, sizeof(sampler));
+	memset(&sample, 0, sizeof(sample));
+	now = (struct sample_counters){ .at_ns = 1000 * MS };
+	sample_step(&sampler, &now, &sample);
+	return 0;
+}
+
+/* 10 ms on: so many bytes came and were read */
+static void look(__u64 received, __u64 read)
+{
+	now.at_ns += 10 * MS;
+	now.received_bytes += received;
+	now.served_bytes += read;
+	now.unread_bytes = now.received_bytes - now.served_bytes;
+	assert_true(sample_step(&sampler, &now, &sample));
+	assert_int_equal(sample.at_ns, now.at_ns);
+}
+
+static void near(__u64 value, double want, double part)
+{
+	if (value < want * (1 - part) || value > want * (1 + part))
+		fail_msg("%llu, want %.0f", value, want);
+}
+
+static void the_first_look_says_nothing(void **state)
+{
+	struct sample_state fresh = {};
+	struct sample_counters first = { .at_ns = 5 * MS, .unread_bytes = 1000 };
+
+	assert_false(sample_step(&fresh, &first, &sample));
+	assert_false(sample_step(&fresh, &first, &sample));	/* nor one at the same time */
+}
+
+/* 12,500 bytes each 10 ms: 10 mbit */
+static void drain_and_queueing_time(void **state)
+{
+	look(25000, 0);
+	for (int i = 0; i < 50; i++)
+		look(12500, 12500);
+	near(sample.drain_bps, 10e6, 0.001);
+	near(sample.value, 20 * MS, 0.001);
+	assert_true(sample.is_time && !sample.clear && !sample.stalled);
+}
+
+static void idling_is_not_slowness(void **state)
+{
+	look(25000, 0);
+	for (int i = 0; i < 20; i++)
+		look(12500, 12500);
+	look(0, 25000);
+	/* all that comes, a tenth of what it could take, is read at once */
+	for (int i = 0; i < 200; i++)
+		look(1250, 1250);
+	assert_true(sample.clear);
+	assert_int_equal(sample.value, 0);
+	assert_true(sample.drain_bps > 9.9e6);
+}
+
+static void a_change_is_taken_at_once(void **state)
+{
+	look(200000, 0);
+	for (int i = 0; i < 50; i++)
+		look(62500, 62500 + (i % 2 ? 600 : -600));
+	near(sample.drain_bps, 50e6, 0.01);
+	look(0, 12500);
+	look(0, 12500);
+	near(sample.drain_bps, 10e6, 0.05);
+}
+
+static void a_batch_reader_has_one_rate(void **state)
+{
+	look(100000, 0);
+	for (int i = 0; i < 100; i++)
+		look(12500, i % 5 == 4 ? 62500 : 0);
+	near(sample.drain_bps, 10e6, 0.1);
+	assert_false(sample.stalled);
+}
+
+static void a_standstill_is_no_rate(void **state)
+{
+	look(25000, 0);
+	for (int i = 0; i < 20; i++)
+		look(12500, 12500);
+	for (int i = 0; i < 50; i++)
+		look(0, 0);
+	assert_true(sample.stalled);
+	near(sample.drain_bps, 10e6, 0.001);
+	assert_true(sample.value >= 500 * MS);		/* its head has waited that long */
+	look(0, 12500);
+	assert_false(sample.stalled);
+}
+
+static void counts_that_run_backwards_are_nothing(void **state)
+{
+	look(25000, 0);
+	for (int i = 0; i < 20; i++)
+		look(12500, 12500);
+	now.served_bytes = now.received_bytes = 0;	/* the sockets have gone */
+	look(0, 0);
+	look(12500, 12500);
+	near(sample.drain_bps, 10e6, 0.2);
+}
+
+static void headers_count(void **state)
+{
+	look(25000, 0);
+	for (int i = 0; i < 100; i++) {
+		now.wire_bytes += 12500 * 1514 / 1448;
+		look(12500, 12500);
+	}
+	near(sample.drain_bps, 10e6 * 1514 / 1448, 0.01);
+}
+
+static void connections_wait_too(void **state)
+{
+	for (int i = 0; i < 50; i++) {
+		now.waiting = 10;
+		now.accepted += 5;	/* five each 10 ms: ten take 20 ms */
+		look(0, 0);
+	}
+	near(sample.value, 20 * MS, 0.01);
+	assert_false(sample.clear);
+}
+
+static void shares(void **state)
+{
+	__u64 value = 7;
+
+	assert_false(sample_share(0, 5, 0, 10, &value));
+	assert_int_equal(value, 7);
+	assert_true(sample_share(10, 15, 100, 200, &value));
+	assert_int_equal(value, 5000000);		/* 5 % */
+	assert_true(sample_share(0, 500, 100, 200, &value));
+	assert_int_equal(value, 100000000);
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, start)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_first_look_says_nothing), TEST(drain_and_queueing_time),
+		TEST(idling_is_not_slowness), TEST(a_change_is_taken_at_once),
+		TEST(a_batch_reader_has_one_rate), TEST(a_standstill_is_no_rate),
+		TEST(counts_that_run_backwards_are_nothing), TEST(headers_count),
+		TEST(connections_wait_too), TEST(shares),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
