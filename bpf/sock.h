@@ -15,7 +15,8 @@
 #define WEIR_SOL_TCP 6
 #define WEIR_TCP_NOTSENT_LOWAT 25
 #define WEIR_TCP_BPF_SOCK_OPS_CB_FLAGS 1008	/* as a socket option: kernel 6.12 */
-#define WEIR_LOWAT_MIN 3072		/* a writer is woken below half: one packet waits when the next comes */
+/* a writer is woken below half of it: one packet waits when the next comes */
+#define WEIR_LOWAT_MIN 3072
 #define WEIR_LOWAT_MAX (4 << 20)
 
 const volatile __u64 netns_cookie;

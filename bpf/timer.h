@@ -57,7 +57,7 @@ static __always_inline void weir_level_follow(struct weir_class_state *state, __
 	level = (state->level_bps * ratio) >> WEIR_RATIO_SHIFT;
 	state->limited_bytes = (state->limited_bytes >> 8) * ratio >> (WEIR_RATIO_SHIFT - 8);
 	level = level > rate ? rate : level < rate >> 16 ? rate >> 16 : level;
-	/* what senders keep ahead of their clocks is bytes, too: the mean of old would stretch waits */
+	/* what senders keep ahead of their clocks is bytes, too: an old mean would stretch waits */
 	debt = state->mean_bucket < WEIR_EXCESS_MAX_NS ? state->mean_bucket : WEIR_EXCESS_MAX_NS;
 	state->mean_bucket = (debt * weir_ratio(was, rate)) >> WEIR_RATIO_SHIFT;
 	weir_level_set(state, level, now);

@@ -31,7 +31,8 @@ static void signal_row(struct show *show, unsigned int slot)
 	struct out *out = show->out;
 	struct weir_decision step;
 	bool alive = show_steering(show, slot, &step);
-	bool heard = alive && step.flags & WEIR_D_VALUE, is_time = class->set & WEIR_SET_TARGET_TIME;
+	bool heard = alive && step.flags & WEIR_D_VALUE;
+	bool is_time = class->set & WEIR_SET_TARGET_TIME;
 
 	out_row(out);
 	out_str(out, "class", class->name);

@@ -10,7 +10,7 @@
 #include "control.h"
 
 #define STEP_UP 1.25			/* no step raises the rate by more */
-#define HORIZON 2.0			/* loop delays in which feed-forward means to be on target */
+#define HORIZON 2.0		/* loop delays in which feed-forward means to be on target */
 #define CUT_MAX 0.9			/* feed-forward: below the drain rate by no more */
 #define CUT_MAX_BLIND 0.5		/* laws that do not know the drain rate */
 #define CLEAR_PART 4			/* a signal below target / 4 is as good as none */

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# agent.sh: the loop closed: a consumer of 50, 10 and 50 mbit again reads messages of eight producers
-# (Reno, Cubic, BBR) that offer ten times as much. Without weir, then with it on the producers' side,
-# following the consumer's backlog over HTTP. In a guest in virtual time the bounds are the
-# project's; on a real kernel, whose clock others share, twice as wide.
+# agent.sh: the loop closed: a consumer of 50, 10 and 50 mbit again reads messages of eight
+# producers (Reno, Cubic, BBR) that offer ten times as much. Without weir, then with it on the
+# producers' side, following the consumer's backlog over HTTP. In a guest in virtual time the bounds
+# are the project's; on a real kernel, whose clock others share, twice as wide.
 #
 #     producers (weir, eth egress) ---- consumer (weir, eth ingress: serves its backlog)
 . "$(dirname "$0")/lib.sh"
@@ -81,10 +81,11 @@ for n in 1 2 3; do
 	is_least "with, phase $n: goodput of $mbit mbit" "$(phase "$tmp/with" $n goodput_bps)" \
 		$((mbit * (100 - factor) * 10000))
 	is_most "with, phase $n: age p99, ms" "$(phase "$tmp/with" $n age_p99_ms)" $((age * factor))
-	# NEEDSWORK: 200 ms is aimed at; sockets that were told to pause sleep on for some 50 ms, and
-	# after a deep cut they send all at the same time, which the average takes long to see through
+	# NEEDSWORK: 200 ms is aimed at; sockets that were told to pause sleep on for some 50 ms,
+	# and after a deep cut they send all at once, which an average takes long to see through
 	[ $n = 1 ] || [ $factor != 1 ] ||
-		is_most "with, phase $n: settled, ms" "$(phase "$tmp/with" $n settle_ms)" 800
+		is_most "with, phase $n: settled, ms" \
+			"$(phase "$tmp/with" $n settle_ms)" 800
 	note "phase $n: without $(jq -c "select(.n == $n) | [.queue_ms, .age_p50_ms, .age_p99_ms,
 		.memory_bytes, .goodput_bps]" "$tmp/without"), with $(jq -c "select(.n == $n) |
 		[.queue_ms, .age_p50_ms, .age_p99_ms, .memory_bytes, .goodput_bps, .settle_ms,

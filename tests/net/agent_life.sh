@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# agent_life.sh: the agent's life: one of each name, readiness and watchdog, signals that are pushed,
-# lie, flood and fall silent, a hand that sets a rate, files read again, devices that are renamed and
-# replaced, a sudden death. No rate is measured here (agent.sh does).
+# agent_life.sh: the agent's life: one of each name, readiness and watchdog, signals that are
+# pushed, lie, flood and fall silent, a hand that sets a rate, files read again, devices that are
+# renamed and replaced, a sudden death. No rate is measured here (agent.sh does).
 . "$(dirname "$0")/lib.sh"
 
 need ip jq python3

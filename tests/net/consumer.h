@@ -41,7 +41,7 @@ struct options {
 	uint64_t offer_bps;		/* of all producers together */
 	uint64_t step_ns;		/* between two looks at the queue */
 	uint64_t target_ns;		/* what "settled" means ... */
-	uint32_t settled_percent;	/* ... within so much, every window of 100 ms from then on */
+	uint32_t settled_percent;	/* ... within so much, each 100 ms from then on */
 	uint64_t after_ns;		/* of each phase: left out of "settled" figures */
 	uint64_t stop_ns;
 	struct event events[EVENTS_MAX];

@@ -45,7 +45,7 @@ struct phase {
 	unsigned int number;
 };
 
-/* of the window that ends then, since the phase began; before its first full one nothing can tell */
+/* of the window that ends then, since the phase began; its first full one is the first to tell */
 static double window_start(const struct phase *p, uint64_t end_ns)
 {
 	return end_ns > p->from_ns + WINDOW_NS ? end_ns - WINDOW_NS - p->from_ns : 0;

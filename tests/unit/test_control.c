@@ -61,15 +61,18 @@ static void bounds_are_never_left(void **state)
 		struct control_config config = {
 			.law = unit_below(CONTROL_LAW_COUNT), .target = MS + unit_below(SEC),
 			.min_bps = MBIT + unit_below(10 * MBIT), .interval_ns = 10 * MS,
-			.base_bps = unit_below(2) ? 100 * MBIT : 0, .delay_ns = unit_below(100 * MS),
+			.base_bps = unit_below(2) ? 100 * MBIT : 0,
+			.delay_ns = unit_below(100 * MS),
 		};
 		struct control_state control = {};
 
 		config.max_bps = config.min_bps + unit_below(1000 * MBIT);
 		for (int i = 1; i < 500; i++) {
-			__u64 value = unit_below(3) ? unit_below(2 * SEC) : unit_below(2) * ~0ULL >> 4;
+			__u64 lie = unit_below(2) * ~0ULL >> 4;
+			__u64 value = unit_below(3) ? unit_below(2 * SEC) : lie;
 			__u64 drain = unit_below(4) ? unit_below(10000 * MBIT) : 0;
-			__u64 rate = step(&control, &config, value, drain, SEC + i * 10 * MS).rate_bps;
+			__u64 at = SEC + i * 10 * MS;
+			__u64 rate = step(&control, &config, value, drain, at).rate_bps;
 
 			assert_true(!rate || (rate >= config.min_bps && rate <= config.max_bps));
 		}
@@ -154,7 +157,7 @@ static void stable_over_the_range(void **state)
 	static const __u64 intervals[] = { 10 * MS, 100 * MS };
 	static const __u64 delays[] = { 2 * MS, 15 * MS, 60 * MS };
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(speeds) * ARRAY_SIZE(intervals) * ARRAY_SIZE(delays); i++) {
+	for (unsigned int i = 0; i < 4 * 2 * 3; i++) {
 		double mean, target;
 
 		plant = (struct plant){
@@ -169,9 +172,9 @@ static void stable_over_the_range(void **state)
 		plant_run(&plant, 20 * SEC);
 		mean = plant_run(&plant, 20 * SEC);
 		target = plant.config.target / 1e6;
-		print_message("# %6llu mbit every %3llu ms, delay %2llu ms: %.1f of %.1f ms, %.2f %%\n",
-			      plant.speed_bps / MBIT, plant.interval_ns / MS, plant.delay_ns / MS, mean,
-			      target, plant_goodput(&plant) * 100 / plant.speed_bps);
+		print_message("# %6llu mbit, every %3llu ms, delay %2llu ms: %.1f of %.1f ms\n",
+			      plant.speed_bps / MBIT, plant.interval_ns / MS,
+			      plant.delay_ns / MS, mean, target);
 		assert_true(mean > 0.6 * target && mean < 1.4 * target);
 		assert_true(plant_goodput(&plant) > 0.98 * plant.speed_bps);
 	}
@@ -189,8 +192,8 @@ static void blind_laws_get_there(void **state)
 		p->config.base_bps = 100 * MBIT;
 		plant_run(p, 20 * SEC);
 		mean = plant_run(p, 10 * SEC);
-		print_message("# %s: %.1f of 10 ms, %.1f mbit of 50\n", control_law_name(law), mean,
-			      plant_goodput(p) / 1e6);
+		print_message("# %s: %.1f of 10 ms, %.1f mbit of 50\n",
+			      control_law_name(law), mean, plant_goodput(p) / 1e6);
 		assert_true(mean < 20);
 		assert_true(plant_goodput(p) > 45e6);
 	}
