@@ -150,8 +150,8 @@ check:
 
 demo:
 	@sh tools/deps --install demo
-	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/tests/traffic
-	@tools/demo/demo
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/tests/traffic $(B)/tests/consumer
+	@tools/demo/demo && tools/demo/agent
 
 bench:
 	@sh tools/deps --install all

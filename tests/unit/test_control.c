@@ -205,7 +205,8 @@ int main(void)
 		cmocka_unit_test(experiment_settles), cmocka_unit_test(bounds_are_never_left),
 		cmocka_unit_test(silence_is_held_then_ended), cmocka_unit_test(a_hand_freezes),
 		cmocka_unit_test(nobody_grows_what_is_not_used),
-		cmocka_unit_test(recovers_from_the_minimum), cmocka_unit_test(stable_over_the_range),
+		cmocka_unit_test(recovers_from_the_minimum),
+		cmocka_unit_test(stable_over_the_range),
 		cmocka_unit_test(blind_laws_get_there),
 	};
 
