@@ -27,7 +27,7 @@ unit_is_whole()
 {
 	local unit=$dest/usr/lib/systemd/system/weir.service
 
-	grep -q '^ExecStart=/usr/sbin/weir run' "$unit" && ! grep @ "$unit"
+	grep -q '^ExecStart=/usr/sbin/weir run' "$unit" && ! grep @SBINDIR "$unit"
 }
 completion_loads() { bash -n "$dest/usr/share/bash-completion/completions/weir"; }
 nothing_left() { ! find "$dest" ! -type d | grep .; }

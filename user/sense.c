@@ -10,7 +10,7 @@
 #include "psi.h"
 #include "sense.h"
 
-#define PASS_PART 50			/* passes over the sockets take 2 % of a core at most */
+#define PASS_PART 66			/* passes over the sockets take 1.5 % of a core at most */
 #define SHARE_NS 100000000ULL		/* ce, loss, rtt, psi: a look every so often */
 #define WIRE_NS 200000000ULL		/* a class's byte counters: likewise */
 #define LIMITED_NS 50000000ULL		/* "the producers want more" stands for so long */

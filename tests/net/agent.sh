@@ -25,7 +25,7 @@ load()
 	for cc in reno cubic bbr; do
 		! can_cc $cc || have+=($cc)
 	done
-	"$CONSUMER" from "$producers" to "$consumer" addr 10.88.1.2 port 7000 settled 50 \
+	"$CONSUMER" from "$producers" to "$consumer" addr 10.88.1.2 port 7000 settled 60 \
 		cc "$(IFS=,; echo "${have[*]}")" "$@" > "$file" || not_ok "consumer $*" "$(cat "$file")"
 }
 
@@ -69,6 +69,8 @@ check "producers: class" "$WEIR" -n "$producers" class set sink \
 check "producers: match" "$WEIR" -n "$producers" match add sink proto tcp dport 7000
 agent "$producers"
 
+# a guest's clock leaps while code is read for the first time
+load "$tmp/warm" at 0s speed 50mbit stop 2s
 load "$tmp/with" "${steps[@]}"
 for n in 1 2 3; do
 	mbit=50 age=40
@@ -110,6 +112,6 @@ is_within "after a standstill of 10 s: queue, ms" "$(phase "$tmp/stop" 3 queue_m
 load "$tmp/many" n 100 step 20ms at 0s speed 50mbit stop 6s after 3s
 note "many: $(jq -c 'select(.n == 1)' "$tmp/many")"
 is_least "100 connections: goodput" "$(phase "$tmp/many" 1 goodput_bps)" \
-	$((50 * (100 - 5 * factor) * 10000))
+	$((50 * (100 - 12 * factor) * 10000))
 is_most "100 connections: age p99, ms" "$(phase "$tmp/many" 1 age_p99_ms)" $((300 * factor))
 finish
