@@ -22,7 +22,7 @@ struct weir_job {
 	struct weir_class_state *state;
 	struct weir_flow *flow;		/* NULL: newcomer or no entry */
 	struct weir_bucket *bucket;	/* NULL: charged to the class alone */
-	__u64 *tat;			/* the bucket's clock; a fair class's newcomers share one */
+	__u64 *tat;			/* the bucket's clock, or one that many share; or NULL */
 	__u64 cost_bucket, cost_class;
 	__u32 slot;
 	enum weir_reason why_no_flow;
@@ -49,12 +49,38 @@ static __always_inline __u32 weir_random(const struct weir_facts *f)
 	return (__u32)((h ^ (h >> 29)) * 0xbf58476d1ce4e5b9ULL >> 32);
 }
 
+/* what all newcomers of a busy class may use together: this part of its rate */
+#define WEIR_NEWCOMERS_SHIFT 7
+#define WEIR_NPB_MAX (1ULL << 43)	/* times WEIR_BYTES_MAX stays below 2^63 */
+
+/*
+ * No bucket of its own. First packets take what a class with a rate leaves over: while anything is
+ * owed at the class's clock they have 1/128 of the rate between them, so that a flood of them takes
+ * no more than that from the established. What the tables have no room for shares the level of one.
+ */
+static __always_inline void weir_rates_shared(struct weir_job *job, __u64 level)
+{
+	struct weir_facts *f = &job->facts;
+
+	if (job->why_no_flow == WEIR_R_NEWCOMER) {
+		if (!weir_debt(job->state->tat, f->now))
+			return;
+		job->tat = &job->state->newcomer_tat;
+		f->npb_bucket = f->npb_class << WEIR_NEWCOMERS_SHIFT;
+		if (f->npb_bucket > WEIR_NPB_MAX)
+			f->npb_bucket = WEIR_NPB_MAX;
+	} else if (level) {
+		job->tat = &job->state->rest_tat;
+		f->npb_bucket = level;
+	}
+}
+
 /* the rates in force: a lease beats the configuration while it lasts, the level caps a bucket */
 static __always_inline void weir_rates(struct weir_job *job)
 {
 	const struct weir_class *class = job->class;
 	struct weir_facts *f = &job->facts;
-	__u64 level;
+	__u64 level = 0;
 
 	job->tat = job->bucket ? &job->bucket->tat : NULL;
 	f->npb_class = class->npb_rate;
@@ -67,26 +93,22 @@ static __always_inline void weir_rates(struct weir_job *job)
 	}
 	if (class->flags & WEIR_CLASS_FAIR && f->npb_class) {
 		level = weir_max(job->state->npb_level, f->npb_class);
-		f->npb_bucket = weir_max(f->npb_bucket, level);
-		if (!job->tat)
-			job->tat = &job->state->newcomer_tat;
+		if (job->tat)
+			f->npb_bucket = weir_max(f->npb_bucket, level);
 	}
+	if (!job->tat)
+		weir_rates_shared(job, level);
 }
 
 /* conn-rate counts the packets that open a TCP connection, whatever rates the class has */
 static __always_inline int weir_conn_refused(const struct weir_job *job)
 {
 	__u32 per_second = job->class->conn_rate;
-	__u64 cost, debt;
 
 	if (!per_second || !(job->packet.flags & WEIR_P_SYN))
 		return 0;
-	cost = weir_event_cost(per_second);
-	debt = weir_charge(&job->state->conn_tat, job->facts.now, cost);
-	if (debt <= weir_event_limit(per_second))
-		return 0;
-	weir_refund(&job->state->conn_tat, cost);
-	return 1;
+	return !weir_charge_within(&job->state->conn_tat, job->facts.now,
+				   weir_event_cost(per_second), weir_event_limit(per_second));
 }
 
 static __always_inline void weir_gather(struct weir_job *job, __u32 can)
@@ -178,6 +200,8 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 
 	if (fair && job->bucket->window != job->state->window)
 		weir_window_report(job);
+	if (job->why_no_flow == WEIR_R_NEWCOMER)
+		f->limit_bucket = weir_max(f->limit_bucket, 8 * f->packet_ns);
 	if (f->npb_bucket && job->tat) {
 		job->cost_bucket = weir_cost(f->bytes, f->npb_bucket);
 		f->debt_bucket = weir_charge(job->tat, f->now, job->cost_bucket);

@@ -10,6 +10,7 @@
 #include "classify.h"
 
 #define WEIR_DOOR_MS 10000		/* a fingerprint older than this is forgotten */
+#define WEIR_TABLE_NS 2000000000ULL	/* a table is not replaced in less than this */
 
 /* what a new entry starts as: too large for the stack */
 const volatile struct weir_flow blank_flow;
@@ -40,6 +41,26 @@ static __always_inline int weir_door(const struct weir_flow_key *key, __u64 now)
 	slot->fingerprint = fingerprint;
 	slot->seen_ms = now_ms;
 	return 0;
+}
+
+/*
+ * May an entry be made? A table that has been filled evicts one for each; how fast is bounded, half
+ * of the table in a second. So what is evicted has been silent for most of a second, and the burst
+ * that it comes back with is one that it has earned; and more flows than the table holds cannot
+ * push each other out at every packet: who is not let in passes under its class, as "no-flow".
+ */
+static __always_inline int weir_table_admits(enum weir_table_index which, __u32 entries, __u64 now)
+{
+	__u32 at = which;
+	struct weir_table *table = bpf_map_lookup_elem(&tables, &at);
+
+	if (!table || !entries)
+		return 0;
+	if (table->made >= entries &&
+	    !weir_charge_within(&table->tat, now, WEIR_TABLE_NS / entries, WEIR_TABLE_NS / 8))
+		return 0;
+	__sync_fetch_and_add(&table->made, 1);
+	return 1;
 }
 
 /* does the device keep departure times? */
@@ -138,7 +159,8 @@ __attribute__((noinline)) int weir_flow_new(struct __sk_buff *skb, struct weir_p
 	}
 	if (!weir_socket(skb, p) && !weir_door(&key, now))
 		return WEIR_R_NEWCOMER;
-	if (bpf_map_update_elem(&flows, &key, (const void *)&blank_flow, BPF_NOEXIST)) {
+	if (!weir_table_admits(WEIR_TABLE_FLOWS, WEIR_ENTRIES(flows), now) ||
+	    bpf_map_update_elem(&flows, &key, (const void *)&blank_flow, BPF_NOEXIST)) {
 		weir_flow_made(*slot, 0);
 		return WEIR_R_NO_FLOW;
 	}
@@ -180,6 +202,7 @@ static __always_inline struct weir_flow *weir_flow_get(struct __sk_buff *skb, st
 		*now = weir_now(skb, (head.flags & (WEIR_FLOW_LOCAL | WEIR_FLOW_EDT)) ==
 				     WEIR_FLOW_LOCAL);
 	*slot = head.class_slot;
+	*why = WEIR_R_UNLIMITED;
 	return flow;
 }
 
@@ -224,11 +247,15 @@ __attribute__((noinline)) int weir_bucket_id(struct __sk_buff *skb, const struct
 	return 0;
 }
 
-/* the bucket that the packet is charged to: the flow's own, or the one its class's key names */
+/*
+ * The bucket that the packet is charged to: the flow's own, or the one its class's key names. Only
+ * an established flow makes one: a flood of forged addresses evicts nobody's.
+ */
 static __always_inline struct weir_bucket *weir_bucket_get(struct __sk_buff *skb,
 							   const struct weir_packet *p,
 							   const struct weir_class *class,
-							   struct weir_flow *flow, __u32 slot)
+							   struct weir_flow *flow, __u32 slot,
+							   __u64 now)
 {
 	struct weir_bucket_key key = {
 		.class_slot = slot, .per = class->per, .hook = p->key.hook,
@@ -240,9 +267,10 @@ static __always_inline struct weir_bucket *weir_bucket_get(struct __sk_buff *skb
 		return flow ? &flow->bucket : NULL;
 	weir_bucket_id(skb, p, &key, class->plen4, class->plen6);
 	bucket = bpf_map_lookup_elem(&buckets, &key);
-	if (bucket)
+	if (bucket || !flow)
 		return bucket;
-	if (bpf_map_update_elem(&buckets, &key, (const void *)&blank_flow.bucket, BPF_NOEXIST))
+	if (!weir_table_admits(WEIR_TABLE_BUCKETS, WEIR_ENTRIES(buckets), now) ||
+	    bpf_map_update_elem(&buckets, &key, (const void *)&blank_flow.bucket, BPF_NOEXIST))
 		return NULL;
 	return bpf_map_lookup_elem(&buckets, &key);
 }

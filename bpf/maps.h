@@ -31,6 +31,7 @@ WEIR_ARRAY(events, struct weir_event, WEIR_EVENTS);
 WEIR_ARRAY(event_state, struct weir_event_state, 1);
 WEIR_ARRAY(told, struct weir_class_told, WEIR_MAX_CLASSES);
 WEIR_ARRAY(door, struct weir_door, WEIR_DOOR_SLOTS);
+WEIR_ARRAY(tables, struct weir_table, WEIR_TABLE_COUNT);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -52,6 +53,12 @@ struct {
 	__type(key, struct weir_bucket_key);
 	__type(value, struct weir_bucket);
 } buckets SEC(".maps");
+
+/* the kernel's own view of a map: user space has chosen the tables' sizes */
+struct bpf_map {
+	__u32 max_entries;
+} __attribute__((preserve_access_index));
+#define WEIR_ENTRIES(map) (((struct bpf_map *)&(map))->max_entries)
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

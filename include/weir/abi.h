@@ -248,7 +248,7 @@ struct weir_class_state {
 	__u64 tat;			/* the class clock */
 	__u64 npb_level;		/* the level as 2^-20 ns per byte; 0: no level yet */
 	__u64 limited_bytes;		/* a bucket with more than this in a window was limited */
-	__u64 newcomer_tat;		/* clock of first packets */
+	__u64 newcomer_tat;		/* clock of first packets, while the class is busy */
 	__u64 mean_bucket;		/* debt that packets of limited buckets met there */
 	__u64 held_at;			/* a packet was last held back, to some 16 ms */
 	__u32 window;			/* number of the current window */
@@ -265,6 +265,9 @@ struct weir_class_state {
 	__u64 last_ns;			/* a packet of the class was seen, to some 16 ms */
 	__u64 rate_bps;			/* that level_bps is a share of */
 	__u64 held_since;		/* held_at when that began, after 200 ms without */
+
+	__u64 rest_tat;			/* fair: clock of what has no bucket of its own */
+	__u64 reserved[7];
 };
 
 /* Map "class_stats", per-CPU array[WEIR_MAX_CLASSES]: wire packets and bytes by reason. */
@@ -401,6 +404,16 @@ struct weir_fragment {
 	__u8 reserved[3];
 };
 
+/*
+ * Map "tables", array[WEIR_TABLE_COUNT]: how fast entries are made. Once a table has been filled,
+ * an entry that is made evicts the one that was silent longest.
+ */
+enum weir_table_index { WEIR_TABLE_FLOWS, WEIR_TABLE_BUCKETS, WEIR_TABLE_COUNT };
+struct weir_table {
+	__u64 made;			/* entries, since the maps were made */
+	__u64 tat;			/* virtual clock of the making (bucket.h) */
+};
+
 /* Map "door", array: the doorkeeper. A flow gets an entry when its fingerprint is seen again. */
 #define WEIR_DOOR_SLOTS 65536
 struct weir_door {
@@ -419,9 +432,10 @@ WEIR_ASSERT_SIZE(weir_bucket, 64);
 WEIR_ASSERT_SIZE(weir_flow, 184);
 WEIR_ASSERT_SIZE(weir_bucket_key, 28);
 WEIR_ASSERT_SIZE(weir_fragment, 16);
-WEIR_ASSERT_SIZE(weir_class_state, 192);
+WEIR_ASSERT_SIZE(weir_class_state, 256);
 WEIR_ASSERT_SIZE(weir_class_stats, 16 * WEIR_R_COUNT + 32 + 8 * WEIR_HIST);
 WEIR_ASSERT_SIZE(weir_lease, 32);
+WEIR_ASSERT_SIZE(weir_table, 16);
 WEIR_ASSERT_SIZE(weir_decision, 96);
 WEIR_ASSERT_SIZE(weir_event, 80);
 WEIR_ASSERT_SIZE(weir_event_state, 104);

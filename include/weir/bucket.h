@@ -94,4 +94,13 @@ static __always_inline void weir_refund(__u64 *tat, __u64 cost)
 	__sync_fetch_and_add(tat, -cost);
 }
 
+/* Charge what may find no more debt than limit: 1, or 0 and nothing charged. */
+static __always_inline int weir_charge_within(__u64 *tat, __u64 now, __u64 cost, __u64 limit)
+{
+	if (weir_charge(tat, now, cost) <= limit)
+		return 1;
+	weir_refund(tat, cost);
+	return 0;
+}
+
 #endif
