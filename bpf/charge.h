@@ -49,21 +49,28 @@ static __always_inline __u32 weir_random(const struct weir_facts *f)
 	return (__u32)((h ^ (h >> 29)) * 0xbf58476d1ce4e5b9ULL >> 32);
 }
 
-/* what all newcomers of a busy class may use together: this part of its rate */
-#define WEIR_NEWCOMERS_SHIFT 7
+#define WEIR_NEWCOMERS_SHIFT 8		/* what they have of a busy class, together: 1/256 */
+#define WEIR_BUSY_NS 1000000ULL		/* a class with a larger debt is busy */
 #define WEIR_NPB_MAX (1ULL << 43)	/* times WEIR_BYTES_MAX stays below 2^63 */
 
+/* is the class's rate in use, or most of it by its buckets? */
+static __always_inline int weir_busy(const struct weir_class_state *state, __u64 now)
+{
+	return weir_debt(state->tat, now) > WEIR_BUSY_NS ||
+	       state->used_bps > state->rate_bps - state->rate_bps / 16;
+}
+
 /*
- * No bucket of its own. First packets take what a class with a rate leaves over: while anything is
- * owed at the class's clock they have 1/128 of the rate between them, so that a flood of them takes
- * no more than that from the established. What the tables have no room for shares the level of one.
+ * No bucket of its own. First packets take what is left over of a class's rate: while the class is
+ * busy they have 1/256 of it between them, so that a flood of them takes no more than that from the
+ * established. What the tables have no room for shares the level of one.
  */
 static __always_inline void weir_rates_shared(struct weir_job *job, __u64 level)
 {
 	struct weir_facts *f = &job->facts;
 
 	if (job->why_no_flow == WEIR_R_NEWCOMER) {
-		if (!weir_debt(job->state->tat, f->now))
+		if (!weir_busy(job->state, f->now))
 			return;
 		job->tat = &job->state->newcomer_tat;
 		f->npb_bucket = f->npb_class << WEIR_NEWCOMERS_SHIFT;
@@ -200,8 +207,6 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 
 	if (fair && job->bucket->window != job->state->window)
 		weir_window_report(job);
-	if (job->why_no_flow == WEIR_R_NEWCOMER)
-		f->limit_bucket = weir_max(f->limit_bucket, 8 * f->packet_ns);
 	if (f->npb_bucket && job->tat) {
 		job->cost_bucket = weir_cost(f->bytes, f->npb_bucket);
 		f->debt_bucket = weir_charge(job->tat, f->now, job->cost_bucket);

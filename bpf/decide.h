@@ -11,6 +11,7 @@
 
 #include <weir/aqm.h>
 #include <weir/bucket.h>
+#include <weir/level.h>
 
 /*
  * A paced socket is held at a small debt, not at none: what it misses while its CPU is busy it can
@@ -119,7 +120,8 @@ static __always_inline void weir_limits_police(struct weir_facts *f,
 	if (!(class->flags & WEIR_CLASS_FAIR))
 		return;
 	f->limit_class *= 8;
-	if (f->debt_class > f->mean_bucket && f->mean_bucket)
+	/* some milliseconds are bursts, not an excess */
+	if (f->debt_class > f->mean_bucket + WEIR_EXCESS_MIN_NS && f->mean_bucket)
 		f->limit_bucket = ((f->limit >> 10) * (f->mean_bucket >> 10) /
 				   ((f->debt_class >> 10) + 1)) << 10;
 }
@@ -146,6 +148,9 @@ static __always_inline void weir_limits(struct weir_facts *f, const struct weir_
 		f->means = WEIR_BY_POLICE;
 	if (f->means == WEIR_BY_POLICE) {
 		weir_limits_police(f, class, npb);
+		/* a clock that many strangers share, at a small part of the rate */
+		if (!(f->flags & WEIR_F_FLOW))
+			f->limit_bucket = weir_max(f->limit_bucket, 8 * f->packet_ns);
 	} else {
 		f->limit = weir_max(class->drop_at_ns,
 				    weir_max(8 * f->packet_ns, 2 * weir_cost(f->bytes, npb)));

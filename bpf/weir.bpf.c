@@ -43,7 +43,7 @@ static __always_inline void weir_judge(struct weir_job *job, __u32 can)
 		weir_settle(job);
 		weir_hold(job);
 	}
-	if (!job->flow && f->reason == WEIR_R_CONFORM)
+	if (!job->flow && f->reason <= WEIR_R_CONFORM)
 		f->reason = job->why_no_flow;
 }
 

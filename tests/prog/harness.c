@@ -95,6 +95,8 @@ void harness_reset(struct harness *h)
 	clear_hash(h->skel->maps.buckets);
 	clear_hash(h->skel->maps.fragments);
 	clear_hash(h->skel->maps.devices);
+	clear_array(h->skel->maps.tables, sizeof(struct weir_table), WEIR_TABLE_COUNT);
+	clear_array(h->skel->maps.leases, sizeof(struct weir_lease), WEIR_MAX_CLASSES);
 	clear_array(h->skel->maps.door, sizeof(struct weir_door), WEIR_DOOR_SLOTS);
 	clear_array(h->skel->maps.class_state, sizeof(struct weir_class_state), WEIR_MAX_CLASSES);
 	clear_array(h->skel->maps.class_stats, stats, WEIR_MAX_CLASSES);
@@ -449,6 +451,15 @@ int harness_repeat(struct harness *h, enum weir_hook hook, const struct frame *f
 	return test_run(h, hook, frame, NULL, repeat, &verdict);
 }
 
+void harness_level(struct harness *h)
+{
+	struct { __u64 now, rest; } tick = { .now = h->now_ns };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &tick, .ctx_size_in = sizeof(tick));
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(h->skel->progs.weir_level_at), &opts))
+		fprintf(stderr, "harness: level: %s\n", strerror(errno));
+}
+
 void harness_establish(struct harness *h, enum weir_hook hook, const struct spec *spec)
 {
 	struct weir_flow flow;
@@ -464,6 +475,11 @@ void harness_establish(struct harness *h, enum weir_hook hook, const struct spec
 bool harness_flow_at(struct harness *h, const struct weir_flow_key *key, struct weir_flow *flow)
 {
 	return !bpf_map_lookup_elem(bpf_map__fd(h->skel->maps.flows), key, flow);
+}
+
+int harness_map(struct harness *h, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(h->skel->obj, name);
 }
 
 bool harness_flow(struct harness *h, const struct spec *spec, enum weir_hook hook,

@@ -98,9 +98,12 @@ void frame_key(const struct spec *spec, enum weir_hook hook, struct weir_flow_ke
 int harness_run(struct harness *h, enum weir_hook hook, struct frame *frame);
 /* The same program over and over; ns per run, negative on failure. */
 int harness_repeat(struct harness *h, enum weir_hook hook, const struct frame *frame, int repeat);
+/* The pass of the timer that moves the levels, at h->now_ns. */
+void harness_level(struct harness *h);
 /* An established flow: packets until it has an entry. */
 void harness_establish(struct harness *h, enum weir_hook hook, const struct spec *spec);
 
+int harness_map(struct harness *h, const char *name);	/* its descriptor */
 bool harness_flow(struct harness *h, const struct spec *spec, enum weir_hook hook,
 		  struct weir_flow *flow);
 bool harness_flow_at(struct harness *h, const struct weir_flow_key *key, struct weir_flow *flow);
