@@ -223,8 +223,10 @@ static void every_key_agrees_with_the_model(void **state)
 	}
 }
 
-static void set_key(struct harness *h, struct weir_class *class, const struct key_case *c, __u64 bps)
+static void set_key(struct harness *h, const struct key_case *c, __u64 bps)
 {
+	struct weir_class *class = harness_class(h, 0);
+
 	class->per = c->per;
 	class->plen4 = c->plen4;
 	class->plen6 = c->plen6;
@@ -255,7 +257,7 @@ static void a_key_is_changed_live(void **state)
 		/* keys that differ in length alone would share buckets in the program */
 		if (cases[at].plen4 && cases[at].plen4 != 32 && cases[at].plen4 != 29)
 			continue;
-		set_key(h, harness_class(h, 0), &cases[at], 2 * MBIT);
+		set_key(h, &cases[at], 2 * MBIT);
 		if (!seen[at])
 			memset(&models[at], 0, sizeof(models[at]));
 		seen[at] = true;

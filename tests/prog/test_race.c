@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_race.c: two CPUs run the program at once on one flow, on one class, on the real clock: no
+ * byte passes twice on one credit, none is lost: passed + dropped = offered, to the byte, by the
+ * class's counters and by the flows' own; and what passed keeps within the rate and the burst.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+#include <bpf/bpf.h>
+#include "fixture.h"
+
+#define RATE (20000 * MBIT)
+#define BURST_NS (100 * USEC)
+#define THREADS 2
+
+struct racer {
+	struct harness *h;
+	struct frame frame;
+	unsigned int repeat;
+	pthread_barrier_t *ready;
+	__u64 start_ns, end_ns;
+	pthread_t thread;
+};
+
+static __u64 clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * SEC + t.tv_nsec;
+}
+
+static void *race(void *arg)
+{
+	struct racer *racer = arg;
+
+	pthread_barrier_wait(racer->ready);
+	racer->start_ns = clock_ns();
+	harness_repeat(racer->h, EGRESS, &racer->frame, racer->repeat);
+	racer->end_ns = clock_ns();
+	return NULL;
+}
+
+/* small, full, two that are many; 1 in 4 each */
+static const struct spec sizes[] = {
+	{ .payload = 22 }, { .payload = 1472 },
+	{ .payload = 3000, .gso_size = 500 }, { .payload = 2999, .gso_size = 1400 },
+};
+
+struct tally {
+	__u64 packets, bytes, passed_bytes, dropped, dropped_bytes;
+};
+
+static struct tally class_tally(struct harness *h)
+{
+	struct weir_class_stats sum;
+	struct tally t = {};
+	int r;
+
+	harness_stats(h, 0, &sum);
+	for (r = 0; r < WEIR_R_COUNT; r++) {
+		t.packets += sum.packets[r];
+		t.bytes += sum.bytes[r];
+		if (r < WEIR_R_FIRST_DROP) {
+			t.passed_bytes += sum.bytes[r];
+		} else {
+			t.dropped += sum.packets[r];
+			t.dropped_bytes += sum.bytes[r];
+		}
+	}
+	return t;
+}
+
+static struct tally flow_tally(struct harness *h, int flows)
+{
+	struct tally t = {};
+	struct weir_flow flow;
+	int i;
+
+	for (i = 0; i < flows; i++) {
+		struct spec spec = { .sport = 1 + i };
+
+		assert_true(harness_flow(h, &spec, EGRESS, &flow));
+		t.packets += flow.packets;
+		t.bytes += flow.bytes;
+		t.dropped += flow.dropped;
+		t.dropped_bytes += flow.dropped_bytes;
+	}
+	return t;
+}
+
+/* what a frame is on the wire, computed apart */
+static void offer(struct tally *t, const struct frame *frame, __u64 times)
+{
+	__u64 payload = frame->len - frame->headers, n = 1;
+
+	if (frame->skb.gso_size)
+		n = (payload + frame->skb.gso_size - 1) / frame->skb.gso_size;
+	t->packets += n * times;
+	t->bytes += (payload + n * frame->headers) * times;
+}
+
+/* both CPUs at once; ns from the first packet to the last */
+static __u64 race_all(struct harness *h, int flows, struct tally *offered)
+{
+	__u64 start = ~0ULL, end = 0;
+	struct racer racers[THREADS];
+	pthread_barrier_t ready;
+	int i;
+
+	pthread_barrier_init(&ready, NULL, THREADS);
+	for (i = 0; i < THREADS; i++) {
+		struct spec spec = sizes[random_u32() % 4];
+
+		spec.sport = 1 + i % flows;
+		racers[i].h = h;
+		racers[i].ready = &ready;
+		racers[i].repeat = 2000 + random_u32() % 8000;
+		frame_build(&racers[i].frame, &spec);
+		offer(offered, &racers[i].frame, racers[i].repeat);
+		assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
+	}
+	for (i = 0; i < THREADS; i++) {
+		pthread_join(racers[i].thread, NULL);
+		start = racers[i].start_ns < start ? racers[i].start_ns : start;
+		end = racers[i].end_ns > end ? racers[i].end_ns : end;
+	}
+	pthread_barrier_destroy(&ready);
+	return end - start;
+}
+
+/* every byte is accounted for */
+static void account(struct harness *h, int flows, const struct tally *offered)
+{
+	struct tally by_class = class_tally(h), by_flow = flow_tally(h, flows);
+
+	assert_int_equal(by_class.packets, offered->packets);
+	assert_int_equal(by_class.bytes, offered->bytes);
+	assert_int_equal(by_class.passed_bytes + by_class.dropped_bytes, offered->bytes);
+	assert_int_equal(by_flow.packets, offered->packets);
+	assert_int_equal(by_flow.bytes, offered->bytes);
+	assert_int_equal(by_flow.dropped, by_class.dropped);
+	assert_int_equal(by_flow.dropped_bytes, by_class.dropped_bytes);
+}
+
+struct how {
+	bool fair;
+	int flows;
+	__u64 rate, flow_rate;
+	__u64 burst_ns;			/* that the class may have; a fair one's is deeper */
+};
+
+/* a flow's first packet had no entry to be counted in: let both sides start equal */
+static void count_first(struct harness *h, const struct spec *spec, __u32 bytes)
+{
+	struct weir_flow_key key;
+	struct weir_flow flow;
+
+	assert_true(harness_flow(h, spec, EGRESS, &flow));
+	flow.packets++;
+	flow.bytes += bytes;
+	frame_key(spec, EGRESS, &key);
+	assert_int_equal(bpf_map_update_elem(harness_map(h, "flows"), &key, &flow, BPF_EXIST), 0);
+}
+
+/* one round: what passed is what the rate and the burst allow, and hardly less */
+static void one_round(struct harness *h, const struct how *how, struct tally *offered)
+{
+	__u64 before = offered->bytes, passed = class_tally(h).passed_bytes, ns, most;
+
+	ns = race_all(h, how->flows, offered);
+	account(h, how->flows, offered);
+	passed = class_tally(h).passed_bytes - passed;
+	most = RATE / 8 * (ns + how->burst_ns) / SEC;
+	if (passed > most + THREADS * 3300)
+		fail_msg("in %llu ns %llu bytes passed, %llu may", ns, passed, most);
+	most = RATE / 8 * ns / SEC;
+	if (offered->bytes - before > 3 * most && passed < most / 8)
+		fail_msg("in %llu ns only %llu bytes passed, %llu may", ns, passed, most);
+}
+
+static void run(struct harness *h, const struct how *how)
+{
+	int i, rounds = getenv("WEIR_TEST_SHORT") ? 30 : 200;
+	struct tally offered = {}, sum;
+	struct frame frame;
+
+	harness_reset(h);
+	harness_class(h, 0)->burst_ns = BURST_NS;
+	harness_class(h, 0)->flags |= how->fair ? WEIR_CLASS_FAIR : 0;
+	for (i = 0; i < how->flows; i++) {
+		struct spec spec = { .sport = 1 + i };
+
+		harness_establish(h, EGRESS, &spec);
+		frame_build(&frame, &spec);
+		offer(&offered, &frame, 2);
+		count_first(h, &spec, frame.len);
+	}
+	harness_rate(harness_class(h, 0), how->rate, how->flow_rate);
+	harness_commit(h);
+	for (i = 0; i < rounds; i++)
+		one_round(h, how, &offered);
+	sum = class_tally(h);
+	assert_true(sum.dropped_bytes > sum.bytes / 10);
+	assert_true(sum.passed_bytes > sum.bytes / 100);
+}
+
+static void one_flow(void **state)
+{
+	run(*state, &(struct how){ .flows = 1, .flow_rate = RATE, .burst_ns = BURST_NS });
+}
+
+static void one_class(void **state)
+{
+	run(*state, &(struct how){ .flows = 2, .rate = RATE, .burst_ns = BURST_NS });
+}
+
+/* a class's clock takes its bucket's charge back when it refuses */
+static void one_flow_in_one_class(void **state)
+{
+	run(*state, &(struct how){ .flows = 1, .rate = RATE, .flow_rate = 2 * RATE,
+				   .burst_ns = 2 * BURST_NS });
+}
+
+static void a_fair_class(void **state)
+{
+	run(*state, &(struct how){ .flows = 2, .rate = RATE, .fair = true, .burst_ns = SEC });
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(one_flow),
+		TEST(one_class),
+		TEST(one_flow_in_one_class),
+		TEST(a_fair_class),
+	};
+
+	return RUN(tests, HARNESS_REAL_CLOCK);
+}
