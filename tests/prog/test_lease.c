@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_lease.c: a rate that an agent has set counts until the very ns at which its lease ends, then
+ * the configured one does, with nobody's help; and `observe`, class by class: what pace or police
+ * would have done is counted, to the packet, while the packets stay as they were.
+ */
+#include <bpf/bpf.h>
+#include "fixture.h"
+
+static void lease(struct harness *h, unsigned int slot, __u64 rate_bps, __u64 expires_ns)
+{
+	struct weir_lease value = {
+		.rate_bps = rate_bps, .npb_rate = weir_npb(rate_bps), .expires_ns = expires_ns,
+	};
+
+	assert_int_equal(bpf_map_update_elem(harness_map(h, "leases"), &slot, &value, BPF_ANY), 0);
+}
+
+static __u64 level_bps(struct harness *h, __u32 slot)
+{
+	struct weir_class_state state;
+
+	assert_int_equal(bpf_map_lookup_elem(harness_map(h, "class_state"), &slot, &state), 0);
+	return state.level_bps;
+}
+
+/* how long the second of two packets of 1000 bytes waits: a packet's time at the rate in force */
+static __u64 gap_at(struct harness *h, __u64 now)
+{
+	struct spec spec = { .payload = 958 };
+	struct frame frame;
+
+	h->now_ns = now;
+	assert_int_equal(send_spec(h, EGRESS, &spec), HARNESS_PASS);
+	frame_build(&frame, &spec);
+	assert_int_equal(harness_run(h, EGRESS, &frame), HARNESS_PASS);
+	return frame.skb.tstamp - now;
+}
+
+static void paced_class(struct harness *h, bool fair)
+{
+	struct weir_class *class = harness_class(h, 0);
+
+	class->action = WEIR_PACE;
+	class->burst_ns = 0;
+	class->drop_at_ns = 10 * SEC;
+	class->flags |= WEIR_CLASS_LEASED | (fair ? WEIR_CLASS_FAIR : 0);
+	harness_rate(class, 8 * MBIT, 0);
+	harness_device(h, EGRESS, WEIR_DEV_EDT);
+	harness_commit(h);
+	harness_establish(h, EGRESS, &(struct spec){ .payload = 958 });
+}
+
+static void a_lease_ends_at_its_ns(void **state)
+{
+	struct harness *h = *state;
+	__u64 end = h->now_ns + 10 * SEC;
+
+	paced_class(h, false);
+	lease(h, 0, 1 * MBIT, end);
+	assert_int_equal(gap_at(h, end - SEC), 8 * MSEC);
+	assert_int_equal(gap_at(h, end - 1), 8 * MSEC);
+	/* past what the two before owe, or the debt would tell */
+	lease(h, 0, 1 * MBIT, end + SEC);
+	assert_int_equal(gap_at(h, end + SEC), 1 * MSEC);
+	lease(h, 0, 80 * MBIT, end + 3 * SEC);
+	assert_int_equal(gap_at(h, end + 2 * SEC), 100 * USEC);
+	lease(h, 0, 80 * MBIT, end + 3 * SEC + 1);
+	assert_int_equal(gap_at(h, end + 3 * SEC), 100 * USEC);
+	assert_int_equal(gap_at(h, end + 3 * SEC + 100 * MSEC), 1 * MSEC);
+	/* one that says no rate is none; a class that takes no lease looks at none */
+	lease(h, 0, 0, end + 100 * SEC);
+	assert_int_equal(gap_at(h, end + 4 * SEC), 1 * MSEC);
+	lease(h, 0, 80 * MBIT, end + 100 * SEC);
+	harness_class(h, 0)->flags &= ~WEIR_CLASS_LEASED;
+	harness_commit(h);
+	assert_int_equal(gap_at(h, end + 5 * SEC), 1 * MSEC);
+}
+
+/* the level is a share of the rate in force, from the timer's next pass on */
+static void the_level_follows_a_lease(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .payload = 958 };
+	__u64 start, at, end;
+
+	paced_class(h, true);
+	start = h->now_ns;
+	end = start + 2 * SEC;
+	lease(h, 0, 1 * MBIT, end);
+	for (at = start; at < start + 4 * SEC; at += 4 * MSEC) {
+		h->now_ns = at;
+		send_spec(h, EGRESS, &spec);
+		harness_level(h);
+		if (at > start + 4 * MSEC && at < end)
+			assert_in_range(level_bps(h, 0), 1, 1 * MBIT);
+		else if (at > end + SEC)
+			assert_in_range(level_bps(h, 0), 7 * MBIT, 8 * MBIT);
+	}
+}
+
+/* the same packets through classes that differ in their action alone */
+static void same_load(struct harness *h, enum weir_action action, __u32 device,
+		      struct weir_class_stats *ret_sum, int *ret_touched)
+{
+	struct weir_class *class;
+	struct frame frame, before;
+	struct spec spec;
+	__u64 seed = 1;
+	int i;
+
+	harness_reset(h);
+	class = harness_class(h, 1);
+	class->action = action;
+	class->drop_at_ns = 50 * MSEC;
+	class->burst_ns = action == WEIR_POLICE ? 10 * MSEC : 0;
+	harness_rule(h, 1);
+	harness_device(h, EGRESS, device);
+	for (i = 0; i < 16; i++)
+		harness_establish(h, EGRESS, &(struct spec){ .sport = 1 + i % 4, .payload = 1,
+							     .proto = i & 8 ? IPPROTO_TCP : 0 });
+	harness_rate(class, 20 * MBIT, 8 * MBIT);
+	harness_commit(h);
+	*ret_touched = 0;
+	for (i = 0; i < 20000; i++) {
+		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+		spec = (struct spec){ .sport = 1 + (seed >> 33) % 4, .ecn = (seed >> 40) % 4,
+				      .payload = (seed >> 45) % 1400,
+				      .proto = (seed >> 60) & 1 ? IPPROTO_TCP : 0 };
+		h->now_ns += (seed >> 50) % (300 * USEC);
+		frame_build(&frame, &spec);
+		frame.skb.tstamp = h->now_ns - 1;
+		before = frame;
+		if (harness_run(h, EGRESS, &frame) != HARNESS_PASS ||
+		    frame.len != before.len || memcmp(frame.data, before.data, before.len) ||
+		    frame.skb.tstamp != before.skb.tstamp || frame.skb.mark != before.skb.mark)
+			++*ret_touched;
+	}
+	harness_stats(h, 1, ret_sum);
+}
+
+/* observe computes what pace would do, and counts it to the packet */
+static void observe_counts_what_pace_does(void **state)
+{
+	static const __u32 devices[] = { 0, WEIR_DEV_EDT };
+	struct weir_class_stats paced, observed;
+	int touched, i;
+
+	for (i = 0; i < 2; i++) {
+		same_load(*state, WEIR_PACE, devices[i], &paced, &touched);
+		assert_true(touched > 1000);
+		same_load(*state, WEIR_OBSERVE, devices[i], &observed, &touched);
+		assert_int_equal(touched, 0);
+		assert_memory_equal(observed.packets, paced.packets, sizeof(paced.packets));
+		assert_memory_equal(observed.bytes, paced.bytes, sizeof(paced.bytes));
+		assert_int_equal(observed.marked, paced.marked);
+		assert_int_equal(observed.delayed, paced.delayed);
+		assert_int_equal(observed.delay_ns, paced.delay_ns);
+	}
+}
+
+/* a class that acts beside one that observes */
+static void observe_is_a_matter_of_one_class(void **state)
+{
+	struct harness *h = *state;
+	struct weir_rule *rule;
+	int i, dropped[3] = {};
+
+	for (i = 1; i <= 2; i++) {
+		harness_rate(harness_class(h, i), 0, 1 * MBIT);
+		rule = harness_rule(h, i);
+		rule->fields = WEIR_M_DPORT;
+		rule->dport[0] = (struct weir_range){ i, i };
+		rule->n_dport = 1;
+	}
+	harness_class(h, 1)->action = WEIR_OBSERVE;
+	harness_commit(h);
+	for (i = 0; i < 400; i++) {
+		struct spec spec = { .payload = 958, .dport = 1 + i % 2 };
+
+		dropped[1 + i % 2] += send_spec(h, EGRESS, &spec) == HARNESS_DROP;
+	}
+	assert_int_equal(dropped[1], 0);
+	assert_true(dropped[2] > 150);
+	assert_int_equal(harness_count(h, 1, WEIR_R_DROP_RATE), harness_count(h, 2, WEIR_R_DROP_RATE));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_lease_ends_at_its_ns),
+		TEST(the_level_follows_a_lease),
+		TEST(observe_counts_what_pace_does),
+		TEST(observe_is_a_matter_of_one_class),
+	};
+
+	return RUN(tests, 0);
+}
