@@ -17,8 +17,9 @@ struct weir_match_context {
 	__u32 slot;			/* the answer */
 };
 
-static __always_inline int weir_in_prefixes(const __u8 addr[16], const struct weir_prefix *list,
-					    __u32 n)
+/* IPv4 is kept as ::ffff:a.b.c.d: a shorter prefix than that, ::/0 say, means IPv6 alone */
+static __always_inline int weir_in_prefixes(const struct weir_flow_key *key, const __u8 addr[16],
+					    const struct weir_prefix *list, __u32 n)
 {
 	const __u64 *a = (const __u64 *)addr;
 	__u32 i;
@@ -27,7 +28,8 @@ static __always_inline int weir_in_prefixes(const __u8 addr[16], const struct we
 		const __u64 *want = (const __u64 *)list[i].addr;
 		const __u64 *mask = (const __u64 *)list[i].mask;
 
-		if (i < n && (a[0] & mask[0]) == want[0] && (a[1] & mask[1]) == want[1])
+		if (i < n && (key->family != 4 || list[i].mask[11] == 0xff) &&
+		    (a[0] & mask[0]) == want[0] && (a[1] & mask[1]) == want[1])
 			return 1;
 	}
 	return 0;
@@ -76,9 +78,9 @@ static __always_inline int weir_rule_matches(const struct weir_rule *rule,
 	if ((fields & WEIR_M_SPORT) &&
 	    !weir_in_ranges(bpf_ntohs(key->sport), rule->sport, rule->n_sport))
 		return 0;
-	if ((fields & WEIR_M_DST) && !weir_in_prefixes(key->dst, rule->dst, rule->n_dst))
+	if ((fields & WEIR_M_DST) && !weir_in_prefixes(key, key->dst, rule->dst, rule->n_dst))
 		return 0;
-	if ((fields & WEIR_M_SRC) && !weir_in_prefixes(key->src, rule->src, rule->n_src))
+	if ((fields & WEIR_M_SRC) && !weir_in_prefixes(key, key->src, rule->src, rule->n_src))
 		return 0;
 	if ((fields & WEIR_M_DSCP) && !(rule->dscp >> (p->dscp & 63) & 1))
 		return 0;

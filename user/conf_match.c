@@ -182,7 +182,7 @@ static int prefix_item(const char *text, void *arg, struct err *err)
 {
 	struct prefixes *prefixes = arg;
 	struct weir_prefix prefix = {}, whole;
-	bool outside = false, covers_v4 = true;
+	bool outside = false;
 	char buf[64];
 	unsigned int plen = 0;
 	int r = prefix_parse(text, &prefix, &plen, err);
@@ -197,15 +197,10 @@ static int prefix_item(const char *text, void *arg, struct err *err)
 	for (unsigned int i = 0; i < 16; i++) {
 		outside |= whole.addr[i] & ~whole.mask[i];
 		whole.addr[i] &= whole.mask[i];
-		covers_v4 &= i >= 12 || !((v4_mapped[i] ^ whole.addr[i]) & whole.mask[i]);
 	}
 	prefix_text(&whole, buf, sizeof(buf));
 	if (outside)
 		return err_set(err, EINVAL, "'%s': has bits beyond its length; want %s", text, buf);
-	/* IPv4 is kept as ::ffff:a.b.c.d, which such a prefix would match too */
-	if (covers_v4 && plen < 96)
-		return err_set(err, EINVAL, "'%s': would cover IPv4 as well; want a longer prefix "
-			       "such as 2000::/3", text);
 	prefixes->list[(*prefixes->n)++] = prefix;
 	return 0;
 }

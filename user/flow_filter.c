@@ -56,10 +56,12 @@ int flow_filter_resolve(struct flow_filter *filter, struct err *err)
 	return filter->ifindex ? 0 : err_set(err, ENODEV, "no device '%s'", filter->rule.dev);
 }
 
-static bool in_prefixes(const __u8 addr[16], const struct weir_prefix *list, unsigned int n)
+/* as bpf/classify.h: a prefix shorter than the ::ffff: of IPv4 means IPv6 alone */
+static bool in_prefixes(const struct weir_flow_key *key, const __u8 addr[16],
+			const struct weir_prefix *list, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		bool same = true;
+		bool same = key->family != 4 || list[i].mask[11] == 0xff;
 
 		for (unsigned int b = 0; b < 16; b++)
 			same &= (addr[b] & list[i].mask[b]) == list[i].addr[b];
@@ -91,9 +93,9 @@ bool flow_filter_wants(const struct flow_filter *filter, const struct weir_flow_
 		return false;
 	if (fields & WEIR_M_PROTO && !memchr(rule->proto, key->proto, rule->n_proto))
 		return false;
-	if (fields & WEIR_M_SRC && !in_prefixes(key->src, rule->src, rule->n_src))
+	if (fields & WEIR_M_SRC && !in_prefixes(key, key->src, rule->src, rule->n_src))
 		return false;
-	if (fields & WEIR_M_DST && !in_prefixes(key->dst, rule->dst, rule->n_dst))
+	if (fields & WEIR_M_DST && !in_prefixes(key, key->dst, rule->dst, rule->n_dst))
 		return false;
 	if (fields & WEIR_M_SPORT && !in_ranges(key->sport, rule->sport, rule->n_sport))
 		return false;

@@ -93,6 +93,13 @@ static void prefixes(void **state)
 	harness_commit(h);
 	MATCHES(h, .src = 200);
 	MISSES(h, .src = 200, .family = 6);
+
+	rule = one_rule(h, WEIR_M_SRC);
+	prefix(&rule->src[0], &v6, false, 0);		/* any IPv6 */
+	rule->n_src = 1;
+	harness_commit(h);
+	MATCHES(h, .src = 200, .family = 6);
+	MISSES(h, .src = 200);
 }
 
 static void other_fields(void **state)
