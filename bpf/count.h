@@ -74,7 +74,7 @@ static __always_inline void weir_count(struct weir_job *job)
 			stats->delayed += f->segments;
 			stats->delay_ns += f->delay * f->segments;
 		}
-		if (f->reason != WEIR_R_UNLIMITED && f->reason < WEIR_R_FIRST_DROP) {
+		if ((f->npb_bucket | f->npb_class) && f->reason < WEIR_R_FIRST_DROP) {
 			at = f->delay ? weir_hist_bucket(f->delay) : 0;
 			if (at < WEIR_HIST)
 				stats->delay_hist[at] += f->segments;

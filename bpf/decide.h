@@ -149,7 +149,7 @@ static __always_inline void weir_limits(struct weir_facts *f, const struct weir_
 	if (f->means == WEIR_BY_POLICE) {
 		weir_limits_police(f, class, npb);
 		/* a clock that many strangers share, at a small part of the rate */
-		if (!(f->flags & WEIR_F_FLOW))
+		if (!bucket)
 			f->limit_bucket = weir_max(f->limit_bucket, 8 * f->packet_ns);
 	} else {
 		f->limit = weir_max(class->drop_at_ns,

@@ -182,7 +182,8 @@ static void observe_is_a_matter_of_one_class(void **state)
 	}
 	assert_int_equal(dropped[1], 0);
 	assert_true(dropped[2] > 150);
-	assert_int_equal(harness_count(h, 1, WEIR_R_DROP_RATE), harness_count(h, 2, WEIR_R_DROP_RATE));
+	assert_int_equal(harness_count(h, 1, WEIR_R_DROP_RATE),
+			 harness_count(h, 2, WEIR_R_DROP_RATE));
 }
 
 int main(void)

@@ -112,7 +112,7 @@ static void match_keys(void **state)
 	assert_memory_equal(r->src[0].addr, addr, 16);
 	assert_memory_equal(r->src[0].mask, mask, 16);
 	assert_int_equal(r->src[1].addr[0], 0x20);
-	assert_int_equal(r->n_dst, 1);
+	assert_int_equal(r->n_dst, 2);
 	assert_int_equal(r->dscp, 1ULL << 46 | 1ULL << 10 | 7ULL << 8);
 	assert_int_equal(r->mark, 0x10);
 	assert_int_equal(r->mark_mask, 0xff);
