@@ -108,15 +108,17 @@ $(B)/tests/unit_%: tests/unit/test_%.c $(PURE:%=$(B)/user/%.o) | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests -o $@ $(filter %.c %.o,$^) -lcmocka -lm
 
-$(B)/tests/harness.o: tests/prog/harness.c $(B)/weir.skel.h | $(B)/tests
+HARNESS := $(B)/tests/harness.o $(B)/tests/frame.o
+
+$(HARNESS): $(B)/tests/%.o: tests/prog/%.c $(B)/weir.skel.h | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(B)/tests/prog_%: tests/prog/test_%.c $(B)/tests/harness.o | $(B)/tests
+$(B)/tests/prog_%: tests/prog/test_%.c $(HARNESS) | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c %.o,$^) $(PKG_LIBS) -lcmocka -lpthread -lm
 
-$(B)/tests/bench: tools/bench/bench.c $(B)/tests/harness.o | $(B)/tests
+$(B)/tests/bench: tools/bench/bench.c $(HARNESS) | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Itests/prog -o $@ $(filter %.c %.o,$^) $(PKG_LIBS)
 

@@ -48,12 +48,13 @@ is_least "all of them" "$rows" $FLOWS
 is_equal "sorted, none twice" "$(tail -n +2 "$tmp/sorted" | awk '{ print $5, $6 }' | sort | uniq -d | wc -l)" 0
 is_equal "sorted, none left out" "$(($(wc -l < "$tmp/sorted") - 1))" "$rows"
 
-# A flow's first packet is charged to its class alone: packets = class - newcomers. A packet that the
-# namespace itself sends between the two readings is in one of them only: read again then.
+# A flow's first packet is charged to its class alone: packets = class - newcomers. A packet that
+# the namespace itself sends between the two readings is in one of them only: read again then.
 counters()
 {
 	"$WEIR" -n "$here" -j show classes |
-		jq -c '.[0] | [.packets - .reasons.newcomer.packets, .bytes - .reasons.newcomer.bytes]'
+		jq -c '.[0] | .reasons.newcomer as $first |
+			[.packets - $first.packets, .bytes - $first.bytes]'
 }
 
 sums()
