@@ -66,3 +66,4 @@ sums()
 sums_agree() { summed=$(sums) counted=$(counters); [ "$summed" = "$counted" ]; }
 wait_until 30 sums_agree || :
 is_equal "sums of flows are the class's counters" "$summed" "$counted"
+finish
