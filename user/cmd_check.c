@@ -7,6 +7,7 @@
 
 #include "cmd.h"
 #include "out.h"
+#include "pin.h"
 #include "probe.h"
 
 static void print_available(struct out *out, enum probe_state state)
@@ -35,6 +36,26 @@ static void print_kernel(struct out *out)
 	out_row_end(out);
 }
 
+/* in the namespace that was asked for: it has settings of its own */
+static int try_all(struct context *context, struct probe probes[PROBE_COUNT])
+{
+	struct instance instance;
+	int back, r;
+
+	if (!context->netns)
+		return probe_all(probes, &context->err);
+	r = instance_open(&instance, context->netns, false, &context->err);
+	if (r)
+		return r;
+	r = instance_enter(&instance, &back, &context->err);
+	if (!r) {
+		r = probe_all(probes, &context->err);
+		instance_leave(back);
+	}
+	instance_close(&instance);
+	return r;
+}
+
 int cmd_check(struct context *context, int argc, char **argv)
 {
 	struct probe probes[PROBE_COUNT];
@@ -45,7 +66,7 @@ int cmd_check(struct context *context, int argc, char **argv)
 		err_set(&context->err, EINVAL, "check: unknown word '%s': want none", argv[0]);
 		return CMD_USAGE;
 	}
-	if (probe_all(probes, &context->err))
+	if (try_all(context, probes))
 		return CMD_FAILED;
 	out = out_open(context->json);
 	if (!out)
