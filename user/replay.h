@@ -46,7 +46,7 @@ struct replay_reader;
 int replay_reader_open(struct replay_reader **ret_reader, const char *file, struct err *err);
 void replay_reader_close(struct replay_reader *reader);
 
-/* 1 a packet, 0 the end, -EIO with words where the file is cut off or broken. */
+/* 1 a packet, 0 the end, -EIO with words where the file is cut off, broken or of mixed links. */
 int replay_reader_next(struct replay_reader *reader, struct replay_packet *ret_packet,
 		       struct err *err);
 

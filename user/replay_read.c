@@ -239,7 +239,7 @@ int replay_reader_next(struct replay_reader *reader, struct replay_packet *packe
 	capture->complete = r == PCAP_ERROR_BREAK;
 	if (capture->complete)
 		return 0;
-	return err_set(err, EIO, "%s: cut off or broken behind packet %llu: %s; the report covers "
+	return err_set(err, EIO, "%s: cannot be read on behind packet %llu: %s; the report covers "
 		       "what was read", capture->file, capture->packets + capture->runts,
 		       pcap_geterr(reader->pcap));
 }

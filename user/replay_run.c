@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -248,13 +249,29 @@ static void progress(struct run *run)
 		     capture->packets * 1000 / (took / 1000000), (left + 999999999) / 1000000000);
 }
 
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal)
+{
+	stopped = 1;
+}
+
+/* Control-C ends the reading, and the report is of what was read; a second one ends the command. */
+static void stop_on_interrupt(void)
+{
+	const struct sigaction action = { .sa_handler = stop, .sa_flags = SA_RESETHAND };
+
+	sigaction(SIGINT, &action, NULL);
+}
+
 static int run_all(struct run *run, struct err *err)
 {
+	const struct replay_capture *capture = replay_reader_capture(run->replay->reader);
 	struct replay_packet packet;
 	__u64 packets = 0;
-	int r = 0, read;
+	int r = 0, read = 0;
 
-	while ((read = replay_reader_next(run->replay->reader, &packet, err)) > 0) {
+	while (!stopped && (read = replay_reader_next(run->replay->reader, &packet, err)) > 0) {
 		if (!packets)
 			run->next_tick_ns = packet.now_ns;
 		r = take(run, &packet);
@@ -264,6 +281,9 @@ static int run_all(struct run *run, struct err *err)
 			progress(run);
 	}
 	log_progress_end();
+	if (stopped && !capture->complete)
+		read = err_set(err, EIO, "%s: interrupted behind packet %llu; the report covers what "
+			       "was read", capture->file, capture->packets + capture->runts);
 	/* a capture that is cut off has a report, too, of what was there */
 	if (!r)
 		r = flush(run);
@@ -315,6 +335,7 @@ int replay_run(struct replay *replay, struct err *err)
 	run->parser = replay_parser_new(replay->hook);
 	r = run->parser ? sides_open(run, err) : err_set(err, ENOMEM, "out of memory");
 	if (!r) {
+		stop_on_interrupt();
 		run->began_ns = run->shown_ns = real_ns();
 		r = run_all(run, err);
 	}

@@ -102,11 +102,11 @@ static inline char *file_text(const char *name)
 	return text;
 }
 
-/* `weir -j replay WORDS`, words parted by blanks; its exit status. Files: stdout, stderr. */
-static inline int replay_run_words(const char *words)
+/* `weir -j replay WORDS`, words parted by blanks. Files: stdout, stderr; the latter to error if >= 0 */
+static inline pid_t replay_start(const char *words, int error)
 {
 	char *copy = strdup(words), *argv[ARGS_MAX] = { (char *)weir, "-j", "replay" }, *save = NULL;
-	int n = 3, status;
+	int n = 3;
 	pid_t pid;
 
 	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
@@ -116,15 +116,25 @@ static inline int replay_run_words(const char *words)
 	pid = fork();
 	if (!pid) {
 		int out = open("stdout", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-		int err = open("stderr", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		int err = error >= 0 ? error :
+			  open("stderr", O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
 		if (dup2(out, 1) == 1 && dup2(err, 2) == 2)
 			execv(weir, argv);
 		_exit(127);
 	}
 	assert_true(pid > 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
 	free(copy);
+	return pid;
+}
+
+/* its exit status */
+static inline int replay_run_words(const char *words)
+{
+	pid_t pid = replay_start(words, -1);
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
 }
@@ -137,6 +147,48 @@ static inline json_t *report_load(void)
 	if (!report)
 		fail_msg("no JSON: %s; stderr: %s", error.text, file_text("stderr"));
 	return report;
+}
+
+/* a report of a run that must succeed */
+static inline json_t *report(const char *words)
+{
+	if (replay_run_words(words))
+		fail_msg("replay %s: %s", words, file_text("stderr"));
+	return report_load();
+}
+
+/* a row of a list, the one whose `key` is `value`; NULL: the first */
+static inline json_t *row(json_t *of, const char *list, const char *key, const char *value)
+{
+	json_t *rows = json_object_get(of, list), *item;
+	size_t i;
+
+	json_array_foreach(rows, i, item)
+		if (!key || !strcmp(json_string_value(json_object_get(item, key)), value))
+			return item;
+	fail_msg("no row %s %s in %s", key ? key : "-", value ? value : "-", list);
+	return NULL;
+}
+
+static inline __u64 number(json_t *object, const char *name)
+{
+	json_t *value = json_object_get(object, name);
+
+	if (!json_is_integer(value))
+		fail_msg("no number %s", name);
+	return json_integer_value(value);
+}
+
+/* it fails with this status, and says this */
+static inline void refused(const char *words, int status, const char *want)
+{
+	int got = replay_run_words(words);
+	char *said = file_text("stderr");
+
+	if (got != status || strncmp(said, "weir: ", 6) || !strstr(said, want))
+		fail_msg("replay %s: want status %d and '%s', got %d: %s", words, status, want, got,
+			 said);
+	free(said);
 }
 
 static inline void capture_cleanup(void)

@@ -6,36 +6,6 @@
  */
 #include "capture.h"
 
-/* a report of a run that must succeed */
-static json_t *report(const char *words)
-{
-	if (replay_run_words(words))
-		fail_msg("replay %s: %s", words, file_text("stderr"));
-	return report_load();
-}
-
-/* a row of a list, the one whose `key` is `value`; NULL: the first */
-static json_t *row(json_t *of, const char *list, const char *key, const char *value)
-{
-	json_t *rows = json_object_get(of, list), *item;
-	size_t i;
-
-	json_array_foreach(rows, i, item)
-		if (!key || !strcmp(json_string_value(json_object_get(item, key)), value))
-			return item;
-	fail_msg("no row %s %s in %s", key ? key : "-", value ? value : "-", list);
-	return NULL;
-}
-
-static __u64 number(json_t *object, const char *name)
-{
-	json_t *value = json_object_get(object, name);
-
-	if (!json_is_integer(value))
-		fail_msg("no number %s", name);
-	return json_integer_value(value);
-}
-
 static __u64 reason(json_t *object, const char *name)
 {
 	return number(json_object_get(object, "reasons"), name);
@@ -373,17 +343,6 @@ static void where_it_passes(void **state)
 	r = report("cap conf conf hook ingress");
 	assert_true(number(row(r, "classes", "class", "in"), "delayed") > 500);
 	json_decref(r);
-}
-
-static void refused(const char *words, int status, const char *want)
-{
-	int got = replay_run_words(words);
-	char *said = file_text("stderr");
-
-	if (got != status || strncmp(said, "weir: ", 6) || !strstr(said, want))
-		fail_msg("replay %s: want status %d and '%s', got %d: %s", words, status, want, got,
-			 said);
-	free(said);
 }
 
 static void bad_input(void **state)

@@ -10,13 +10,6 @@
 #define PACKETS 400
 #define FLOWS 8
 
-static json_t *report(const char *words)
-{
-	if (replay_run_words(words))
-		fail_msg("replay %s: %s", words, file_text("stderr"));
-	return report_load();
-}
-
 static long long field(json_t *row, const char *name)
 {
 	return json_integer_value(json_object_get(row, name));
