@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * http.c: routes, replies and streams over libevent's evhttp. Bounded: header and body sizes,
- * time-outs, the number of streams, what a slow reader may have waiting. Knows no map and no
+ * time-outs, the number of streams, what a slow reader may have waiting; connections: http_peers.c. Knows no map and no
  * class.
  */
 #include <event2/buffer.h>
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "http.h"
+#include "http_peers.h"
 #include "quantity.h"
 
 #define ROUTES_MAX 32
@@ -40,6 +41,7 @@ struct http_stream {
 
 struct http {
 	struct evhttp *server;
+	struct http_peers *peers;
 	struct route routes[ROUTES_MAX];
 	unsigned int n_routes, n_streams;
 	struct http_stream *streams;
@@ -102,6 +104,7 @@ static void dispatch(struct evhttp_request *request, void *arg)
 	const struct http *http = arg;
 	const struct route *route = path ? route_find(http, path) : NULL;
 
+	http_peers_asked(http->peers, request);
 	no_delay(evhttp_request_get_connection(request));
 	if (!route)
 		http_reply_error(request, 404, "no such page");
@@ -120,8 +123,10 @@ int http_open(struct http **ret, struct event_base *base, const char *listen, st
 	http = calloc(1, sizeof(*http));
 	if (http)
 		http->server = evhttp_new(base);
-	if (!http || !http->server) {
-		free(http);
+	if (http && http->server)
+		http->peers = http_peers_open(base, http->server);
+	if (!http || !http->peers) {
+		http_close(http);
 		return err_set(err, ENOMEM, "out of memory");
 	}
 	evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
@@ -161,6 +166,7 @@ void http_close(struct http *http)
 		evhttp_connection_set_closecb(http->streams->connection, NULL, NULL);
 		stream_free(http->streams);
 	}
+	http_peers_close(http->peers);
 	if (http->server)
 		evhttp_free(http->server);
 	free(http);
@@ -232,9 +238,18 @@ bool http_query_has(struct evhttp_request *request, const char *key)
 	return has;
 }
 
+void http_request_lost(struct evhttp_request *request)
+{
+	if (!evhttp_request_get_connection(request))
+		evhttp_request_free(request);
+}
+
 static void closed(struct evhttp_connection *connection, void *arg)
 {
-	stream_free(arg);
+	struct http_stream *stream = arg;
+
+	http_request_lost(stream->request);
+	stream_free(stream);
 }
 
 struct http_stream *http_stream_open(struct http *http, struct evhttp_request *request,
@@ -254,6 +269,7 @@ struct http_stream *http_stream_open(struct http *http, struct evhttp_request *r
 	};
 	http->streams = stream;
 	http->n_streams++;
+	http_peers_streams(http->peers, request);
 	headers(request, "text/event-stream");
 	evhttp_connection_set_closecb(stream->connection, closed, stream);
 	/* silence is no reason to end it */

@@ -43,6 +43,12 @@ void http_reply_text(struct evhttp_request *request, int status, const char *typ
 /* {"error": ...} */
 void http_reply_error(struct evhttp_request *request, int status, const char *text);
 
+/*
+ * For the close callback of a connection whose request waits for its answer: evhttp has let go of
+ * the request when its client has gone, and it must be freed.
+ */
+void http_request_lost(struct evhttp_request *request);
+
 /* Is the key there in the query of the URL ("?follow")? */
 bool http_query_has(struct evhttp_request *request, const char *key);
 

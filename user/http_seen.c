@@ -73,6 +73,7 @@ static void client_closed(struct evhttp_connection *connection, void *arg)
 
 	if (client->kind == SHOW)
 		seer_forget(client->seen->seer, client);
+	http_request_lost(client->request);
 	client->kind = FREE;
 	client->request = NULL;
 }

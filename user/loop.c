@@ -340,11 +340,12 @@ static int loop_open(struct loop *loop, struct err *err)
 	loop->tell.json = loop->context->json;
 	r = steer_init(&loop->steer, err);
 	if (!r)
-		r = conf_apply(loop);
-	if (!r)
 		r = watch_open(&loop->watch, err);
+	/* a port that is in use has changed no policy */
 	if (!r)
 		r = http_make(loop, err);
+	if (!r)
+		r = conf_apply(loop);
 	if (r)
 		return r;
 	r = events_make(loop);
