@@ -16,13 +16,14 @@
 #include "snapshot.h"
 
 #define WAITING_MAX 8
+#define SPAN_MIN_NS 500000000ULL
 
 struct seer {
 	pthread_t thread;
 	char netns[64];
 	bool has_netns;
 	int fd;				/* eventfd */
-	struct snapshot *before;	/* the thread's */
+	struct snapshot *before, *older;	/* the thread's: what rates are reckoned from */
 
 	pthread_mutex_t lock;		/* over what follows */
 	pthread_cond_t wake;
@@ -91,6 +92,22 @@ static int view_open(const struct seer *seer, struct view *view, struct err *err
 	return r;
 }
 
+/* Looks may follow each other at once; rates of a few milliseconds would be noise. */
+static const struct snapshot *base_of(const struct seer *seer, __u64 now)
+{
+	return seer->older && now - seer->before->now_ns < SPAN_MIN_NS ? seer->older : seer->before;
+}
+
+/* takes the snapshot over */
+static void keep(struct seer *seer, struct snapshot *snapshot)
+{
+	if (base_of(seer, snapshot->now_ns) != seer->before)
+		return snapshot_free(snapshot);
+	snapshot_free(seer->older);
+	seer->older = seer->before;
+	seer->before = snapshot;
+}
+
 static struct seen *look(struct seer *seer)
 {
 	const struct snapshot_query query = { .sort = SNAPSHOT_BY_RATE, .max_flows = LIVE_FLOWS };
@@ -104,16 +121,15 @@ static struct seen *look(struct seer *seer)
 	seen->at_ns = now_ns();
 	r = view_open(seer, &view, &seen->err);
 	if (!r)
-		r = snapshot_take(&view.maps, &view.instance, &query, seer->before, &snapshot,
-				  &seen->err);
+		r = snapshot_take(&view.maps, &view.instance, &query,
+				  base_of(seer, seen->at_ns), &snapshot, &seen->err);
 	if (r)
 		return seen;
 	if (metrics_write(&seen->metrics[METRICS_PLAIN], snapshot, METRICS_PLAIN) ||
 	    metrics_write(&seen->metrics[METRICS_OPEN], snapshot, METRICS_OPEN) ||
 	    live_write(&seen->live, snapshot))
 		err_set(&seen->err, ENOMEM, "out of memory");
-	snapshot_free(seer->before);
-	seer->before = snapshot;
+	keep(seer, snapshot);
 	return seen;
 }
 
@@ -269,6 +285,7 @@ void seer_stop(struct seer *seer)
 		seer_answer_free(answer);
 	seen_free(seer->seen);
 	snapshot_free(seer->before);
+	snapshot_free(seer->older);
 	pthread_mutex_destroy(&seer->lock);
 	pthread_cond_destroy(&seer->wake);
 	close(seer->fd);

@@ -5,10 +5,11 @@
 # what `show -j` says; bad questions; clients that are slow, many or senseless.
 . "$(dirname "$0")/bed.sh"
 
-need ip jq curl
+need ip jq curl node
 strict=$top/build/tests/unit_metrics
 bed
 agent listen $LISTEN
+agent_pid=${pids[-1]}
 
 # --- metrics
 get /metrics > "$tmp/plain"
@@ -80,32 +81,104 @@ is_equal "no such page" "$(status /api/v1/nope)" 404
 is_equal "a long question" "$(status "/api/v1/flows?src=$(printf '1%.0s' {1..4000})")" 400
 is_equal "live" "$(get /api/v1/live | jq -c '[.classes[].class]')" '["default","bulk","media","rpc"]'
 
-# --- clients that misbehave: 100 that say nothing, 100 at once, one that stops reading, garbage
-open_connection()
-{
-	ip netns exec "$producer" bash -c "for i in {1..100}; do exec {fd}<>/dev/tcp/${LISTEN/://}; done
-		echo open > '$tmp/open-$1'; read -r -t 60 -u \$fd" > /dev/null 2>&1 &
-	pids+=($!)
+# --- clients that misbehave, while one that behaves is served and the controller keeps its pace
+"$WEIR" -n "$producer" class set bulk control queue target 10ms min 20mbit max 100mbit
+cat > "$tmp/clients.mjs" <<'END'
+/* clients.mjs KIND N PORT: so many clients of a kind, until killed; says "open" when all have tried */
+import { connect } from "node:net";
+const [kind, n, port] = process.argv.slice(2);
+const kinds = {
+	silent: () => {},
+	/* a byte now and then, never a whole request: slowloris */
+	slow: s => { s.write("GET /metrics HTTP/1.1\r\n"); s.timer = setInterval(() => s.write("x"), 300); },
+	/* asks, and does not read */
+	deaf: s => { s.pause(); s.write("GET /api/v1/flows HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20)); },
+	pages: s => s.write("GET /events HTTP/1.1\r\nHost: x\r\n\r\n"),
+	garbage: s => s.write(Buffer.from(Array.from({ length: 2000 }, (x, i) => i * 7919 % 256))),
+	large: s => s.write("GET / HTTP/1.1\r\nX: " + "y".repeat(100000)),
+	absurd: s => s.write("GET http://[::1 HTTP/9.9\r\nContent-Length: -1\r\n\r\n\0\0"),
+};
+let tried = 0, closed = 0;
+for (let i = 0; i < n; i++) {
+	const s = connect(port, "127.0.0.1");
+	s.on("connect", () => { kinds[kind](s); if (++tried == n) console.log("open"); });
+	s.on("error", () => {});
+	s.on("close", () => { clearInterval(s.timer); if (++closed == n) console.log("closed"); });
 }
-open_connection a
-wait_until 10 test -s "$tmp/open-a"
-is_equal "with 100 silent connections" "$(status /healthz)" 200
-ip netns exec "$producer" curl -sN --limit-rate 100 --max-time 60 "http://$LISTEN/events" > /dev/null 2>&1 &
+setInterval(() => {}, 1000);
+END
+
+# the agent's pace: a stream of a pushed signal, one event per step that saw a new one
+"$WEIR" -n "$producer" signal queue 5ms ttl 300s
+ip netns exec "$producer" curl -sN "http://$LISTEN/api/v1/signals/queue?follow" > "$tmp/paced" 2> "$tmp/err" &
 pids+=($!)
-jobs=()
-for i in {1..100}; do
-	status /metrics > "$tmp/status-$i" & jobs+=($!)
+followed() { [ "$(grep -c '^data' "$tmp/paced")" -gt "$1" ]; }
+
+# behaves KIND: asks for what there is, ten times, and pushes a signal that must be seen at once
+behaves()
+{
+	local i n began worst=0 took answers=
+
+	for i in {1..10}; do
+		began=${EPOCHREALTIME/./}
+		answers+="$(status /metrics) $(status /healthz) "
+		took=$((${EPOCHREALTIME/./} - began))
+		[ $took -le $worst ] || worst=$took
+	done
+	is_equal "$1: who asks as usual is served" "$(xargs -n 1 <<< "$answers" | sort | uniq -c | xargs)" "20 200"
+	is_most "$1: two answers take, ms" $((worst / 1000)) 3000
+	worst=0
+	for i in {1..10}; do
+		n=$(grep -c '^data' "$tmp/paced")
+		began=${EPOCHREALTIME/./}
+		"$WEIR" -n "$producer" signal queue ${i}ms ttl 300s
+		wait_until 5 followed "$n" || not_ok "$1: the signal was not seen"
+		took=$((${EPOCHREALTIME/./} - began))
+		[ $took -le $worst ] || worst=$took
+	done
+	is_most "$1: from a pushed signal to the controller and its followers, ms" $((worst / 1000)) 1000
+	is_most "$1: the agent's descriptors" "$(ls "/proc/$agent_pid/fd" | wc -l)" 700
+}
+
+rss() { awk '/VmRSS/ { print $2 }' "/proc/$agent_pid/status"; }
+
+behaves "alone"
+before=$(rss)
+for kind in silent:1000 slow:1000 deaf:400 pages:1000 garbage:1000 large:200 absurd:1000; do
+	ip netns exec "$producer" node "$tmp/clients.mjs" "${kind%:*}" "${kind#*:}" "${LISTEN#*:}" \
+		> "$tmp/clients" 2>&1 &
+	clients=$!
+	pids+=($clients)
+	wait_until 30 grep -q open "$tmp/clients" || not_ok "$kind: $(head -n 3 "$tmp/clients")"
+	behaves "$kind clients"
+	if [ $kind = slow:1000 ]; then
+		check "none of them stays longer than 10 s or so" wait_until 20 grep -q closed "$tmp/clients"
+	fi
+	kill $clients
+	wait $clients 2> /dev/null
 done
-wait "${jobs[@]}"
-answers=$(cat "$tmp"/status-* | sed 's/\(...\)/\1\n/g' | sort | uniq -c | xargs)
-note "100 at once: $answers"
-is_equal "every one gets 200 or 503" "$(cat "$tmp"/status-* | sed 's/\(...\)/\1\n/g' |
-	grep -cvE '^(200|503|)$')" 0
-head -c 20000 /dev/urandom | ip netns exec "$producer" timeout 5 bash -c \
-	"cat > /dev/tcp/${LISTEN/://}" 2> /dev/null
-is_equal "after garbage" "$(status /healthz)" 200
+is_most "after all that the agent has grown by, KiB" $(($(rss) - before)) 16384
+quiet() { [ "$(ls "/proc/$agent_pid/fd" | wc -l)" -le 60 ]; }
+check "and has let go of them" wait_until 15 quiet
 is_equal "POST is refused" "$(status /metrics -X POST -d x | grep -c '^[45]')" 1
 is_equal "a look still works" "$(status /metrics)" 200
+
+# --- a port in use: said, and nothing has changed
+netns other far
+link "$other" eth "$far" eth 2
+ip netns exec "$other" node -e 'require("net").createServer().listen(9911, "127.0.0.1", () => console.log("on"))' \
+	> "$tmp/taken" &
+pids+=($!)
+wait_until 10 test -s "$tmp/taken"
+"$WEIR" -n "$other" attach eth egress
+"$WEIR" -n "$other" show config > "$tmp/config"
+echo 'class set new rate 1mbit' > "$tmp/conf"
+"$WEIR" -n "$other" run conf "$tmp/conf" listen $LISTEN > "$tmp/out" 2>&1
+is_equal "a port in use: status" $? 1
+is_equal "and what it says" "$(cat "$tmp/out")" "weir: listen 127.0.0.1 port 9911: Address already in use"
+is_equal "the policy is what it was" "$("$WEIR" -n "$other" show config)" "$(cat "$tmp/config")"
+is_equal "nothing is left" "$(ls /run/weir | grep -c "^$other")" 0
+is_equal "the other agent goes on" "$(status /metrics)" 200
 
 # --- the instance goes and comes
 "$WEIR" -n "$producer" detach all

@@ -3,12 +3,16 @@
  * page.mjs: opens the page in headless Chromium, over its debugging pipe, and says what it sees as
  * "KEY VALUE" lines: updates, charts, errors on the console, requests to other hosts, and so on.
  *
- *	node page.mjs URL PROFILE_DIR PICTURE_DIR
+ *	node page.mjs URL PROFILE_DIR PICTURE_DIR AGENT_PID
+ *
+ * After "ready WHAT" it waits for the page to show what its caller then does.
  */
 import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { get } from "node:http";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 
-const [url, profile, pictures] = process.argv.slice(2);
+const HOUR = 3600;	/* events: one a second */
+const [url, profile, pictures, agent] = process.argv.slice(2);
 const browser = spawn("chromium", ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
 	"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 	"--disable-dev-shm-usage", "--remote-debugging-pipe", `--user-data-dir=${profile}`, "about:blank"],
@@ -79,10 +83,106 @@ async function press(key, code, text) {
 
 const say = (key, text) => console.log(`${key} ${text}`);
 const updates = n => `Number(document.documentElement.dataset.updates) >= ${n}`;
-const inked = `[...document.querySelectorAll("canvas")].filter(canvas => {
-	const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-	return data.some(byte => byte);
-}).length`;
+/* read from a copy: to read a canvas itself again and again makes Chromium warn on the console */
+const pixels = `canvas => {
+	const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+	copy.drawImage(canvas, 0, 0);
+	return copy.getImageData(0, 0, canvas.width, canvas.height).data;
+}`;
+const inked = `[...document.querySelectorAll("canvas")].filter(canvas => (${pixels})(canvas).some(byte => byte)).length`;
+
+/* pixels of the chart that have the colour of that variable, or nearly so */
+const coloured = (chart, name) => `(() => {
+	const data = (${pixels})(document.querySelector("#chart-${chart} canvas"));
+	const hex = getComputedStyle(document.documentElement).getPropertyValue("${name}").trim();
+	const want = [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16));
+	let n = 0;
+	for (let i = 0; i < data.length; i += 4)
+		n += data[i + 3] > 200 && want.every((w, c) => Math.abs(data[i + c] - w) < 24);
+	return n;
+})()`;
+
+/* the least contrast, by WCAG's definition, of what is written in colours on a card */
+const contrast = `(() => {
+	const channel = c => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+	const light = name => {
+		const hex = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+		const [r, g, b] = hex.length === 4 ? [1, 2, 3].map(i => parseInt(hex[i] + hex[i], 16)) :
+			[1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16));
+		return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+	};
+	const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+	return Math.min(...["--text", "--dim", "--good", "--held", "--bad", "--mark"].flatMap(name =>
+		["--card", "--bg"].map(ground => ratio(light(name), light(ground))))).toFixed(2);
+})()`;
+
+/* a class that follows its consumer: what the page shows of it changes with the signal */
+async function controlled() {
+	const chosen = 'document.querySelector(".class[aria-pressed=true]").textContent';
+	const first = 'document.querySelector("#decisions li").textContent';
+
+	say("signal", await becomes(`/queue 5\\.00 ms of 10\\.0 ms: /.test(${chosen})`, 10));
+	say("signal-panel", await value('!document.getElementById("panel-signal").hidden'));
+	say("ready", "behind");
+	say("signal-updates", await becomes(`/queue 50\\.0 ms of 10\\.0 ms: /.test(${chosen})`, 20));
+	say("decision", await becomes(`/ bulk: .* → .*bit\\/s, [a-z-]+: ./.test(${first})`, 20));
+	say("why", await becomes('/Controller: [a-z-]+: ./.test(document.getElementById("why").textContent)', 10));
+	say("drawn-now", await becomes("plots.signal.data[1].at(-1) === 50 && plots.signal.data[2].at(-1) === 10", 10));
+	const before = await value(first);
+	say("ready", "ahead");
+	say("decisions-update", await becomes(`${first} !== ${JSON.stringify(before)}`, 30));
+	await becomes(updates(Number(await value("document.documentElement.dataset.updates")) + 3), 10);
+	say("signal-inked", await value(coloured("signal", "--level")));
+	say("target-inked", await value(coloured("signal", "--limit")));
+}
+
+/* another stream opened and closed makes the agent look, and tell all pages, at once */
+function nudge() {
+	return new Promise(done => get(`${url}events`, answer => {
+		answer.once("data", () => answer.destroy());
+		answer.on("close", done);
+		answer.on("error", done);
+	}).on("error", done));
+}
+
+async function events(n) {
+	const until = Number(await value("document.documentElement.dataset.updates")) + n;
+	while (Number(await value("document.documentElement.dataset.updates")) < until)
+		for (let i = 0; i < 20; i++)
+			await nudge();
+}
+
+async function size() {
+	await call("HeapProfiler.collectGarbage");
+	const { metrics } = await call("Performance.getMetrics");
+	const of = name => metrics.find(metric => metric.name === name).value;
+	return { heap: of("JSHeapUsedSize"), nodes: of("Nodes"), listeners: of("JSEventListeners"),
+		rss: Number(readFileSync(`/proc/${agent}/status`, "utf8").match(/VmRSS:\s*(\d+)/)[1]),
+		fds: readdirSync(`/proc/${agent}/fd`).length };
+}
+
+/* as many events as an hour brings, as fast as the page takes them: nothing grows */
+async function hour() {
+	await call("Performance.enable");
+	await events(400);	/* more than the charts keep */
+	const before = await size(), began = performance.now();
+	await events(HOUR);
+	say("hour-took", ((performance.now() - began) / 1000).toFixed(1));
+	const after = await size();
+	say("hour-is", JSON.stringify({ before, after }));
+	say("hour-heap", after.heap - before.heap);
+	say("hour-nodes", after.nodes - before.nodes);
+	say("hour-listeners", after.listeners - before.listeners);
+	say("hour-rss", after.rss - before.rss);
+	say("hour-fds", after.fds - before.fds);
+	/* classes that come and go leave nothing behind */
+	say("gone", await value(`(() => {
+		for (let i = 0; i < 300; i++)
+			events.onmessage({ data: JSON.stringify({ ...last, classes: last.classes.map(c =>
+				c.class === "rpc" ? { ...c, class: "rpc" + i } : c) }) });
+		return [cards.size, history.size, document.querySelectorAll(".class").length].join();
+	})()`));
+}
 
 async function look() {
 	const { targetInfos } = await call("Target.getTargets");
@@ -99,20 +199,38 @@ async function look() {
 	say("flows", await value('document.querySelectorAll("#flows tr").length'));
 	say("busiest", await value('document.querySelector(".class[aria-pressed=true] .name").textContent'));
 	say("status", await value('document.getElementById("link").textContent'));
-	await picture("page", 1200, 900, "light");
-	await picture("dark", 1200, 900, "dark");
+	await controlled();
+	await picture("page", 1200, 1080, "light");
+	const ground = 'getComputedStyle(document.body).backgroundColor';
+	const light = await value(ground);
+	say("contrast-light", await value(contrast));
+	await picture("dark", 1200, 1080, "dark");
+	say("contrast-dark", await value(contrast));
+	say("dark-is-another", await value(ground) !== light);
+	say("dark-chart", await value(coloured("signal", "--limit")));
 	await picture("phone", 390, 844, "light");
 	say("phone-fits", await value("document.documentElement.scrollWidth <= innerWidth"));
+	await picture("narrow", 320, 568, "light");
+	say("narrow-fits", await value("document.documentElement.scrollWidth <= innerWidth"));
+	say("narrow-charts", await value('[...document.querySelectorAll("canvas")].every(c => c.getBoundingClientRect().right <= innerWidth)'));
 	/* by keyboard: to the first class that can be chosen, and choose it */
 	await press("Tab", "Tab");
 	await press("Enter", "Enter", "\r");
 	say("by-keyboard", await value('document.querySelector(".class[aria-pressed=true] .name").textContent'));
-	say("focus", await value('document.activeElement.className'));
+	say("no-signal-no-panel", await becomes('document.getElementById("panel-signal").hidden', 5));
+	say("focus-is-seen", await value('getComputedStyle(document.activeElement).outlineStyle'));
+	await becomes(updates(Number(await value("document.documentElement.dataset.updates")) + 2), 10);
+	say("focus-stays", await value('document.activeElement.querySelector(".name")?.textContent'));
+	for (let i = 0; i < 30 && await value('document.activeElement.textContent') !== "Marked"; i++)
+		await press("Tab", "Tab");
+	await press("Enter", "Enter", "\r");
+	say("sorted-by-keyboard", await value('document.querySelector("th[aria-sort]").textContent'));
+	await hour();
 	say("errors", errors.length ? JSON.stringify(errors) : "none");
 	say("hosts", [...hosts].join(" "));
 }
 
-const end = setTimeout(() => { say("timeout", "yes"); browser.kill(); process.exit(1); }, 90000);
+const end = setTimeout(() => { say("timeout", "yes"); browser.kill(); process.exit(1); }, 330000);
 try {
 	await look();
 	/* what follows may say that the connection is lost: that is its task */
