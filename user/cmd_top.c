@@ -100,7 +100,7 @@ static int run(struct top *top, const struct context *context)
 
 	while (!top->quit && !stopped) {
 		struct err err = {};
-		__u64 now = now_ms();
+		__u64 now = now_ms(), took;
 		int r;
 
 		if (top->stale || (!top->paused && now >= due)) {
@@ -111,7 +111,9 @@ static int run(struct top *top, const struct context *context)
 				top->message[0] = '\0';
 			failed = r;
 			top->stale = false;
-			due = now + top->interval_ms;
+			/* a large table takes long to look at: rest for as long at least */
+			took = now_ms() - now;
+			due = now + (took * 2 > top->interval_ms ? took * 2 : top->interval_ms);
 		}
 		top_draw(top);
 		r = keys_read(top, top->paused ? -1 : due > now ? (int)(due - now) : 0);
@@ -147,6 +149,12 @@ static int screen_open(struct top *top, SCREEN **ret, struct err *err)
 	if (!*ret)
 		return err_set(err, ENOTTY, "top: terminal '%s' is not known here; want another "
 			       "TERM, such as xterm or vt100", term ?: "");
+	if (!tigetstr("cup")) {
+		endwin();
+		delscreen(*ret);
+		return err_set(err, ENOTTY, "top: terminal '%s' cannot place its cursor; want another "
+			       "TERM, such as xterm or vt100", term ?: "");
+	}
 	cbreak();
 	noecho();
 	nonl();

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # million.sh: a table of a million flows: what is asked of it comes in bounded memory (64 MiB) and
-# agrees with the class's counters. Times are printed; the bounds on them bear a busy machine.
+# agrees with the class's counters; so does `weir top`, second by second. Times are printed; the
+# bounds on them bear a busy machine.
 . "$(dirname "$0")/../net/lib.sh"
 
 FLOWS=1000000
 KIB=65536
-need ip jq time
+need ip jq time tmux
 fill=$top/build/tests/fill
 [ -x "$fill" ] || skip_all "no build/tests/fill"
 netns here there
@@ -66,4 +67,35 @@ sums()
 sums_agree() { summed=$(sums) counted=$(counters); [ "$summed" = "$counted" ]; }
 wait_until 30 sums_agree || :
 is_equal "sums of flows are the class's counters" "$summed" "$counted"
+
+# --- top: CPU per refresh, told by the clock in its title
+in_tmux() { tmux -S "$tmp/tmux" "$@"; }
+shows() { in_tmux capture-pane -p | grep -qE -- "$1"; }
+clock() { in_tmux capture-pane -p | grep -oE '[0-9]{2}:[0-9]{2}:[0-9]{2}$'; }
+moved() { now=$(clock) && [ "$now" != "$was" ]; }
+ticks() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; }
+
+in_tmux -f /dev/null new-session -d -x 80 -y 24 \
+	"env TERM=screen LC_ALL=C $WEIR -n $here top; echo left with \$?; exec cat"
+pids+=("$(in_tmux display -p '#{pid}')")
+check "top: all of them" wait_until 20 shows "^weir $here: 1 hook, 100[0-9]{4} flows"
+pid=$(pgrep -f "^$WEIR -n $here top")
+was=$(clock) began=$(ticks)
+for i in {1..5}; do
+	wait_until 20 moved || not_ok "top: the clock stands still"
+	was=$now
+done
+cpu=$((($(ticks) - began) * 1000 / $(getconf CLK_TCK) / 5))
+note "top: $cpu ms of CPU each refresh, $(awk '/VmHWM/ { print $2 }' "/proc/$pid/status") KiB"
+is_most "top: CPU each refresh, ms" "$cpu" 1500
+in_tmux send-keys -l /
+in_tmux send-keys -l "dport 443"
+in_tmux send-keys Enter
+check "top: a filter" wait_until 20 shows '192\.0\.2\.1:443 '
+in_tmux send-keys b G Enter
+check "top: the last flow in full" wait_until 20 shows '^flow +udp 10\.'
+is_most "top: KiB" "$(awk '/VmHWM/ { print $2 }' "/proc/$pid/status")" $KIB
+in_tmux send-keys Q
+check "top: leaves with 0" wait_until 20 shows "left with 0"
+in_tmux kill-server
 finish

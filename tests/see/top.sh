@@ -24,6 +24,7 @@ start()
 	socket=$(mktemp -u "$tmp/tmux-XXXXXX")
 	in_tmux -f /dev/null new-session -d -x "${size%x*}" -y "${size#*x}" \
 		"env $* $WEIR -n $producer top; echo left with \$?; exec cat"
+	pids+=("$(in_tmux display -p '#{pid}')")
 }
 
 keys()
@@ -117,6 +118,13 @@ see "vt100: leaves with 0" "left with 0"
 
 start 80x24 TERM=nosuchterm
 see "an unknown terminal" "terminal 'nosuchterm' is not known here"
+start 80x24 TERM=dumb
+see "one that cannot be drawn on" "terminal 'dumb' cannot place its cursor"
+see "dumb: leaves with 1" "left with 1"
+start 20x5 TERM=vt100 LANG=C LC_ALL=C
+see "vt100 of 20x5" "^(default|bulk) "
+resize 200x50
+see "vt100 of 200x50" "REASON"
 
 # the instance goes and comes
 start 80x24 TERM=screen LC_ALL=C
