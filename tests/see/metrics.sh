@@ -6,6 +6,7 @@
 . "$(dirname "$0")/bed.sh"
 
 need ip jq curl node
+PATH=$PATH:$top/build/tools	# where tools/deps puts promtool
 strict=$top/build/tests/unit_metrics
 bed
 agent listen $LISTEN
@@ -84,13 +85,16 @@ is_equal "live" "$(get /api/v1/live | jq -c '[.classes[].class]')" '["default","
 # --- clients that misbehave, while one that behaves is served and the controller keeps its pace
 "$WEIR" -n "$producer" class set bulk control queue target 10ms min 20mbit max 100mbit
 cat > "$tmp/clients.mjs" <<'END'
-/* clients.mjs KIND N PORT: so many clients of a kind, until killed; says "open" when all have tried */
+/* clients.mjs KIND N PORT: so many of a kind, until killed; says "open" when all have tried */
 import { connect } from "node:net";
 const [kind, n, port] = process.argv.slice(2);
 const kinds = {
 	silent: () => {},
 	/* a byte now and then, never a whole request: slowloris */
-	slow: s => { s.write("GET /metrics HTTP/1.1\r\n"); s.timer = setInterval(() => s.write("x"), 300); },
+	slow: s => {
+		s.write("GET /metrics HTTP/1.1\r\n");
+		s.timer = setInterval(() => s.write("x"), 300);
+	},
 	/* asks, and does not read */
 	deaf: s => { s.pause(); s.write("GET /api/v1/flows HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20)); },
 	pages: s => s.write("GET /events HTTP/1.1\r\nHost: x\r\n\r\n"),
@@ -110,33 +114,42 @@ END
 
 # the agent's pace: a stream of a pushed signal, one event per step that saw a new one
 "$WEIR" -n "$producer" signal queue 5ms ttl 300s
-ip netns exec "$producer" curl -sN "http://$LISTEN/api/v1/signals/queue?follow" > "$tmp/paced" 2> "$tmp/err" &
+ip netns exec "$producer" curl -sN "http://$LISTEN/api/v1/signals/queue?follow" > "$tmp/paced" \
+	2> "$tmp/err" &
 pids+=($!)
 followed() { [ "$(grep -c '^data' "$tmp/paced")" -gt "$1" ]; }
 
-# behaves KIND: asks for what there is, ten times, and pushes a signal that must be seen at once
+# median NUMBER...: of ten; a machine that stalls makes the worst say nothing
+median()
+{
+	printf '%s\n' "$@" | sort -n | sed -n 6p
+}
+
+# behaves KIND: asks for what there is, ten times, and pushes signals that must be seen at once
 behaves()
 {
-	local i n began worst=0 took answers=
+	local i n began took=() answers=
 
 	for i in {1..10}; do
 		began=${EPOCHREALTIME/./}
 		answers+="$(status /metrics) $(status /healthz) "
-		took=$((${EPOCHREALTIME/./} - began))
-		[ $took -le $worst ] || worst=$took
+		took+=($(((${EPOCHREALTIME/./} - began) / 1000)))
 	done
-	is_equal "$1: who asks as usual is served" "$(xargs -n 1 <<< "$answers" | sort | uniq -c | xargs)" "20 200"
-	is_most "$1: two answers take, ms" $((worst / 1000)) 3000
-	worst=0
+	is_equal "$1: who asks as usual is served" \
+		"$(xargs -n 1 <<< "$answers" | sort | uniq -c | xargs)" "20 200"
+	note "ms: ${took[*]}"
+	is_most "$1: two answers take, ms" "$(median "${took[@]}")" 1000
+	took=()
 	for i in {1..10}; do
 		n=$(grep -c '^data' "$tmp/paced")
 		began=${EPOCHREALTIME/./}
 		"$WEIR" -n "$producer" signal queue ${i}ms ttl 300s
 		wait_until 5 followed "$n" || not_ok "$1: the signal was not seen"
-		took=$((${EPOCHREALTIME/./} - began))
-		[ $took -le $worst ] || worst=$took
+		took+=($(((${EPOCHREALTIME/./} - began) / 1000)))
 	done
-	is_most "$1: from a pushed signal to the controller and its followers, ms" $((worst / 1000)) 1000
+	note "ms: ${took[*]}"
+	is_most "$1: from a pushed signal to the controller and its followers, ms" \
+		"$(median "${took[@]}")" 250
 	is_most "$1: the agent's descriptors" "$(ls "/proc/$agent_pid/fd" | wc -l)" 700
 }
 
@@ -166,7 +179,8 @@ is_equal "a look still works" "$(status /metrics)" 200
 # --- a port in use: said, and nothing has changed
 netns other far
 link "$other" eth "$far" eth 2
-ip netns exec "$other" node -e 'require("net").createServer().listen(9911, "127.0.0.1", () => console.log("on"))' \
+ip netns exec "$other" node -e \
+	'require("net").createServer().listen(9911, "127.0.0.1", () => console.log("on"))' \
 	> "$tmp/taken" &
 pids+=($!)
 wait_until 10 test -s "$tmp/taken"
