@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * http.c: routes, replies and streams over libevent's evhttp. Bounded: header and body sizes,
- * time-outs, the number of streams, what a slow reader may have waiting; connections: http_peers.c. Knows no map and no
- * class.
+ * time-outs, the number of streams, what a slow reader may have waiting; http_peers.c bounds
+ * connections. Knows no map and no class.
  */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>

@@ -15,8 +15,8 @@
 #include "util.h"
 
 #define PEERS_MAX 512			/* above http.c's streams, below the usual 1024 files */
-#define ASK_NS 10000000000ULL		/* from the connection, or the last answer, to the request */
-#define ANSWER_NS 30000000000ULL	/* from there until the answer has been taken */
+#define ASK_NS 10000000000ULL		/* from the connection or the last answer on */
+#define ANSWER_NS 30000000000ULL	/* from the request until its answer has been taken */
 
 enum peer_state { PEER_NONE, PEER_ASKING, PEER_ASKED, PEER_STREAM };
 
@@ -84,7 +84,7 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 	sweep(arg, now_ns());
 }
 
-/* a free place; where there is none, that of who has taken longest: streams are fewer than places */
+/* a free place, or that of who has taken longest; streams are fewer than places */
 static struct peer *place(struct http_peers *peers)
 {
 	struct peer *oldest = NULL;

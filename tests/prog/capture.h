@@ -102,7 +102,10 @@ static inline char *file_text(const char *name)
 	return text;
 }
 
-/* `weir -j replay WORDS`, words parted by blanks. Files: stdout, stderr; the latter to error if >= 0 */
+/*
+ * `weir -j replay WORDS`, words parted by blanks. Its output goes to files: stdout, stderr; the
+ * latter to the descriptor error where that is none below 0.
+ */
 static inline pid_t replay_start(const char *words, int error)
 {
 	char *copy = strdup(words), *argv[ARGS_MAX] = { (char *)weir, "-j", "replay" }, *save = NULL;
