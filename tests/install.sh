@@ -22,7 +22,8 @@ ok()
 
 stage() { make -s "$1" DESTDIR="$dest" PREFIX=/usr; }
 version_is_json() { (cd / && "$dest/usr/sbin/weir" version -j) | jq -e '.. | .version? // empty'; }
-man_page_is_there() { [ -s "$dest/usr/share/man/man8/weir.8" ]; }
+page_is_there() { [ -s "$dest/usr/share/man/man${1##*.}/$1" ]; }
+schema_is_json() { jq -e '."$defs" | length > 10' "$dest/usr/share/weir/weir.schema.json"; }
 unit_is_whole()
 {
 	local unit=$dest/usr/lib/systemd/system/weir.service
@@ -35,7 +36,9 @@ nothing_left() { ! find "$dest" ! -type d | grep .; }
 rm -rf "$dest"
 ok "make install" stage install
 ok "weir version -j runs outside the tree" version_is_json
-ok "the man page is there" man_page_is_there
+ok "weir(8) is there" page_is_there weir.8
+ok "weir.conf(5) is there" page_is_there weir.conf.5
+ok "the schema of the JSON is there" schema_is_json
 ok "the unit of the agent is there" unit_is_whole
 ok "the completion is a bash script" completion_loads
 ok "make uninstall" stage uninstall

@@ -67,3 +67,23 @@ status()
 	ip netns exec "$producer" curl -s -o "$tmp/body" -w '%{http_code}' --max-time 10 "$@" \
 		"http://$LISTEN$path"
 }
+
+# capture FILE N: a pcap of N UDP packets of 1000 bytes to port 443, one every 100 us (80 Mbit/s)
+capture()
+{
+	local i us header ethernet ip udp
+
+	header='\xd4\xc3\xb2\xa1\x02\x00\x04\x00\0\0\0\0\0\0\0\0\xff\xff\0\0\x01\0\0\0'
+	ethernet='\x02\0\0\0\0\x01\x02\0\0\0\0\x02\x08\0'
+	ip='\x45\0\x03\xda\0\0\0\0\x40\x11\0\0\xc0\0\x02\x01\xc6\x33\x64\x01'
+	udp='\x30\x39\x01\xbb\x03\xc6\0\0'
+	{
+		printf '%b' "$header"
+		for ((i = 0; i < $2; i++)); do
+			us=$((i * 100))
+			printf '%b' "\0\0\0\x66$(printf '\\x%02x\\x%02x\\x%02x\\0' $((us & 255)) \
+				$((us >> 8 & 255)) $((us >> 16)))\xe8\x03\0\0\xe8\x03\0\0$ethernet$ip$udp"
+			printf '%0958d' "$i"
+		done
+	} > "$1"
+}

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test_manual.c: the manual names every key, every choice and every reason that the tables know.
- * Reads user/man/weir.8, so it runs from the top of the tree.
+ * test_manual.c: the manual names every key and every choice (weir.conf.5), every reason, event,
+ * state and metric (weir.8) that the tables know. Runs from the top of the tree.
  */
 #include "unit.h"
 #include <weir/abi.h>
 #include "conf.h"
+#include "metrics.h"
+#include "monitor.h"
+#include "text.h"
 
-static char manual[1 << 20];
+static char weir_8[1 << 20], weir_conf_5[1 << 20];
 
 /* a word by itself: not as a part of another */
-static bool names(const char *word)
+static bool names(const char *manual, const char *word)
 {
 	size_t n = strlen(word);
 
@@ -23,11 +26,11 @@ static bool names(const char *word)
 static void keys(const struct opts_key *table, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		if (!names(table[i].name))
-			fail_msg("weir.8 does not name the key %s", table[i].name);
+		if (!names(weir_conf_5, table[i].name))
+			fail_msg("weir.conf.5 does not name the key %s", table[i].name);
 		for (const char *const *choice = table[i].choices; choice && *choice; choice++)
-			if (!names(*choice))
-				fail_msg("weir.8 does not name %s %s", table[i].name, *choice);
+			if (!names(weir_conf_5, *choice))
+				fail_msg("weir.conf.5 does not name %s %s", table[i].name, *choice);
 	}
 }
 
@@ -37,54 +40,101 @@ static void names_every_key(void **state)
 	keys(conf_match_keys, conf_n_match_keys);
 }
 
-static void names_every_reason(void **state)
+/* each has an entry of its own in the section: ".It Cm ... name ..." */
+static void explains(const char *section, const char *what, const char *const *words, size_t n)
+{
+	char heading[64], *from, *end, line[512];
+
+	snprintf(heading, sizeof(heading), "\n.Sh %s\n", section);
+	from = strstr(weir_8, heading);
+	assert_non_null(from);
+	end = strstr(from + 1, "\n.Sh ");
+	for (size_t i = 0; i < n; i++) {
+		bool found = false;
+
+		for (char *at = from; !found && (at = strstr(at, "\n.It ")) && at < end; at++) {
+			snprintf(line, sizeof(line), "%.*s\n", (int)strcspn(at + 1, "\n"), at + 1);
+			found = names(line, words[i]);
+		}
+		if (!found)
+			fail_msg("weir.8, %s: no entry for the %s %s", section, what, words[i]);
+	}
+}
+
+static void explains_every_reason(void **state)
 {
 	static const char *const reasons[] = {
 #define X(e, name, drops, text) name,
 		WEIR_REASONS(X)
 #undef X
-#define X(e, name, text) name,
-		WEIR_CONTROL_REASONS(X)
-#undef X
 	};
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(reasons); i++)
-		if (!names(reasons[i]))
-			fail_msg("weir.8 does not name the reason %s", reasons[i]);
+	explains("REASONS", "reason", reasons, ARRAY_SIZE(reasons));
 }
 
-static void names_every_event(void **state)
+static void explains_every_event(void **state)
 {
 	static const char *const events[] = {
 #define X(e, name, text) name,
 		WEIR_EVENT_KINDS(X)
+		MONITOR_DEVICE_STATES(X)
+		WEIR_CONTROL_REASONS(X)
 #undef X
 	};
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(events); i++)
-		if (!names(events[i]))
-			fail_msg("weir.8 does not name the event %s", events[i]);
+	explains("EVENTS", "event", events, ARRAY_SIZE(events));
 }
 
-static int read_manual(void **state)
+static void names_every_state(void **state)
 {
-	FILE *file = fopen("user/man/weir.8", "r");
+	for (unsigned int i = 0; i < SNAPSHOT_STATE_COUNT; i++)
+		if (!names(strstr(weir_8, "\n.Sh TOP\n"), snapshot_state_names[i]))
+			fail_msg("weir.8 does not name the state %s", snapshot_state_names[i]);
+}
+
+static void explains_every_metric(void **state)
+{
+	struct snapshot snapshot = {};
+	struct text text = {};
+	char name[128];
+
+	assert_int_equal(metrics_write(&text, &snapshot, METRICS_PLAIN), 0);
+	for (const char *at = text.data; (at = strstr(at, "# TYPE ")); at++) {
+		const char *word = name;
+
+		assert_int_equal(sscanf(at, "# TYPE %127s", name), 1);
+		explains("HTTP", "metric", &word, 1);
+	}
+	text_free(&text);
+}
+
+static int page_read(const char *path, char *ret, size_t size)
+{
+	FILE *file = fopen(path, "r");
 	size_t n;
 
 	if (!file)
 		return -1;
-	n = fread(manual, 1, sizeof(manual) - 1, file);
-	manual[n] = '\0';
+	n = fread(ret, 1, size - 1, file);
+	ret[n] = '\0';
 	fclose(file);
 	return n ? 0 : -1;
+}
+
+static int read_manual(void **state)
+{
+	return page_read("user/man/weir.8", weir_8, sizeof(weir_8)) ?:
+	       page_read("user/man/weir.conf.5", weir_conf_5, sizeof(weir_conf_5));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_every_key),
-		cmocka_unit_test(names_every_reason),
-		cmocka_unit_test(names_every_event),
+		cmocka_unit_test(explains_every_reason),
+		cmocka_unit_test(explains_every_event),
+		cmocka_unit_test(names_every_state),
+		cmocka_unit_test(explains_every_metric),
 	};
 
 	return cmocka_run_group_tests(tests, read_manual, NULL);

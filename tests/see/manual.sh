@@ -1,0 +1,267 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# manual.sh: the examples of weir(8) and weir.conf(5) are run as they stand: each must succeed and
+# do what it says. They name the machine's own instance, eth0 and /run, so the test makes itself a
+# machine: namespaces of network, mounts, processes and cgroups of its own.
+#
+#   here                 there
+#   eth0 10.88.1.1 ----- eth0 10.88.1.2
+if [ "$(id -u)" = 0 ] && [ -z "${WEIR_INSIDE:-}" ]; then
+	exec unshare -n -m -p -C -f --kill-child --mount-proc env WEIR_INSIDE=1 "$0" "$@"
+fi
+if [ -n "${WEIR_INSIDE:-}" ]; then
+	# what is mounted below is in sight otherwise, and taken for what is in use
+	umount -lR /sys
+	mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf &&
+		mount -t cgroup2 cgroup2 /sys/fs/cgroup && mount -t tmpfs tmpfs /run &&
+		mkdir -p /run/netns || { echo "1..0 # SKIP cannot mount here"; exit; }
+fi
+. "$(dirname "$0")/bed.sh"
+need ip jq curl unshare
+
+manual=$top/user/man
+dir=$tmp/dir
+export PATH=$top/build:$PATH
+mkdir "$dir"
+cd "$dir" || exit 1
+ip netns attach here $$
+ip netns add there
+ip link set lo up
+link here eth0 there eth0 1
+ip netns del here
+capture yesterday.pcap 600
+printf '%s\n' "class set web rate 20mbit action police" "match add web proto udp dport 443" > new.conf
+
+# examples PAGE: the lines of its examples; a line of -- ends a block
+examples()
+{
+	awk '/^\.Sh/ { on = /EXAMPLES/ }
+		on && /^\.Bd/ { block = 1; next }
+		block && /^\.Ed/ { block = 0; print "--"; next }
+		block { gsub(/\\e/, "\\"); gsub(/\\-/, "-"); print }' "$1"
+}
+
+# config_has LINE: as show config prints it
+config_has() { weir show config | grep -qxF -- "$1"; }
+same_config() { weir show config | cmp -s - weir.conf; }
+# json WORD... -- JQ: weir -j WORD..., true by JQ
+json()
+{
+	local words=()
+
+	while [ "$1" != -- ]; do words+=("$1"); shift; done
+	weir -j "${words[@]}" | jq -e "$2"
+}
+
+said=$tmp/said
+# numbers: every line of the output is one
+numbers() { [ -s "$said" ] && ! grep -qv '^[0-9]*$' "$said"; }
+traffic_starts()
+{
+	ip netns attach here $$
+	"$TRAFFIC" run tcp from here to there addr 10.88.1.2 port 443 n 2 stop 300s \
+		tcp from here to there addr 10.88.1.2 port 9092 stop 300s > "$tmp/traffic" 2>&1 &
+	pids+=($!)
+	wait_until 20 json show flows -- 'map(select(.rate_bps > 100000)) | length >= 3' || return
+	# the machine's own has no name, as everywhere
+	ip netns del here
+}
+heard() { json show signals -- '.[0].value == 12000000'; }
+gone() { ! kill -0 "$agent_pid"; }
+
+# does LINE: what the line, which has just succeeded, was to do. A line that is not here fails.
+does()
+{
+	case $1 in
+	"weir check")
+		grep -q '^programs *yes' "$said" ;;
+	"weir attach eth0")
+		json show devices -- 'map(.dev + .state) == ["eth0attached", "eth0attached"]' &&
+			traffic_starts ;;
+	"weir show flows sort bytes limit 20" | "weir show flows class web sort dropped limit 10")
+		[ "$(grep -c ' 10.88.1.2:443 ' "$said")" -ge 2 ] ;;
+	"weir class set web rate 2gbit flow-rate 100mbit")
+		config_has "class set web rate 2gbit flow-rate 100mbit" ;;
+	"weir class set web rate 500mbit action observe")
+		config_has "class set web rate 500mbit flow-rate 100mbit action observe" ;;
+	"weir match add web proto tcp dport 80,443")
+		config_has "match add web proto tcp dport 80,443 pref 10" &&
+			wait_until 5 json show flows -- 'any(.class == "web")' ;;
+	"weir show")
+		grep -q '^eth0 *egress ' "$said" && grep -q '^web *2 Gbit/s *100 Mbit/s ' "$said" ;;
+	"weir show config > weir.conf" | "weir apply weir.conf")
+		grep -q '^class set web' weir.conf && same_config ;;
+	"weir show reasons")
+		grep -q '^drop-horizon *yes *0 ' "$said" ;;
+	"weir class set web action default")
+		config_has "class set web rate 500mbit flow-rate 100mbit" ;;
+	"weir match del web")
+		! weir show config | grep 'match add web' ;;
+	"weir class del web")
+		! weir show config | grep 'class set web' ;;
+	"weir detach eth0")
+		! weir show ;;
+	*)
+		does_with_agent "$1" ;;
+	esac
+}
+
+does_with_agent()
+{
+	case $1 in
+	"weir class set kafka control queue target 10ms min 20mbit max 1gbit")
+		config_has "class set kafka min 20mbit max 1gbit control queue target 10ms" ;;
+	"weir match add kafka proto tcp dport 9092")
+		wait_until 5 json show flows -- 'any(.class == "kafka")' ;;
+	"weir run listen 127.0.0.1:9090 &")
+		agent_pid=$!
+		wait_until 10 curl -sf http://127.0.0.1:9090/healthz ;;
+	"weir signal queue 12ms ttl 10s drain 300mbit")
+		wait_until 5 heard ;;
+	"weir show signals")
+		grep -q '^kafka *queue *12 ms *10ms .* agent ' "$said" ;;
+	"curl -s http://127.0.0.1:9090/api/v1/signals/queue")
+		jq -e '.value == 12000000 and .drain_bps == 300000000' "$said" ;;
+	"curl -s 'http://127.0.0.1:9090/api/v1/flows?dport=9092&limit=5'")
+		jq -e 'length >= 1 and all(.dport == 9092)' "$said" ;;
+	"curl -s http://127.0.0.1:9090/metrics")
+		grep -q '^weir_class_signal_value{class="kafka",signal="queue",unit="seconds"} 0.012$' "$said" ;;
+	"weir class set kafka rate 50mbit")
+		wait_until 5 json show signals -- '.[0] | .state == "by-hand" and .rate_bps == 50000000' ;;
+	"weir class set kafka rate auto")
+		wait_until 5 json show signals -- '.[0].state == "agent"' ;;
+	'kill $!')
+		wait_until 5 gone ;;
+	*)
+		does_otherwise "$1" ;;
+	esac
+}
+
+does_otherwise()
+{
+	case $1 in
+	"weir -j show flows sort rate limit 5 | jq '.[].rate_bps'")
+		numbers && [ "$(wc -l < "$said")" = 5 ] && sort -rnc "$said" ;;
+	"weir -j show classes | jq -r '.[] | "*)
+		grep -qE '^web [0-9]+$' "$said" ;;
+	"weir replay yesterday.pcap conf new.conf dev-rate 50mbit")
+		grep -q '^web *600 .* drop-rate ' "$said" && grep -q '^without *50 Mbit/s' "$said" ;;
+	"weir replay yesterday.pcap diff new.conf")
+		grep -q 'PACKETS-A *PACKETS-B' "$said" ;;
+	"weir -j replay yesterday.pcap conf new.conf | jq '.totals[0].dropped'")
+		numbers && [ "$(cat "$said")" -ge 100 ] ;;
+	"ip netns add blue")
+		[ -e /run/netns/blue ] ;;
+	"weir -n blue attach lo egress" | "weir -n blue show devices")
+		json -n blue show devices -- '.[0] | .dev == "lo" and .state == "attached"' ;;
+	"weir -n blue detach all")
+		! weir -n blue show ;;
+	"ip netns del blue")
+		[ ! -e /run/netns/blue ] ;;
+	*)
+		echo "no example that this test knows: what is it to do?"
+		return 1 ;;
+	esac
+}
+
+# words [LINE]: of commands, in the order of the alphabet, in the form that show config prints
+words()
+{
+	local line
+
+	while IFS= read -r line; do
+		line=${line#weir }
+		line=${line//dscp cs5,ef/dscp 40,46}
+		(eval "set -- $line"; printf '%s\n' "$@") | tr ' ' '\n' | sed 's/%$//' | sort | paste -sd' '
+	done < <(if [ $# = 0 ]; then cat; else printf '%s\n' "$1"; fi)
+}
+
+# commands PAGE: runs the page's examples, line by line
+commands()
+{
+	local line
+
+	while IFS= read -r line; do
+		[ "$line" != -- ] || continue
+		if ! eval "$line" > "$said" 2>&1; then
+			not_ok "$line" "$(cat "$said")"
+		elif does "$line" > "$tmp/why" 2>&1; then
+			ok "$line"
+		else
+			not_ok "does what it says: $line" "$(cat "$tmp/why" "$said")"
+		fi
+	done < <(examples "$1")
+}
+
+# a file of words with continued lines joined, without comments; pref where it was given by us
+policy_lines()
+{
+	sed -e ':more' -e '/\\$/{N;s/\\\n//;b more' -e '}' "$1" | sed -e 's/^#.*//' -e '/^[[:space:]]*$/d'
+}
+
+# as_written FILE: show config says what the file says, but for the order and the prefs
+as_written()
+{
+	local mine theirs
+
+	mine=$(policy_lines "$1" | sed '/^match/s/ pref [0-9]*//' | words | sort)
+	theirs=$(weir show config | sed '/^match/s/ pref [0-9]*//' | words | sort)
+	diff <(echo "$mine") <(echo "$theirs")
+}
+
+round_trip()
+{
+	weir show config > weir.conf && weir apply weir.conf && same_config
+}
+
+# policies PAGE: applies each example, which is a whole file
+policies()
+{
+	local line n=1 file
+
+	file=example-$n.conf
+	while IFS= read -r line; do
+		if [ "$line" != -- ]; then
+			echo "$line" >> "$file"
+			continue
+		fi
+		check "$file is applied" weir apply "$file"
+		check "$file is in force as written" as_written "$file"
+		check "$file goes round" round_trip
+		check "$file is replayed" weir replay yesterday.pcap conf "$file"
+		n=$((n + 1)) file=example-$n.conf
+	done < <(examples "$1")
+}
+
+commands "$manual/weir.8"
+
+# the devices and the cgroup that the policies name
+weir attach eth0
+mkdir -p "/sys/fs/cgroup/backup.slice/full backup.service"
+policies "$manual/weir.conf.5"
+is_equal "policies" "$(find . -name 'example-*.conf' | wc -l)" 5
+for object in class match; do
+	unused=$(weir "$object" help | awk '/^  [a-z]/ { print $1 }' | sort -u |
+		while read -r key; do grep -qw -- "$key" example-*.conf || echo "$key"; done | xargs)
+	is_equal "keys of a $object that no example shows" "$unused" ""
+done
+
+# an example that is broken is seen: no command, no policy, nothing that this test knows
+broken()
+{
+	local page=$tmp/broken
+
+	rm -f example-*.conf
+	sed "$1" "$manual/$2" > "$page"
+	! cmp -s "$page" "$manual/$2" || return
+	(count=0; "$3" "$page" | grep -q '^not ok')
+}
+check "a command that is broken" broken 's/flow-rate 100mbit$/flow-rat 100mbit/' weir.8 commands
+check "a command that does something else" broken 's/^weir show reasons$/weir version/' weir.8 commands
+weir detach all > /dev/null 2>&1
+weir attach eth0
+check "a policy that is broken" broken 's/sport 80,443/sport 80,/' weir.conf.5 policies
+weir detach all
+rmdir "/sys/fs/cgroup/backup.slice/full backup.service" /sys/fs/cgroup/backup.slice
+finish
