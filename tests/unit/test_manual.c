@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * test_manual.c: the manual names every key and every choice (weir.conf.5), every reason, event,
- * state and metric (weir.8) that the tables know. Runs from the top of the tree.
+ * state and metric (weir.8) that the tables know, and the schema every word that a field may be.
+ * Runs from the top of the tree.
  */
 #include "unit.h"
 #include <weir/abi.h>
@@ -10,7 +11,7 @@
 #include "monitor.h"
 #include "text.h"
 
-static char weir_8[1 << 20], weir_conf_5[1 << 20];
+static char weir_8[1 << 20], weir_conf_5[1 << 20], schema[1 << 20];
 
 /* a word by itself: not as a part of another */
 static bool names(const char *manual, const char *word)
@@ -85,6 +86,26 @@ static void explains_every_event(void **state)
 	explains("EVENTS", "event", events, ARRAY_SIZE(events));
 }
 
+static void schema_knows_every_word(void **state)
+{
+	static const char *const words[] = {
+#define X(e, name, ...) name,
+		WEIR_REASONS(X)
+		WEIR_CONTROL_REASONS(X)
+		WEIR_EVENT_KINDS(X)
+		MONITOR_DEVICE_STATES(X)
+		SNAPSHOT_STATES(X)
+#undef X
+	};
+	char quoted[64];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
+		snprintf(quoted, sizeof(quoted), "\"%s\"", words[i]);
+		if (!strstr(schema, quoted))
+			fail_msg("weir.schema.json does not know %s", words[i]);
+	}
+}
+
 static void names_every_state(void **state)
 {
 	for (unsigned int i = 0; i < SNAPSHOT_STATE_COUNT; i++)
@@ -124,7 +145,8 @@ static int page_read(const char *path, char *ret, size_t size)
 static int read_manual(void **state)
 {
 	return page_read("user/man/weir.8", weir_8, sizeof(weir_8)) ?:
-	       page_read("user/man/weir.conf.5", weir_conf_5, sizeof(weir_conf_5));
+	       page_read("user/man/weir.conf.5", weir_conf_5, sizeof(weir_conf_5)) ?:
+	       page_read("user/weir.schema.json", schema, sizeof(schema));
 }
 
 int main(void)
@@ -134,6 +156,7 @@ int main(void)
 		cmocka_unit_test(explains_every_reason),
 		cmocka_unit_test(explains_every_event),
 		cmocka_unit_test(names_every_state),
+		cmocka_unit_test(schema_knows_every_word),
 		cmocka_unit_test(explains_every_metric),
 	};
 
