@@ -7,7 +7,7 @@
 #define WEIR_CMD_H
 
 #include <stdbool.h>
-#include "util.h"
+#include "opts.h"
 
 enum { CMD_DONE = 0, CMD_FAILED = 1, CMD_USAGE = 2 };
 
@@ -16,6 +16,13 @@ struct context {
 	bool json;			/* -j, before or after the command */
 	struct err err;
 };
+
+/* the words that the commands parse by; help and completion come from the same */
+extern const char *const attach_directions[], *const show_parts[];	/* NULL-terminated */
+extern const struct opts_key attach_keys[], run_keys[], replay_keys[], show_flows_keys[],
+	show_watch_keys[];
+extern const unsigned int attach_n_keys, run_n_keys, replay_n_keys, show_flows_n_keys,
+	show_watch_n_keys;
 
 int cmd_attach(struct context *context, int argc, char **argv);
 int cmd_detach(struct context *context, int argc, char **argv);

@@ -37,7 +37,7 @@ struct wish {
 	bool l3;
 };
 
-static const char *const directions[] = { "egress", "ingress", "both", NULL };
+const char *const attach_directions[] = { "egress", "ingress", "both", NULL };
 static const char *const qdiscs[] = { "keep", "fq", NULL };
 static const char *const vias[] = { "tcx", "clsact", NULL };
 
@@ -81,7 +81,7 @@ static int set_flows(const struct opts_key *key, const char *word, void *target,
 	return rc;
 }
 
-static const struct opts_key keys[] = {
+const struct opts_key attach_keys[] = {
 	{ .name = "qdisc", .value = "keep|fq", .choices = qdiscs, .set = set_qdisc,
 	  .help = "leave the root qdisc alone, or insist on fq" },
 	{ .name = "via", .value = "tcx|clsact", .choices = vias, .set = set_via,
@@ -89,6 +89,7 @@ static const struct opts_key keys[] = {
 	{ .name = "flows", .value = "N", .set = set_flows,
 	  .help = "size of the flow table, when the first device is attached" },
 };
+const unsigned int attach_n_keys = ARRAY_SIZE(attach_keys);
 
 static int bad_word(const char *word, struct err *err)
 {
@@ -104,8 +105,8 @@ static int bad_word(const char *word, struct err *err)
 
 static bool is_key(const char *word)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
-		if (!strcmp(word, keys[i].name))
+	for (unsigned int i = 0; i < attach_n_keys; i++)
+		if (!strcmp(word, attach_keys[i].name))
 			return true;
 	return false;
 }
@@ -119,8 +120,8 @@ static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 			       "[via tcx|clsact] [flows N]");
 	wish->name = argv[0];
 	argc--, argv++;
-	for (int i = 0; argc && directions[i]; i++) {
-		if (!strcmp(argv[0], directions[i])) {
+	for (int i = 0; argc && attach_directions[i]; i++) {
+		if (!strcmp(argv[0], attach_directions[i])) {
 			direction = i;
 			argc--, argv++;
 			break;
@@ -130,7 +131,7 @@ static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 	wish->hooks[WEIR_INGRESS] = direction != 0;
 	if (argc && !is_key(argv[0]))
 		return bad_word(argv[0], err);
-	rc = opts_parse(keys, ARRAY_SIZE(keys), argc, argv, wish, err);
+	rc = opts_parse(attach_keys, attach_n_keys, argc, argv, wish, err);
 	if (rc) {
 		err_prefix(err, "attach: ");
 		return rc;

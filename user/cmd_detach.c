@@ -22,8 +22,6 @@ struct wish {
 	bool hooks[WEIR_HOOK_COUNT];
 };
 
-static const char *const directions[] = { "egress", "ingress", "both", NULL };
-
 static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 {
 	int direction = 2;
@@ -35,7 +33,7 @@ static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 	if (argc > (wish->name ? 2 : 1))
 		return err_set(err, EINVAL, "detach: unknown word '%s'", argv[wish->name ? 2 : 1]);
 	if (argc == 2) {
-		direction = opts_choice(argv[1], directions, err);
+		direction = opts_choice(argv[1], attach_directions, err);
 		if (direction < 0) {
 			err_prefix(err, "detach: ");
 			return direction;

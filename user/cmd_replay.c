@@ -46,15 +46,16 @@ static int rate_set(const struct opts_key *key, const char *word, void *target, 
 	return quantity_rate(word, &((struct words *)target)->dev_rate_bps, err);
 }
 
-static const struct opts_key keys[] = {
-	{ "conf", "FILE", "the policy", .set = text_set, .offset = offsetof(struct words, conf) },
-	{ "diff", "FILE", "another one", .set = text_set, .offset = offsetof(struct words, diff) },
-	{ "dev", "NAME", "the device that the capture stands for", .set = text_set,
+const struct opts_key replay_keys[] = {
+	{ "conf", "FILE", "the policy; the live one", .set = text_set, .offset = offsetof(struct words, conf) },
+	{ "diff", "FILE", "another one, shown beside it", .set = text_set, .offset = offsetof(struct words, diff) },
+	{ "dev", "DEV", "the device that the capture stands for", .set = text_set,
 	  .offset = offsetof(struct words, dev) },
-	{ "hook", "egress|ingress", "where the packets pass", .choices = hook_words,
+	{ "hook", "egress|ingress", "where the packets pass; egress", .choices = hook_words,
 	  .set = hook_set },
 	{ "dev-rate", "RATE", "a link of that rate behind weir", .set = rate_set },
 };
+const unsigned int replay_n_keys = ARRAY_SIZE(replay_keys);
 
 static int file_read(const char *name, char **ret_text, size_t *ret_size, struct err *err)
 {
@@ -263,7 +264,7 @@ int cmd_replay(struct context *context, int argc, char **argv)
 			"input");
 		return CMD_USAGE;
 	}
-	if (opts_parse(keys, ARRAY_SIZE(keys), argc - 1, argv + 1, &words, &context->err)) {
+	if (opts_parse(replay_keys, replay_n_keys, argc - 1, argv + 1, &words, &context->err)) {
 		err_prefix(&context->err, "replay: ");
 		return CMD_USAGE;
 	}

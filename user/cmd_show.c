@@ -172,18 +172,25 @@ static int show_summary(struct show *show, int argc, char **argv)
 	return r;
 }
 
+/* `flows`, which takes words, is the last, and not among those that help names together */
+#define PARTS(X) X(devices) X(classes) X(matches) X(signals) X(config) X(reasons)
+
 static const struct {
 	const char *name;
 	int (*run)(struct show *show, int argc, char **argv);
 	bool takes_words;
 } parts[] = {
-	{ "devices", show_devices, false },
-	{ "classes", show_classes, false },
-	{ "matches", show_matches, false },
+#define X(part) { #part, show_##part, false },
+	PARTS(X)
+#undef X
 	{ "flows", show_flows, true },
-	{ "signals", show_signals, false },
-	{ "config", show_config, false },
-	{ "reasons", show_reasons, false },
+};
+
+const char *const show_parts[] = {
+#define X(part) #part,
+	PARTS(X)
+#undef X
+	NULL
 };
 
 /* the index among the parts, -1 for the summary; -EINVAL */
@@ -266,12 +273,30 @@ static void stop(int signal)
 	stopped = 1;
 }
 
+static int watch_set(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	__u64 seconds;
+	int r;
+
+	if (quantity_is_time(word))
+		return quantity_time(word, 100000000, 3600000000000ULL, target, err);
+	r = quantity_count(word, 1, 3600, &seconds, err);
+	if (!r)
+		*(__u64 *)target = seconds * 1000000000;
+	return r;
+}
+
+const struct opts_key show_watch_keys[] = {
+	{ "watch", "SECONDS", "look again every so many, or after a time such as 500ms",
+	  .set = watch_set },
+};
+const unsigned int show_watch_n_keys = ARRAY_SIZE(show_watch_keys);
+
 /* `watch N` at the end: how long from one look to the next; 0: look once */
 static int watch_take(int *argc, char **argv, __u64 *ret_ns, struct err *err)
 {
 	const char *word = *argc ? argv[*argc - 1] : "";
-	__u64 seconds;
-	int r = 0;
+	int r;
 
 	*ret_ns = 0;
 	if (!strcmp(word, "watch"))
@@ -279,12 +304,9 @@ static int watch_take(int *argc, char **argv, __u64 *ret_ns, struct err *err)
 			       "time such as 500ms");
 	if (*argc < 2 || strcmp(argv[*argc - 2], "watch"))
 		return 0;
-	if (quantity_is_time(word))
-		r = quantity_time(word, 100000000, 3600000000000ULL, ret_ns, err);
-	else if (!(r = quantity_count(word, 1, 3600, &seconds, err)))
-		*ret_ns = seconds * 1000000000;
+	r = opts_parse(show_watch_keys, show_watch_n_keys, 2, argv + *argc - 2, ret_ns, err);
 	if (r) {
-		err_prefix(err, "show: watch ");
+		err_prefix(err, "show: ");
 		return r;
 	}
 	*argc -= 2;

@@ -32,7 +32,7 @@ struct row {
 struct query {
 	struct flow_filter filter;	/* first: its keys and ours have the same target */
 	struct show *show;
-	int sort;			/* index of show_sort_words; -1: not said */
+	int sort;			/* index of sort_words; -1: not said */
 	__u64 limit;			/* rows still to be written */
 
 	struct row *rows;
@@ -44,7 +44,7 @@ struct query {
 	struct row last;		/* the hindmost of the passes before */
 };
 
-const char *const show_sort_words[] = { "rate", "bytes", "packets", "marked", "dropped", "delayed",
+static const char *const sort_words[] = { "rate", "bytes", "packets", "marked", "dropped", "delayed",
 					"age", NULL };
 
 static int sort_set(const struct opts_key *key, const char *word, void *target, struct err *err)
@@ -65,11 +65,12 @@ static int limit_set(const struct opts_key *key, const char *word, void *target,
 	return quantity_count(word, 1, ~0U, &query->limit, err);
 }
 
-static const struct opts_key own_keys[] = {
-	{ "sort", "rate|bytes|packets|marked|dropped|delayed|age", "largest first",
-	  .choices = show_sort_words, .set = sort_set },
+const struct opts_key show_flows_keys[] = {
+	{ "sort", "FIELD", "rate, bytes, packets, marked, dropped, delayed: largest first; age: latest",
+	  .choices = sort_words, .set = sort_set },
 	{ "limit", "N", "at most so many", .set = limit_set },
 };
+const unsigned int show_flows_n_keys = ARRAY_SIZE(show_flows_keys);
 
 /* the name of the flow's class, NULL where it is gone */
 static const char *class_name(const struct policy *policy, const struct weir_flow *flow)
@@ -273,7 +274,8 @@ static int query_words(struct query *query, int argc, char **argv)
 {
 	const struct show *show = query->show;
 	struct err *err = &show->context->err;
-	int r = flow_filter_words(&query->filter, own_keys, ARRAY_SIZE(own_keys), argc, argv, err);
+	int r = flow_filter_words(&query->filter, show_flows_keys, show_flows_n_keys, argc, argv,
+				  err);
 
 	if (!r)
 		r = flow_filter_resolve(&query->filter, err);

@@ -124,14 +124,11 @@ static int match_add(struct policy *policy, int argc, char *const *argv, struct 
 static int match_del(struct policy *policy, int argc, char *const *argv, struct err *err)
 {
 	int slot = class_known(policy, argv[0], err), r;
-	const struct opts_key *pref = conf_match_keys;
 	struct weir_rule rule = {};
 
 	if (slot < 0)
 		return slot;
-	while (strcmp(pref->name, "pref"))
-		pref++;
-	r = opts_parse(pref, 1, argc - 1, argv + 1, &rule, err);
+	r = opts_parse(&conf_pref_key, 1, argc - 1, argv + 1, &rule, err);
 	if (r) {
 		err_prefix(err, "%s: ", argv[0]);
 		return r;

@@ -54,5 +54,6 @@ extern const struct opts_key conf_class_keys[];
 extern const unsigned int conf_n_class_keys;
 extern const struct opts_key conf_match_keys[];
 extern const unsigned int conf_n_match_keys;
+extern const struct opts_key conf_pref_key;	/* all that `match del NAME` takes */
 
 #endif

@@ -9,6 +9,7 @@
 #include "conf.h"
 #include "conf_control.h"
 #include "quantity.h"
+#include "signals.h"
 
 #define DELAY_MIN_NS 1000ULL
 #define DELAY_MAX_NS 5000000000ULL	/* fq drops what departs more than 10 s from now */
@@ -310,8 +311,8 @@ const struct opts_key conf_class_keys[] = {
 	  .get = number_get, AT(mpu), .max = 2048 },
 	{ "min", "RATE|none", "the controller's lower bound", RATE(min_bps) },
 	{ "max", "RATE|none", "the controller's upper bound", RATE(max_bps) },
-	{ "control", "SIGNAL|none", "what the controller follows", .words = conf_control_words,
-	  .set = conf_control_set, .get = conf_control_get },
+	{ "control", "SIGNAL|none", "what the controller follows", .choices = signal_words,
+	  .words = conf_control_words, .set = conf_control_set, .get = conf_control_get },
 	{ "target", "VALUE", "where the controller keeps its signal", .set = conf_target_set,
 	  .get = conf_target_get, .set_bit = WEIR_SET_TARGET },
 	{ "law", "ff|aimd|pi", "how the controller moves the rate", .set = conf_law_set,

@@ -464,6 +464,11 @@ static int pref_get(const struct opts_key *key, const void *target, struct opts_
 	return rule->pref ? snprintf(ret->text, sizeof(ret->text), "%u", rule->pref) : 0;
 }
 
+#define PREF { "pref", "N", "order; the lowest matches first", .set = pref_set, .get = pref_get, \
+	       .flags = OPTS_PACKET }
+
+const struct opts_key conf_pref_key = PREF;
+
 const struct opts_key conf_match_keys[] = {
 	{ "dev", "DEV", "the device", .set = dev_set, .get = dev_get, .bit = WEIR_M_DEV },
 	{ "hook", "egress|ingress", "the direction", .choices = hook_words, .set = hook_set,
@@ -479,12 +484,12 @@ const struct opts_key conf_match_keys[] = {
 	{ "dport", "PORT|LO-HI,...", "destination ports", .set = ports_set, .get = ports_get,
 	  .bit = WEIR_M_DPORT },
 	{ "dscp", "N|LO-HI|NAME,...", "DS field code points", .set = dscp_set, .get = dscp_get,
-	  .bit = WEIR_M_DSCP },
+	  .bit = WEIR_M_DSCP, .flags = OPTS_PACKET },
 	{ "mark", "MARK[/MASK]", "the firewall mark", .set = mark_set, .get = mark_get,
-	  .bit = WEIR_M_MARK },
+	  .bit = WEIR_M_MARK, .flags = OPTS_PACKET },
 	{ "cgroup", "PATH", "the sending process's cgroup, or one below it", .set = cgroup_set,
-	  .get = cgroup_get, .bit = WEIR_M_CGROUP },
-	{ "pref", "N", "order; the lowest matches first", .set = pref_set, .get = pref_get },
+	  .get = cgroup_get, .bit = WEIR_M_CGROUP, .flags = OPTS_PACKET },
+	PREF,
 };
 
 const unsigned int conf_n_match_keys = ARRAY_SIZE(conf_match_keys);

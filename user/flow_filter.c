@@ -18,6 +18,9 @@ static int class_set(const struct opts_key *key, const char *word, void *target,
 	return r;
 }
 
+const struct opts_key flow_filter_class_key = { "class", "CLASS", "flows of this class",
+						.set = class_set };
+
 static int not_kept(const struct opts_key *key, const char *word, void *target, struct err *err)
 {
 	return err_set(err, EINVAL, "'%s': not kept with a flow; want dev, hook, src, dst, proto, "
@@ -27,19 +30,13 @@ static int not_kept(const struct opts_key *key, const char *word, void *target, 
 int flow_filter_words(struct flow_filter *filter, const struct opts_key *more, unsigned int n_more,
 		      int argc, char *const *argv, struct err *err)
 {
-	static const struct opts_key class_key = { "class", "NAME", "flows of this class",
-						   .set = class_set };
 	struct opts_key keys[32];
 	unsigned int n = 0;
 
-	keys[n++] = class_key;
+	keys[n++] = flow_filter_class_key;
 	for (unsigned int i = 0; i < conf_n_match_keys && n < ARRAY_SIZE(keys); i++) {
-		const char *name = conf_match_keys[i].name;
-
-		if (!strcmp(name, "pref"))
-			continue;
 		keys[n] = conf_match_keys[i];
-		if (!strcmp(name, "dscp") || !strcmp(name, "mark") || !strcmp(name, "cgroup"))
+		if (keys[n].flags & OPTS_PACKET)
 			keys[n].set = not_kept;
 		n++;
 	}

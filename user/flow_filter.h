@@ -16,6 +16,9 @@ struct flow_filter {
 	char class_name[WEIR_NAME_LEN];	/* "" any */
 };
 
+/* beside the keys of a match */
+extern const struct opts_key flow_filter_class_key;
+
 /*
  * Takes KEY VALUE words. `more` are keys of the caller's own; their set() gets the filter as its
  * target, which the caller's own struct begins with.

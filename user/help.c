@@ -6,58 +6,70 @@
 #include <stdio.h>
 #include <string.h>
 #include "conf.h"
+#include "flow_filter.h"
 #include "help.h"
-#include "show.h"
+#include "signals.h"
 
-static const char *const directions[] = { "egress", "ingress", "both", "qdisc", "via", "flows",
-					  NULL };
-static const char *const class_verbs[] = { "set", "del", NULL };
-static const char *const match_verbs[] = { "add", "del", NULL };
-static const char *const show_parts[] = { "devices", "classes", "matches", "flows", "config",
-					  "reasons", NULL };
+#define KEYS_SHOWN 6			/* with more, usage says KEY VALUE */
 
-static const char *const flow_words[] = { "dev", "hook", "src", "dst", "proto", "sport", "dport",
-					  "class", "sort", "limit", "watch", NULL };
-static const char *const replay_words[] = { "conf", "diff", "dev-rate", "hook", "dev", "egress",
-					    "ingress", NULL };
+static const unsigned int one = 1;
 
-static const char *const run_words[] = { "conf", "listen", "observe", NULL };
-static const char *const signal_words[] = { "ttl", "drain", NULL };
+#define TABLE(name) { name##_keys, &name##_n_keys }
+#define CLASS_KEYS { conf_class_keys, &conf_n_class_keys }
+#define MATCH_KEYS { conf_match_keys, &conf_n_match_keys }
 
 static const struct command commands[] = {
 	{ "attach", cmd_attach, "put weir on a device",
-	  "attach DEV [egress|ingress|both] [qdisc keep|fq] [via tcx|clsact] [flows N]\n",
-	  directions },
+	  { { .args = "DEV", .words = attach_directions, .tables = { TABLE(attach) } } },
+	  "On both hooks unless one is named; fq becomes the root qdisc where that is the kernel's\n"
+	  "default or can be put back." },
 	{ "detach", cmd_detach, "take it off again, restore what was there",
-	  "detach DEV [egress|ingress|both]\n"
-	  "detach all\n", directions },
+	  { { .verb = "all" }, { .args = "DEV", .words = attach_directions } },
+	  "With the last hook the policy and its counters go." },
 	{ "apply", cmd_apply, "a whole policy from a file, at once",
-	  "apply FILE|-\n", NULL },
+	  { { .args = "FILE|-" } },
+	  "The file holds the words of `weir class` and `weir match`, a command a line; see\n"
+	  "weir.conf(5). `weir show config` prints one." },
 	{ "class", cmd_class, "set or delete a class",
-	  "class set NAME KEY VALUE...\n"
-	  "class del NAME\n", class_verbs },
+	  { { .verb = "set", .args = "CLASS", .tables = { CLASS_KEYS } },
+	    { .verb = "del", .args = "CLASS" } },
+	  "RATE is such as 10mbit, TIME 5ms, SIZE 64kb. `default` takes back burst, fair, action,\n"
+	  "ecn, socket, mark-at, drop-at and target. weir.conf(5) has ranges and defaults." },
 	{ "match", cmd_match, "say which packets belong to a class",
-	  "match add NAME [KEY VALUE...] [pref N]\n"
-	  "match del NAME [pref N]\n", match_verbs },
+	  { { .verb = "add", .args = "CLASS", .tables = { MATCH_KEYS } },
+	    { .verb = "del", .args = "CLASS", .tables = { { &conf_pref_key, &one } } } },
+	  "All keys must fit; the lowest pref that fits decides. weir.conf(5) has ranges and\n"
+	  "defaults." },
 	{ "show", cmd_show, "devices, classes, flows, and why",
-	  "show [devices|classes|matches|config|reasons] [watch SECONDS]\n"
-	  "show flows [KEY VALUE...] [class NAME] [sort FIELD] [limit N] [watch SECONDS]\n", show_parts },
+	  { { .tables = { TABLE(show_watch) } },
+	    { .verbs = show_parts, .tables = { TABLE(show_watch) } },
+	    { .verb = "flows", .without = OPTS_PACKET,
+	      .tables = { { &flow_filter_class_key, &one }, MATCH_KEYS, TABLE(show_flows),
+			  TABLE(show_watch) } } },
+	  "Without a word: devices and classes. Flows are chosen by the keys of a match. Without\n"
+	  "sort and limit, a table of more than 131072 flows is printed in no order." },
 	{ "replay", cmd_replay, "a capture through a policy, in virtual time",
-	  "replay FILE [conf FILE] [diff FILE] [dev-rate RATE] [hook egress|ingress] [dev NAME]\n",
-	  replay_words },
-	{ "monitor", cmd_monitor, "what changes, line by line",
-	  "monitor\n", NULL },
-	{ "top", cmd_top, "the same, live, on the whole screen",
-	  "top\n", NULL },
+	  { { .args = "FILE|-", .tables = { TABLE(replay) } } },
+	  "FILE is a pcap or pcapng, - the standard input. Nothing is attached." },
+	{ "monitor", cmd_monitor, "what changes, line by line", { {} },
+	  "Until interrupted. weir(8) explains every event." },
+	{ "top", cmd_top, "the same, live, on the whole screen", { {} },
+	  "On the screen, ? explains the keys." },
 	{ "run", cmd_run, "the agent: consumers' backlog in, rates out",
-	  "run [conf FILE] [listen ADDR:PORT] [observe]\n", run_words },
+	  { { .tables = { TABLE(run) } } },
+	  "Moves the rates of classes that have a control; runs until SIGTERM." },
 	{ "signal", cmd_signal, "push a signal to the agent",
-	  "signal NAME VALUE [ttl TIME] [drain RATE]\n", signal_words },
-	{ "check", cmd_check, "what this host offers and what weir does without",
-	  "check\n", NULL },
-	{ "version", cmd_version, "version and what is built in",
-	  "version\n", NULL },
+	  { { .args = "NAME VALUE", .tables = { TABLE(signal) } } },
+	  "VALUE is a time such as 12ms, a number or a share such as 5%." },
+	{ "check", cmd_check, "what this host offers and what weir does without", { {} },
+	  "Exit status 1 where weir cannot work here." },
+	{ "version", cmd_version, "version and what is built in", { {} }, NULL },
 };
+
+const struct command *help_command_at(unsigned int i)
+{
+	return i < ARRAY_SIZE(commands) ? &commands[i] : NULL;
+}
 
 const struct command *help_command(const char *name, struct err *err)
 {
@@ -74,44 +86,95 @@ const struct command *help_command(const char *name, struct err *err)
 	return NULL;
 }
 
-static void usage_print(const char *usage)
+unsigned int help_n_forms(const struct command *command)
 {
-	const char *first = "usage: ";
+	unsigned int n = 1;
 
-	for (; *usage; usage += strcspn(usage, "\n") + 1) {
-		printf("%sweir [-n NETNS] [-j] %.*s\n", first, (int)strcspn(usage, "\n"), usage);
-		first = "       ";
-	}
+	while (n < HELP_FORMS && (command->forms[n].verb || command->forms[n].verbs ||
+				  command->forms[n].args))
+		n++;
+	return n;
 }
 
-static void keys_print(const struct opts_key *keys, unsigned int n)
+const struct opts_key *help_key(const struct help_form *form, unsigned int i)
 {
-	printf("\nKEY VALUE:\n");
-	for (unsigned int i = 0; i < n; i++) {
-		char both[80];
+	for (unsigned int t = 0; t < HELP_TABLES && form->tables[t].n; t++)
+		for (unsigned int k = 0; k < *form->tables[t].n; k++) {
+			const struct opts_key *key = &form->tables[t].keys[k];
 
-		if (keys[i].flags & OPTS_LATER)
+			if (!(key->flags & form->without) && !i--)
+				return key;
+		}
+	return NULL;
+}
+
+static void choices_print(const char *const *words, const char *before, const char *after)
+{
+	printf("%s", before);
+	for (unsigned int i = 0; words[i]; i++)
+		printf("%s%s", i ? "|" : "", words[i]);
+	printf("%s", after);
+}
+
+static void usage_print(const struct command *command, const struct help_form *form)
+{
+	const struct opts_key *key;
+
+	printf("weir [-n NETNS] [-j] %s", command->name);
+	if (form->verb)
+		printf(" %s", form->verb);
+	if (form->verbs)
+		choices_print(form->verbs, " ", "");
+	if (form->args)
+		printf(" %s", form->args);
+	if (form->words)
+		choices_print(form->words, " [", "]");
+	if (help_key(form, KEYS_SHOWN)) {
+		printf(" [KEY VALUE]...\n");
+		return;
+	}
+	for (unsigned int i = 0; (key = help_key(form, i)); i++)
+		printf(" [%s%s%s]", key->name, *key->value ? " " : "", key->value);
+	printf("\n");
+}
+
+/* a form's keys, but for those of earlier forms */
+static void keys_print(const struct command *command, unsigned int at)
+{
+	const struct help_form *form = &command->forms[at];
+	const struct opts_key *key, *before;
+	bool heading = false;
+	char both[80];
+
+	for (unsigned int i = 0; (key = help_key(form, i)); i++) {
+		bool known = false;
+
+		for (unsigned int f = 0; f < at; f++)
+			for (unsigned int k = 0; (before = help_key(&command->forms[f], k)); k++)
+				known |= !strcmp(before->name, key->name);
+		if (known)
 			continue;
-		snprintf(both, sizeof(both), "%s %s", keys[i].name, keys[i].value);
-		printf("  %-52s %s\n", both, keys[i].help);
+		if (!heading)
+			printf("\n");
+		heading = true;
+		snprintf(both, sizeof(both), "%s %s", key->name, key->value);
+		printf("  %-52s %s\n", both, key->help);
 	}
 }
 
 static void command_help(const struct command *command)
 {
-	usage_print(command->usage);
-	if (command->run == cmd_class) {
-		keys_print(conf_class_keys, conf_n_class_keys);
-		printf("\nRATE is such as 10mbit, TIME 5ms, SIZE 64kb. `default` takes back burst, "
-		       "fair, action,\necn, socket, mark-at and drop-at.\n");
-	} else if (command->run == cmd_match) {
-		keys_print(conf_match_keys, conf_n_match_keys);
-	} else if (command->run == cmd_show) {
-		printf("\nFlows are chosen by the keys of a match: dev, hook, src, dst, proto, "
-		       "sport, dport.\nFIELD is rate, bytes, packets, marked, dropped, delayed or "
-		       "age; largest or latest first.\nWithout sort and limit, a table of more "
-		       "than 131072 flows is printed in no order.\n");
+	unsigned int n = help_n_forms(command);
+
+	printf("%s: %s\n", command->name, command->summary);
+	for (unsigned int i = 0; i < n; i++) {
+		printf("%s", i ? "       " : "usage: ");
+		usage_print(command, &command->forms[i]);
 	}
+	for (unsigned int i = 0; i < n; i++)
+		keys_print(command, i);
+	if (command->notes)
+		printf("\n%s\n", command->notes);
 }
 
 static void overview(void)
@@ -125,56 +188,18 @@ static void overview(void)
 	printf("  %-10s JSON\n", "-j");
 }
 
-static void choices_print(const char *const *choices)
-{
-	for (; choices && *choices; choices++)
-		printf("%s\n", *choices);
-}
-
-/* words that may follow `word`, one a line: a command's, a table's keys, a key's choices */
-static int words_print(const char *word)
-{
-	const struct {
-		const struct opts_key *keys;
-		unsigned int n;
-		const char *name;
-	} tables[] = {
-		{ conf_class_keys, conf_n_class_keys, "class-keys" },
-		{ conf_match_keys, conf_n_match_keys, "match-keys" },
-	};
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (!word)
-			printf("%s\n", commands[i].name);
-		else if (!strcmp(word, commands[i].name))
-			choices_print(commands[i].words);
-	}
-	for (unsigned int t = 0; word && t < ARRAY_SIZE(tables); t++)
-		for (unsigned int i = 0; i < tables[t].n; i++) {
-			if (tables[t].keys[i].flags & OPTS_LATER)
-				continue;
-			if (!strcmp(word, tables[t].name))
-				printf("%s\n", tables[t].keys[i].name);
-			else if (!strcmp(word, tables[t].keys[i].name))
-				choices_print(tables[t].keys[i].choices);
-		}
-	if (word && !strcmp(word, "flow-keys"))
-		choices_print(flow_words);
-	else if (word && !strcmp(word, "sort"))
-		choices_print(show_sort_words);
-	return CMD_DONE;
-}
-
 int help_run(struct context *context, int argc, char **argv)
 {
 	const struct command *command;
 
-	if (!argc) {
+	if (!argc || !strcmp(argv[0], "help")) {
 		overview();
 		return CMD_DONE;
 	}
-	if (!strcmp(argv[0], "words"))
-		return words_print(argc > 1 ? argv[1] : NULL);
+	if (!strcmp(argv[0], "complete")) {
+		complete(argc - 1, argv + 1);
+		return CMD_DONE;
+	}
 	command = help_command(argv[0], &context->err);
 	if (!command)
 		return CMD_USAGE;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * opts.c: walks KEY VALUE words by a table of keys. Owns the checks that every command shares
- * (unknown, twice, missing, later); what a value means is the table's. Pure.
+ * (unknown, twice, missing); what a value means is the table's. Pure.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #define WORD_MAX 32			/* no known word is longer */
 #define KEYS_MAX 64
 #define WORDS_BYTES 256
+#define KEYS_FEW 8			/* so many are named where none is near */
 
 static unsigned int least(unsigned int a, unsigned int b)
 {
@@ -65,35 +66,46 @@ const char *opts_nearest(const char *word, const char *const *names, unsigned in
 	return best;
 }
 
-int opts_choice(const char *word, const char *const *choices, struct err *err)
+/* "a, b or c" */
+static void list_of(const char *const *words, char *list, size_t size)
 {
-	char list[256] = "";
-	unsigned int n = 0;
 	size_t at = 0;
 
-	for (; choices[n]; n++) {
+	*list = '\0';
+	for (unsigned int n = 0; words[n] && at < size; n++)
+		at += snprintf(list + at, size - at, "%s%s",
+			       !n ? "" : words[n + 1] ? ", " : " or ", words[n]);
+}
+
+int opts_choice(const char *word, const char *const *choices, struct err *err)
+{
+	char list[256];
+
+	for (unsigned int n = 0; choices[n]; n++)
 		if (!strcmp(word, choices[n]))
 			return n;
-		if (at < sizeof(list))
-			at += snprintf(list + at, sizeof(list) - at, "%s%s",
-				       !n ? "" : choices[n + 1] ? ", " : " or ", choices[n]);
-	}
+	list_of(choices, list, sizeof(list));
 	return err_set(err, EINVAL, "'%s': want %s", word, list);
 }
 
 static const struct opts_key *key_find(const struct opts_key *keys, unsigned int n_keys,
 				       const char *word, struct err *err)
 {
-	const char *nearest;
+	const char *nearest, *names[KEYS_FEW + 1] = {};
+	char list[256];
 
-	for (unsigned int i = 0; i < n_keys; i++)
+	for (unsigned int i = 0; i < n_keys; i++) {
 		if (!strcmp(keys[i].name, word))
 			return &keys[i];
+		if (n_keys <= KEYS_FEW)
+			names[i] = keys[i].name;
+	}
+	list_of(names, list, sizeof(list));
 	nearest = opts_nearest(word, &keys->name, n_keys, sizeof(*keys));
 	if (nearest)
 		err_set(err, EINVAL, "unknown word '%s'; did you mean '%s'?", word, nearest);
 	else
-		err_set(err, EINVAL, "unknown word '%s'", word);
+		err_set(err, EINVAL, "unknown word '%s'%s%s", word, *list ? "; want " : "", list);
 	return NULL;
 }
 
@@ -122,11 +134,16 @@ int opts_parse(const struct opts_key *keys, unsigned int n_keys, int argc, char 
 
 		if (!key)
 			return -EINVAL;
-		if (key->flags & OPTS_LATER)
-			return err_set(err, EINVAL, "%s: not in this version of weir", key->name);
 		if (seen[key - keys])
 			return err_set(err, EINVAL, "%s: given twice", key->name);
 		seen[key - keys] = true;
+		n = 0;
+		if (key->flags & OPTS_ALONE) {
+			r = key->set(key, "", target, err);
+			if (r)
+				return r;
+			continue;
+		}
 		if (i + 1 == argc)
 			return err_set(err, EINVAL, "%s: a value is missing; want %s", key->name,
 				       key->value);

@@ -9,7 +9,8 @@
 #include <linux/types.h>
 #include "util.h"
 
-#define OPTS_LATER 0x01			/* known, but not in this version: refused so */
+#define OPTS_ALONE 0x01			/* the key has no value: set() gets "" */
+#define OPTS_PACKET 0x02		/* of a packet: nothing that a flow could be chosen by */
 
 struct opts_text {			/* what a key's get() writes to */
 	char text[2048];
@@ -36,7 +37,7 @@ struct opts_key {
 
 /*
  * Takes KEY VALUE pairs up to the end. Refuses an unknown key (naming the nearest), a key given
- * twice, a key without a value, and a key of a later version.
+ * twice, and a key without a value.
  */
 int opts_parse(const struct opts_key *keys, unsigned int n_keys, int argc, char *const *argv,
 	       void *target, struct err *err);

@@ -33,9 +33,6 @@ bool show_steering(struct show *show, unsigned int slot, struct weir_decision *r
 /* Whose word its rate is; step NULL: no agent's. */
 const char *show_steering_state(const struct weir_class *class, const struct weir_decision *step);
 
-/* what `show flows` sorts by; NULL-terminated */
-extern const char *const show_sort_words[];
-
 /* Current name of a device, "-" where it is gone. */
 const char *show_device_name(__u32 ifindex, char buf[16]);
 

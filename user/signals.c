@@ -5,7 +5,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include "opts.h"
 #include "quantity.h"
 #include "signals.h"
 
@@ -14,6 +13,8 @@
 #define WORDS_MAX 8
 
 const char *const signal_psi_names[] = { "cpu", "memory", "io", NULL };
+
+const char *const signal_words[] = { "backlog", "rtt", "ce", "loss", "psi", NULL };
 
 static const struct {
 	const char *name;
@@ -240,6 +241,23 @@ struct signal_text signal_value_show(__u64 value, bool is_time)
 	return ret;
 }
 
+static int ttl_set(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	return quantity_time(word, SIGNAL_TTL_MIN_NS, SIGNAL_TTL_MAX_NS,
+			     &((struct signal *)target)->ttl_ns, err);
+}
+
+static int drain_set(const struct opts_key *key, const char *word, void *target, struct err *err)
+{
+	return quantity_rate(word, &((struct signal *)target)->drain_bps, err);
+}
+
+const struct opts_key signal_keys[] = {
+	{ "ttl", "TIME", "how long it holds, 10ms to 3600s; 3s", .set = ttl_set },
+	{ "drain", "RATE", "what the consumer takes", .set = drain_set },
+};
+const unsigned int signal_n_keys = ARRAY_SIZE(signal_keys);
+
 int signal_parse(const char *text, struct signal *ret, struct err *err)
 {
 	struct signal signal = { .ttl_ns = SIGNAL_TTL_DEFAULT_NS };
@@ -258,18 +276,8 @@ int signal_parse(const char *text, struct signal *ret, struct err *err)
 	r = name_check(words[0], err);
 	if (!r)
 		r = signal_value(words[1], &signal.value, &signal.is_time, err);
-	for (unsigned int i = 2; i < n && !r; i += 2) {
-		if (!strcmp(words[i], "ttl"))
-			r = quantity_time(words[i + 1], SIGNAL_TTL_MIN_NS, SIGNAL_TTL_MAX_NS,
-					  &signal.ttl_ns, err);
-		else if (!strcmp(words[i], "drain"))
-			r = quantity_rate(words[i + 1], &signal.drain_bps, err);
-		else
-			return err_set(err, EINVAL, "unknown word '%s'; want ttl TIME or drain RATE",
-				       words[i]);
-		if (r)
-			err_prefix(err, "%s ", words[i]);
-	}
+	if (!r)
+		r = opts_parse(signal_keys, signal_n_keys, n - 2, words + 2, &signal, err);
 	if (r)
 		return r;
 	snprintf(signal.name, sizeof(signal.name), "%s", words[0]);

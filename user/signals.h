@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 #include <linux/types.h>
-#include "util.h"
+#include "opts.h"
 
 enum signal_kind {
 	SIGNAL_NONE, SIGNAL_BACKLOG, SIGNAL_RTT, SIGNAL_CE, SIGNAL_LOSS, SIGNAL_PSI, SIGNAL_HTTP,
@@ -34,6 +34,9 @@ struct signal_url {
 	unsigned int port;
 };
 int signal_url_parse(const char *words, struct signal_url *ret, struct err *err);
+
+/* words that follow `control` as they are; NULL-terminated */
+extern const char *const signal_words[];
 
 /* Values: a time ("12ms") is ns; a number ("0.25", "1500") or a share ("5%") is 1e-6 units. */
 int signal_value(const char *text, __u64 *ret_value, bool *ret_is_time, struct err *err);
@@ -69,6 +72,10 @@ struct signals;
 
 struct signals *signals_new(void);
 void signals_free(struct signals *signals);
+
+/* what may follow NAME VALUE; they are of struct signal */
+extern const struct opts_key signal_keys[];
+extern const unsigned int signal_n_keys;
 
 /* "NAME VALUE [ttl TIME] [drain RATE]"; -EINVAL with the reason. */
 int signal_parse(const char *text, struct signal *ret, struct err *err);

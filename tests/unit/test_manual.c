@@ -24,11 +24,42 @@ static bool names(const char *manual, const char *word)
 	return false;
 }
 
-static void keys(const struct opts_key *table, unsigned int n)
+/* from the heading of a section to that of the next */
+static char *section_of(const char *page, const char *name)
+{
+	char heading[64];
+	const char *from, *end;
+
+	snprintf(heading, sizeof(heading), "\n.Sh %s\n", name);
+	from = strstr(page, heading);
+	assert_non_null(from);
+	end = strstr(from + 1, "\n.Sh ");
+	return end ? strndup(from, end - from) : strdup(from);
+}
+
+/* each has an entry of its own in the section: ".It Cm ... name ..." */
+static void explains(const char *page, const char *section, const char *what,
+		     const char *const *words, size_t n)
+{
+	char *text = section_of(page, section), line[512];
+
+	for (size_t i = 0; i < n; i++) {
+		bool found = false;
+
+		for (char *at = text; !found && (at = strstr(at, "\n.It ")); at++) {
+			snprintf(line, sizeof(line), "%.*s\n", (int)strcspn(at + 1, "\n"), at + 1);
+			found = names(line, words[i]);
+		}
+		if (!found)
+			fail_msg("%s: no entry for the %s %s", section, what, words[i]);
+	}
+	free(text);
+}
+
+static void keys(const char *section, const struct opts_key *table, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		if (!names(weir_conf_5, table[i].name))
-			fail_msg("weir.conf.5 does not name the key %s", table[i].name);
+		explains(weir_conf_5, section, "key", &table[i].name, 1);
 		for (const char *const *choice = table[i].choices; choice && *choice; choice++)
 			if (!names(weir_conf_5, *choice))
 				fail_msg("weir.conf.5 does not name %s %s", table[i].name, *choice);
@@ -37,29 +68,8 @@ static void keys(const struct opts_key *table, unsigned int n)
 
 static void names_every_key(void **state)
 {
-	keys(conf_class_keys, conf_n_class_keys);
-	keys(conf_match_keys, conf_n_match_keys);
-}
-
-/* each has an entry of its own in the section: ".It Cm ... name ..." */
-static void explains(const char *section, const char *what, const char *const *words, size_t n)
-{
-	char heading[64], *from, *end, line[512];
-
-	snprintf(heading, sizeof(heading), "\n.Sh %s\n", section);
-	from = strstr(weir_8, heading);
-	assert_non_null(from);
-	end = strstr(from + 1, "\n.Sh ");
-	for (size_t i = 0; i < n; i++) {
-		bool found = false;
-
-		for (char *at = from; !found && (at = strstr(at, "\n.It ")) && at < end; at++) {
-			snprintf(line, sizeof(line), "%.*s\n", (int)strcspn(at + 1, "\n"), at + 1);
-			found = names(line, words[i]);
-		}
-		if (!found)
-			fail_msg("weir.8, %s: no entry for the %s %s", section, what, words[i]);
-	}
+	keys("CLASSES", conf_class_keys, conf_n_class_keys);
+	keys("MATCHES", conf_match_keys, conf_n_match_keys);
 }
 
 static void explains_every_reason(void **state)
@@ -70,7 +80,7 @@ static void explains_every_reason(void **state)
 #undef X
 	};
 
-	explains("REASONS", "reason", reasons, ARRAY_SIZE(reasons));
+	explains(weir_8, "REASONS", "reason", reasons, ARRAY_SIZE(reasons));
 }
 
 static void explains_every_event(void **state)
@@ -83,7 +93,7 @@ static void explains_every_event(void **state)
 #undef X
 	};
 
-	explains("EVENTS", "event", events, ARRAY_SIZE(events));
+	explains(weir_8, "EVENTS", "event", events, ARRAY_SIZE(events));
 }
 
 static void schema_knows_every_word(void **state)
@@ -108,9 +118,12 @@ static void schema_knows_every_word(void **state)
 
 static void names_every_state(void **state)
 {
+	char *text = section_of(weir_8, "TOP");
+
 	for (unsigned int i = 0; i < SNAPSHOT_STATE_COUNT; i++)
-		if (!names(strstr(weir_8, "\n.Sh TOP\n"), snapshot_state_names[i]))
-			fail_msg("weir.8 does not name the state %s", snapshot_state_names[i]);
+		if (!names(text, snapshot_state_names[i]))
+			fail_msg("TOP does not name the state %s", snapshot_state_names[i]);
+	free(text);
 }
 
 static void explains_every_metric(void **state)
@@ -124,7 +137,7 @@ static void explains_every_metric(void **state)
 		const char *word = name;
 
 		assert_int_equal(sscanf(at, "# TYPE %127s", name), 1);
-		explains("HTTP", "metric", &word, 1);
+		explains(weir_8, "HTTP", "metric", &word, 1);
 	}
 	text_free(&text);
 }

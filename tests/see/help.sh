@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# help.sh: every command explains itself, and completion in bash offers what may stand there: names,
+# keys and values from the tables that parse. What is offered is taken by the parser.
+. "$(dirname "$0")/bed.sh"
+
+need ip jq
+netns here
+ip -n "$here" link add port type veth peer name port-peer
+"$WEIR" -n "$here" attach port egress 2> /dev/null
+"$WEIR" -n "$here" class set web rate 10mbit
+"$WEIR" -n "$here" class set wide control backlog
+export PATH=$top/build:$PATH
+
+offered() { weir help complete "$@"; }
+mapfile -t commands < <(offered | grep -v '^-\|^help$')
+
+# --- help
+is_least "commands" "${#commands[@]}" 13
+for name in "${commands[@]}"; do
+	text=$(weir help "$name"; echo $?)
+	check "$name help, -h and help $name" [ \
+		"$(weir "$name" help; echo $?)$(weir "$name" -h; echo $?)" = "$text$text" ]
+	is_equal "$name: what it is, and usage" "$(head -n 2 <<< "$text" |
+		grep -c -e "^$name: ..*" -e "^usage: weir \[-n NETNS\] \[-j\] $name\( \|$\)")" 2
+	is_equal "$name: explains each word that it offers" "$(offered "$name" | grep -v '^[A-Z-]*$\|^help$' |
+		while read -r word; do grep -qw -- "$word" <<< "$text" || echo "$word"; done)" ""
+	is_equal "$name: in weir help" "$(weir help | grep -c "^  $name  *[a-z\`]")" 1
+	is_least "$name: in the manual" "$(grep -c "^\.\(It \)\?Cm $name\b" "$top/user/man/weir.8")" 2
+done
+is_equal "help of what is none" "$(weir help atach 2>&1; echo $?)" \
+	"weir: unknown command 'atach'; did you mean 'attach'?
+2"
+
+# --- what is offered is taken: a word that is refused is "unknown", or something else is wanted
+# taken FIRST... : each word that is offered behind them, and each value of each of these
+refused()
+{
+	weir -n "$here" "$@" 2>&1 | grep -E "unknown word '${*: -1}'|'${*: -1}': want" | sed "s/^/$*: /"
+}
+taken()
+{
+	local key value
+
+	offered "$@" | grep -v '^[A-Z]*$\|^-$\|^help$' | while read -r key; do
+		refused "$@" "$key"
+		# psi takes a further word, which is offered behind it
+		offered "$@" "$key" | grep -v '^[A-Z]*$\|^-$\|^psi$' | while read -r value; do
+			refused "$@" "$key" "$value"
+		done
+	done
+}
+for words in "class" "class set new" "class set wide" "class set wide control psi" "match" "match add web" "match del web" show \
+	"show flows" "attach no-device" "detach no-device" "replay no-file"; do
+	# shellcheck disable=SC2086 # one word each
+	is_equal "$words: all that is offered is taken" "$(taken $words)" ""
+done
+is_equal "run: all that is offered is taken" "$(for key in $(offered run | grep -v help); do
+	weir -n no-such-place run $key 2>&1; done | grep unknown)" ""
+
+# --- bash
+. "$top/user/completion/weir.bash"
+# completes WHAT WORD... -- EXPECTED...: the last word is what has been typed so far
+completes()
+{
+	local what=$1 COMP_CWORD COMPREPLY
+	local -a COMP_WORDS=(weir)
+	shift
+
+	while [ "$1" != -- ]; do COMP_WORDS+=("$1"); shift; done
+	shift
+	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+	_weir
+	is_equal "$what: weir ${COMP_WORDS[*]:1}" "$(printf '%s\n' "${COMPREPLY[@]}" | sort -u | xargs)" "$*"
+}
+at=(-n "$here")
+completes "a command" at -- attach
+completes "commands" "" -- -j -n "$(printf '%s\n' "${commands[@]}" help | sort | xargs)"
+completes "a namespace" -n "$here" -- "$here"
+completes "a device" attach lo -- lo
+completes "all or a device" detach al -- all
+completes "a direction" attach lo in -- ingress
+completes "behind a direction" attach lo ingress "" -- flows qdisc via
+completes "behind a value" attach lo ingress via tcx "" -- flows qdisc
+completes "a value" attach lo via "" -- clsact tcx
+completes "a verb" class "" -- del help set
+completes "classes" "${at[@]}" class set w -- web wide
+completes "classes, with -j between" "${at[@]}" -j class set we -- web
+completes "a key" class set web ra -- rate
+completes "keys that are left" class set web rate 1mbit flow-rate 1mbit m -- mark-at max min mpu
+completes "values" class set web action p -- pace police
+completes "a default" class set web action d -- default
+completes "no number" class set web rate "" -- auto none
+completes "switches" class set web ecn o -- off on
+completes "signals" class set web control "" -- backlog ce loss none psi rtt
+completes "a resource" class set web control psi "" -- cpu io memory
+completes "behind it" class set web control psi io ta -- target
+completes "keys of a match" match add web s -- sport src
+completes "a device of a match" match add web dev l -- lo
+completes "protocols" match add web proto i -- icmp icmp6
+completes "the next of a list" match add web proto tcp,ud -- tcp,udp
+completes "hooks" match add web hook "" -- egress ingress
+completes "of match del" match del web "" -- pref
+completes "what to show" show s -- signals
+completes "flows" show flows d -- dev dport dst
+completes "nothing that a flow does not keep" show flows m --
+completes "sort" show flows dport 443 sort d -- delayed dropped
+completes "a class of flows" "${at[@]}" show flows class wi -- wide
+completes "watch" show classes w -- watch
+completes "an agent" run "" -- conf help listen observe
+completes "behind a word without value" run observe "" -- conf listen
+completes "a signal" signal queue 1 "" -- drain ttl
+completes "help" help ver -- version
+completes "no command" nothing "" --
+touch "$tmp/a.conf" "$tmp/b.conf"
+completes "files" apply "$tmp/a" -- "$tmp/a.conf"
+completes "files behind a key" replay x conf "$tmp/" -- "$(find "$tmp" -mindepth 1 -maxdepth 1 | sort | xargs)"
+finish
