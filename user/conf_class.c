@@ -315,7 +315,7 @@ const struct opts_key conf_class_keys[] = {
 	  .words = conf_control_words, .set = conf_control_set, .get = conf_control_get },
 	{ "target", "VALUE", "where the controller keeps its signal", .set = conf_target_set,
 	  .get = conf_target_get, .set_bit = WEIR_SET_TARGET },
-	{ "law", "ff|aimd|pi", "how the controller moves the rate", .set = conf_law_set,
+	{ "law", "ff|aimd|pi", "how the controller moves the rate", .choices = conf_law_words, .set = conf_law_set,
 	  .get = conf_law_get },
 	{ "conn-rate", "N/s|none", "most new TCP connections", .set = conn_rate_set,
 	  .get = conn_rate_get, AT(conn_rate), .max = CONN_RATE_MAX },

@@ -10,7 +10,7 @@
 #include "signals.h"
 
 /* in the order of enum control_law */
-static const char *const law_words[] = { "ff", "aimd", "pi", NULL };
+const char *const conf_law_words[] = { "ff", "aimd", "pi", NULL };
 
 /* `psi` takes its resource with it, and a cgroup */
 unsigned int conf_control_words(int argc, char *const *argv)
@@ -86,7 +86,7 @@ int conf_target_get(const struct opts_key *key, const void *target, struct opts_
 int conf_law_set(const struct opts_key *key, const char *word, void *target, struct err *err)
 {
 	struct weir_class *class = target;
-	int law = opts_choice(word, law_words, err);
+	int law = opts_choice(word, conf_law_words, err);
 
 	if (law < 0)
 		return law;
@@ -98,7 +98,7 @@ int conf_law_get(const struct opts_key *key, const void *target, struct opts_tex
 {
 	const struct weir_class *class = target;
 
-	if (!class->law || class->law >= ARRAY_SIZE(law_words) - 1)
+	if (!class->law || class->law >= ARRAY_SIZE(conf_law_words) - 1)
 		return 0;
-	return snprintf(ret->text, sizeof(ret->text), "%s", law_words[class->law]);
+	return snprintf(ret->text, sizeof(ret->text), "%s", conf_law_words[class->law]);
 }

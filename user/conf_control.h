@@ -13,6 +13,7 @@ int conf_control_set(const struct opts_key *key, const char *word, void *target,
 int conf_control_get(const struct opts_key *key, const void *target, struct opts_text *ret);
 int conf_target_set(const struct opts_key *key, const char *word, void *target, struct err *err);
 int conf_target_get(const struct opts_key *key, const void *target, struct opts_text *ret);
+extern const char *const conf_law_words[];
 int conf_law_set(const struct opts_key *key, const char *word, void *target, struct err *err);
 int conf_law_get(const struct opts_key *key, const void *target, struct opts_text *ret);
 
