@@ -54,7 +54,7 @@ json()
 	weir -j "${words[@]}" | jq -e "$2"
 }
 
-said=$tmp/said
+said=				# what the line under test printed
 # numbers: every line of the output is one
 numbers() { [ -s "$said" ] && ! grep -qv '^[0-9]*$' "$said"; }
 traffic_pid=
@@ -184,10 +184,12 @@ words()
 # commands PAGE: runs the page's examples, line by line
 commands()
 {
-	local line
+	local line n=0
 
 	while IFS= read -r line; do
 		[ "$line" != -- ] || continue
+		# a file each: what runs in the background goes on writing to its own
+		n=$((n + 1)) said=$tmp/said-$n
 		if ! eval "$line" > "$said" 2>&1; then
 			not_ok "$line" "$(cat "$said")"
 		elif does "$line" > "$tmp/why" 2>&1; then
