@@ -208,11 +208,11 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 	if (fair && job->bucket->window != job->state->window)
 		weir_window_report(job);
 	if (f->npb_bucket && job->tat) {
-		job->cost_bucket = weir_cost(f->bytes, f->npb_bucket);
+		job->cost_bucket = weir_cost_mean(f->bytes, f->npb_bucket, f->now);
 		f->debt_bucket = weir_charge(job->tat, f->now, job->cost_bucket);
 	}
 	if (f->npb_class) {
-		job->cost_class = weir_cost(f->bytes, f->npb_class);
+		job->cost_class = weir_cost_mean(f->bytes, f->npb_class, f->now);
 		f->debt_class = weir_charge(&job->state->tat, f->now, job->cost_class);
 	}
 	f->reason = f->npb_bucket | f->npb_class ? WEIR_R_CONFORM : WEIR_R_UNLIMITED;

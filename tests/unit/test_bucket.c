@@ -28,6 +28,26 @@ static const __u64 rates[] = {
 static const __u32 sizes[] = { 1, 40, 64, 576, 1500, 1514, 1518, 9018, 65535, 65536, 65549,
 			       262144, 524288, 524288 + 512 * 90, WEIR_BYTES_MAX };
 
+/* what many packets are charged is what they take, to 0.1 %, however short and regular */
+static void charges_are_exact_in_the_mean(void **state)
+{
+	static const __u64 gaps_ns[] = { 1, 2, 64, 100, 1000, 1024, 4096, 65536, 1000000 };
+	const unsigned int n = 20000;
+
+	for (unsigned int r = 0; r < sizeof(rates) / sizeof(rates[0]); r++)
+		/* no frame has one byte */
+		for (unsigned int s = 1; s < sizeof(sizes) / sizeof(sizes[0]); s++)
+			for (unsigned int g = 0; g < sizeof(gaps_ns) / sizeof(gaps_ns[0]); g++) {
+				wide sum = 0, exact = (wide)sizes[s] * weir_npb(rates[r]) * n;
+				__u64 now = unit_random();
+
+				for (unsigned int i = 0; i < n; i++, now += gaps_ns[g])
+					sum += weir_cost_mean(sizes[s], weir_npb(rates[r]), now);
+				sum <<= WEIR_NPB_SHIFT;
+				assert_true((sum > exact ? sum - exact : exact - sum) * 1000 <= exact);
+			}
+}
+
 /* |npb / exact - 1|, in units of 10^-15 */
 static __u64 npb_error(__u64 bps)
 {
@@ -262,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(npb_is_exact),
 		cmocka_unit_test(cost_is_exact),
+		cmocka_unit_test(charges_are_exact_in_the_mean),
 		cmocka_unit_test(conforms),
 		cmocka_unit_test(agrees_with_tokens),
 		cmocka_unit_test(idle_earns_nothing),
