@@ -44,9 +44,9 @@ static __always_inline __u64 weir_cost(__u32 bytes, __u64 npb)
 }
 
 /*
- * The same for a charge. A short packet takes so few ns at a high rate (64 bytes at 400 Gbit/s: 1.28)
- * that to round each down gave a fifth too much: below 1 us it is rounded at random, by a fraction
- * that follows now, so that the mean is exact.
+ * The same for a charge. A short packet takes so few ns at a high rate (64 bytes at 400 Gbit/s:
+ * 1.28) that to round each down gave a fifth too much: below 1 us it is rounded at random, by a
+ * fraction that follows now, so that the mean is exact.
  */
 static __always_inline __u64 weir_cost_mean(__u32 bytes, __u64 npb, __u64 now)
 {
