@@ -55,12 +55,12 @@ for net in "10.88.1. 10.88.77. 4" "fd88:1:: fd88:77:: 6"; do
 	words=()
 	for line in "${lines[@]}"; do
 		# shellcheck disable=SC2206 # words
-		words+=($line rate 6mbit stop 13s)
+		words+=($line rate 6mbit stop 17s)
 	done
 	at=() t=1
 	for per in src/24 dst dscp class flow; do
 		at+=(at ${t}s exec "${weir[*]} class set k per $per")
-		t=$((t + 2))
+		t=$((t + 3))
 	done
 	before=$(class "$producer" k packets) dropped=$(class "$producer" k dropped)
 	traffic "$tmp/out" series on step 100ms "${at[@]}" "${words[@]}"
@@ -81,7 +81,7 @@ for net in "10.88.1. 10.88.77. 4" "fd88:1:: fd88:77:: 6"; do
 		# the burst that a new bucket starts with is gone within the first second
 		is_rate "IPv$family: per $per" \
 			"$(total $((ends[t] + 1000000000)) $((ends[t] + 1900000000)))" \
-			$((buckets[$per] * 4000000)) 4 "$tmp/out" 13
+			$((buckets[$per] * 4000000)) 4 "$tmp/out" 17
 		t=$((t + 1))
 	done
 	sent=$(jq -s '[.[] | select(.type == "flow") | .sent + .enobufs] | add' "$tmp/out")
