@@ -16,10 +16,13 @@
 static const char usage[] =
 	"usage: traffic run [OPTION]... [at TIME exec COMMAND]... FLOW...\n"
 	"       traffic cc NAME...      which of these congestion controls a socket can have\n"
+	"       traffic flood DEV MAC DST COUNT PPS    one packet each of so many flows\n"
 	"       traffic clock           CLOCK_MONOTONIC in ns\n"
 	"OPTION: step TIME (10ms, of the series)  window TIME (1s, of Jain's index)\n"
 	"        after TIME (0s: late_bps and Jain's index leave out what was before)\n"
 	"        series on (print each flow's bytes per step)\n"
+	"        arrivals on (tcp: count segments as they arrive, repeated ones and those behind a\n"
+	"        hole too: what the network did, not what the application could read)\n"
 	"FLOW:   tcp|udp|rr addr ADDR [from NETNS] [to NETNS] [port N] [src ADDR] [name NAME]\n"
 	"        [group NAME] [n COUNT] [start TIME] [stop TIME (10s)] [tos N] [ecn on|off]\n"
 	"  tcp   [cc NAME] [write BYTES (16384)] [rate RATE (of payload)]\n"
@@ -155,6 +158,8 @@ int main(int argc, char **argv)
 		print_available_cc(argc - 2, argv + 2);
 		return 0;
 	}
+	if (argc >= 2 && !strcmp(argv[1], "flood"))
+		return flood(argc - 2, argv + 2);
 	if (argc == 2 && !strcmp(argv[1], "clock")) {
 		printf("%llu\n", (unsigned long long)clock_ns());
 		return 0;

@@ -77,6 +77,7 @@ struct flow {
 	struct values latency;		/* ns; gaps of udp */
 	uint64_t asked_ns;
 	uint32_t tx_left, rx_left;	/* client */
+	uint32_t segments;		/* tcp: that had arrived a step ago */
 	uint32_t censored;		/* requests without an answer, counted with their age */
 };
 
@@ -92,6 +93,7 @@ struct run {
 	uint64_t window_ns;		/* of Jain's index */
 	uint64_t after_ns;		/* late rates and Jain's index start here */
 	bool series;
+	bool arrivals;			/* tcp: the series counts what arrives, read or not */
 	unsigned int n_specs, n_flows, n_events;
 	struct spec *specs;
 	struct flow *flows;
@@ -153,6 +155,9 @@ void rr_client(struct loop *loop, struct flow *flow);
 void rr_server(struct loop *loop, struct spec *spec);
 bool tcp_connected(struct flow *flow);
 void tcp_start(struct loop *loop, struct end *end, end_fn then);
+
+/* traffic_flood.c: exit status */
+int flood(int argc, char **argv);
 
 /* traffic_stall.c: begin, and end with one line for each CPU */
 void stall_begin(void);

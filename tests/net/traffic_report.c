@@ -145,7 +145,10 @@ static void report_flow(struct run *run, struct flow *flow)
 		report_series(run, flow);
 }
 
-/* Jain's index of the group's bytes between two times of the run; *sum gets the wire rate */
+/*
+ * Jain's index of the group's flows that are there from from_ns to to_ns of the run and began
+ * after_ns before; *sum_bps gets their wire rate, *n how many there are.
+ */
 static double jain(const struct run *run, const char *group, uint64_t from_ns, uint64_t to_ns,
 		   double *sum_bps, unsigned int *n)
 {
@@ -155,12 +158,13 @@ static double jain(const struct run *run, const char *group, uint64_t from_ns, u
 	*n = 0;
 	for (i = 0; i < run->n_flows; i++) {
 		const struct flow *flow = &run->flows[i];
-		uint64_t start = flow->start_ns - run->t0_ns;
+		uint64_t start = flow->spec->start_ns;
 		double bps;
 
-		if (strcmp(flow->spec->group, group))
+		if (strcmp(flow->spec->group, group) || from_ns < start + run->after_ns ||
+		    to_ns > flow->spec->stop_ns)
 			continue;
-		bps = from_ns >= start ? bps_between(run, flow, from_ns - start, to_ns - start) : 0;
+		bps = bps_between(run, flow, from_ns - start, to_ns - start);
 		sum += bps;
 		squares += bps * bps;
 		(*n)++;
@@ -169,30 +173,51 @@ static double jain(const struct run *run, const char *group, uint64_t from_ns, u
 	return squares > 0 ? sum * sum / (*n * squares) : 0;
 }
 
-static void report_group(const struct run *run, const char *group)
+/* the time that all flows of a group share, and the time that any of them is there */
+struct span {
+	uint64_t from_ns, to_ns, first_ns, last_ns;
+};
+
+static struct span group_span(const struct run *run, const char *group)
 {
-	uint64_t from_ns = 0, to_ns = TRAFFIC_NEVER, t;
-	double whole, least = 1, mean = 0, sum, part;
-	unsigned int i, n, windows = 0;
+	struct span s = {.to_ns = TRAFFIC_NEVER, .first_ns = TRAFFIC_NEVER};
+	unsigned int i;
 
 	for (i = 0; i < run->n_specs; i++) {
 		const struct spec *spec = &run->specs[i];
 
 		if (strcmp(spec->group, group))
 			continue;
-		from_ns = spec->start_ns > from_ns ? spec->start_ns : from_ns;
-		to_ns = spec->stop_ns < to_ns ? spec->stop_ns : to_ns;
+		s.from_ns = spec->start_ns > s.from_ns ? spec->start_ns : s.from_ns;
+		s.to_ns = spec->stop_ns < s.to_ns ? spec->stop_ns : s.to_ns;
+		s.first_ns = spec->start_ns < s.first_ns ? spec->start_ns : s.first_ns;
+		s.last_ns = spec->stop_ns > s.last_ns ? spec->stop_ns : s.last_ns;
 	}
-	from_ns += run->after_ns;
-	if (from_ns >= to_ns)
+	s.from_ns += run->after_ns;
+	s.first_ns += run->after_ns;
+	return s;
+}
+
+/* flows may come and go: a window counts those that are there for the whole of it */
+static void report_group(const struct run *run, const char *group)
+{
+	struct span s = group_span(run, group);
+	double whole, least = 1, mean = 0, sum, part;
+	unsigned int n, windows = 0;
+	uint64_t t;
+
+	if (s.from_ns >= s.to_ns)
 		return;
-	for (t = from_ns; t + run->window_ns <= to_ns; t += run->window_ns, windows++) {
+	for (t = s.first_ns; t + run->window_ns <= s.last_ns; t += run->window_ns) {
 		double j = jain(run, group, t, t + run->window_ns, &part, &n);
 
+		if (!n)
+			continue;
+		windows++;
 		mean += j;
 		least = j < least ? j : least;
 	}
-	whole = jain(run, group, from_ns, to_ns, &sum, &n);
+	whole = jain(run, group, s.from_ns, s.to_ns, &sum, &n);
 	printf("{\"type\":\"group\",\"name\":\"%s\",\"flows\":%u,\"late_bps\":%.0f,\"jain\":%.4f,"
 	       "\"jain_window_mean\":%.4f,\"jain_window_min\":%.4f}\n",
 	       group, n, sum, whole, windows ? mean / windows : whole, windows ? least : whole);

@@ -56,6 +56,7 @@ static const struct key {
 	{"window", T_TIME, offsetof(struct run, window_ns)},
 	{"after", T_TIME, offsetof(struct run, after_ns)},
 	{"series", T_FLAG, offsetof(struct run, series)},
+	{"arrivals", T_FLAG, offsetof(struct run, arrivals)},
 	{0},
 };
 

@@ -152,15 +152,35 @@ static void sink_stop(struct loop *loop, struct end *end, uint64_t now)
 	loop_done(loop, end);
 }
 
+/* what has arrived since the step before; a short segment counts as a full one */
+static void sink_arrivals(struct loop *loop, struct end *end, uint64_t now)
+{
+	struct flow *flow = end->flow;
+
+	uint64_t step = loop->run->step_ns;
+	uint32_t segments;
+
+	read_info(end->fd, &flow->rx_info);
+	segments = flow->rx_info.tcpi_data_segs_in - flow->segments;
+	flow_count(loop->run, flow, (uint64_t)segments * flow->rx_info.tcpi_rcv_mss, now - 1);
+	flow->segments = flow->rx_info.tcpi_data_segs_in;
+	if (now >= flow->stop_ns)
+		sink_stop(loop, end, now);
+	else
+		end->due_ns = now + step - (now - flow->start_ns) % step;
+}
+
 static void sink_ready(struct loop *loop, struct end *end, uint64_t now)
 {
 	/* MSG_TRUNC: TCP throws the bytes away without a copy */
 	ssize_t n = recv(end->fd, loop->buf, TRAFFIC_BUF, MSG_DONTWAIT | MSG_TRUNC);
 
-	if (n > 0)
-		flow_count(loop->run, end->flow, n, now);
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+	if (n > 0) {
+		if (!loop->run->arrivals)
+			flow_count(loop->run, end->flow, n, now);
+	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 		sink_stop(loop, end, now);
+	}
 }
 
 static void sink_accept(struct loop *loop, struct end *end, uint64_t now)
@@ -171,7 +191,6 @@ static void sink_accept(struct loop *loop, struct end *end, uint64_t now)
 	struct flow *flow;
 	struct end *sink;
 
-	(void)now;
 	if (fd < 0)
 		return;
 	flow = flow_by_port(loop->run, end->spec, ntohs(peer.sin6_port));
@@ -182,8 +201,8 @@ static void sink_accept(struct loop *loop, struct end *end, uint64_t now)
 	flow->rx_fd = fd;
 	sink = loop_add(loop, fd, EPOLLIN, flow);
 	sink->ready = sink_ready;
-	sink->timer = sink_stop;
-	sink->due_ns = flow->stop_ns;
+	sink->timer = loop->run->arrivals ? sink_arrivals : sink_stop;
+	sink->due_ns = loop->run->arrivals ? now : flow->stop_ns;
 }
 
 /* ends the listener when the last flow of its kind should have come */
