@@ -130,6 +130,10 @@ $(B)/tests/consumer: $(wildcard tests/net/consumer*.c) tests/net/consumer.h | $(
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) -lpthread
 
+$(B)/tests/other: tests/net/other.c | $(B)/tests
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(PKG_LIBS)
+
 $(B)/tests/fill: tests/see/fill.c | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(PKG_LIBS)
@@ -147,7 +151,7 @@ deps:
 
 check:
 	@sh tools/deps --install all
-	@$(MAKE) --no-print-directory -j$$(nproc) all unit prog fuzz $(B)/tests/traffic $(B)/tests/consumer $(B)/tests/fill
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit prog fuzz $(B)/tests/traffic $(B)/tests/consumer $(B)/tests/other $(B)/tests/fill
 	@tests/run
 
 demo:

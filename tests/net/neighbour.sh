@@ -89,6 +89,42 @@ for pref in 9 1; do
 	tc -n "$producer" qdisc del dev eth clsact
 done
 
+# --- tcx programs of others, before and behind weir in the chain, whenever they come: they run on,
+# and see every packet; behind weir those that weir lets pass
+other() { "$OTHER" "$producer" eth "$1" > "$tmp/$2" 2>&1 & pids+=($!); others+=($!); }
+seen()
+{
+	kill "${others[$1]}"
+	wait "${others[$1]}"
+	tail -n 1 "$tmp/$2"
+}
+OTHER=$top/build/tests/other
+[ -x "$OTHER" ] || { echo "Bail out! $OTHER is not built"; exit 1; }
+if [ "$("$WEIR" -j check | jq '.[] | select(.check == "tcx") | .available')" = true ]; then
+	others=()
+	other after first
+	check "tcx: another's is there first" wait_until 10 grep -q ready "$tmp/first"
+	check "tcx: attach" "${weir[@]}" attach eth egress qdisc keep via tcx
+	check "tcx: class" "${weir[@]}" class set probe flow-rate 1mbit burst 10kb action police
+	check "tcx: match" "${weir[@]}" match add probe proto udp dport 9000
+	other before head
+	other after last
+	check "tcx: one comes before weir" wait_until 10 grep -q ready "$tmp/head"
+	check "tcx: one comes behind weir" wait_until 10 grep -q ready "$tmp/last"
+	traffic "$tmp/out" udp name udp from "$producer" to "$consumer" addr 10.88.1.2 port 9000 \
+		size 200 rate 4mbit packets 2000 stop 5s
+	dropped=$(class "$producer" probe dropped)
+	is_equal "tcx: weir saw" "$(class "$producer" probe packets)" 2000
+	is_least "tcx: and dropped" "$dropped" 500
+	# a stray packet of the kernel's own may come between
+	is_within "tcx: the one that was there first saw" "$(seen 0 first)" 2000 0.5
+	is_within "tcx: the one at the head saw" "$(seen 1 head)" 2000 0.5
+	is_within "tcx: the one behind saw what passed" "$(seen 2 last)" $((2000 - dropped)) 1
+	check "tcx: detach" "${weir[@]}" detach all
+else
+	skip "tcx programs of others" "this kernel has no tcx"
+fi
+
 # --- sockets: one that was there before is paced too, and is given back its own pace
 traffic "$tmp/out" series on step 100ms \
 	at 500ms exec "${weir[*]} attach eth egress" \
