@@ -171,7 +171,7 @@ static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_
 	struct bpf_sock *sk;
 	struct weir_sock *asked;
 
-	if (npb && job->class->flags & WEIR_CLASS_SOCKET && job->class->action == WEIR_PACE) {
+	if (npb && job->class->flags & WEIR_CLASS_SOCKET) {
 		weir_socket_ratio(job);
 		wish = weir_socket_wish(f, job->class->drop_at_ns, npb, flow->sk_ratio);
 	} else if (!flow->sk_rate) {

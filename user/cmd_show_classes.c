@@ -51,7 +51,7 @@ static void means(const struct weir_class *class, __u32 can, bool edt, char *buf
 		snprintf(buf, size, "count");
 	else
 		snprintf(buf, size, "%s%s%sdrop",
-			 pace && class->flags & WEIR_CLASS_SOCKET && can & WEIR_CAN_SOCKET ?
+			 class->flags & WEIR_CLASS_SOCKET && can & WEIR_CAN_SOCKET ?
 			 "socket," : "", pace && edt ? "delay," : "",
 			 class->flags & WEIR_CLASS_ECN ? "mark," : "");
 }
