@@ -51,10 +51,11 @@ static __always_inline __u64 weir_cost(__u32 bytes, __u64 npb)
 static __always_inline __u64 weir_cost_mean(__u32 bytes, __u64 npb, __u64 now)
 {
 	__u64 product = (__u64)bytes * npb;
+	__u64 fraction = (__u32)now * 0x9e3779b1U >> (32 - WEIR_NPB_SHIFT);
+	/* all ones or none, for a branch would double the verifier's ways */
+	__s64 is_short = (__s64)(product - (1000ULL << WEIR_NPB_SHIFT)) >> 63;
 
-	if (product < 1000ULL << WEIR_NPB_SHIFT)
-		product += (__u32)now * 0x9e3779b1U >> (32 - WEIR_NPB_SHIFT);
-	return product >> WEIR_NPB_SHIFT;
+	return (product + (fraction & is_short)) >> WEIR_NPB_SHIFT;
 }
 
 /* a / b as a fixed-point number, at most 256; a, b < 2^44 */
