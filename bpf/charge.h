@@ -121,8 +121,8 @@ static __always_inline int weir_conn_refused(const struct weir_job *job)
 #define WEIR_SEQ_WINDOW (16 << 20)	/* no sender goes back further */
 
 /*
- * Is it a retransmission? A bucket remembers the end of what it has seen while in debt, which is
- * when it matters. Where several flows share one, they hardly ever agree on a number: no.
+ * Is it a retransmission? A bucket remembers the end of what it has seen. Where several flows share
+ * one, they hardly ever agree on a number, and the answer is no.
  */
 static __always_inline int weir_again(const struct weir_packet *p, struct weir_bucket *bucket)
 {
@@ -159,6 +159,9 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 	}
 	if (job->bucket && job->bucket->flags & WEIR_BUCKET_MARKED)
 		flags |= WEIR_F_MARKED;
+	if (job->bucket && !(flags & (WEIR_F_EDT | WEIR_F_SOCKET)) &&
+	    weir_again(&job->packet, job->bucket))
+		flags |= WEIR_F_AGAIN;
 	f->mean_bucket = job->state->mean_bucket;
 	if (job->packet.flags & WEIR_P_CONTROL)
 		flags |= WEIR_F_CONTROL;

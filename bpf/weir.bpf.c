@@ -39,9 +39,6 @@ static __always_inline void weir_judge(struct weir_job *job, __u32 can)
 	/* else it is within every rate */
 	if (f->debt_bucket | f->debt_class) {
 		f->random = weir_random(f);
-		if (job->bucket && !(f->flags & (WEIR_F_EDT | WEIR_F_SOCKET)) &&
-		    weir_again(&job->packet, job->bucket))
-			f->flags |= WEIR_F_AGAIN;
 		weir_decide(f, job->class, job->bucket);
 		weir_settle(job);
 		weir_hold(job);
