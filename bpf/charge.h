@@ -118,25 +118,6 @@ static __always_inline int weir_conn_refused(const struct weir_job *job)
 				   weir_event_cost(per_second), weir_event_limit(per_second));
 }
 
-#define WEIR_SEQ_WINDOW (16 << 20)	/* no sender goes back further */
-
-/*
- * Is it a retransmission? A bucket remembers the end of what it has seen. Where several flows share
- * one, they hardly ever agree on a number, and the answer is no.
- */
-static __always_inline int weir_again(const struct weir_packet *p, struct weir_bucket *bucket)
-{
-	__u32 end = bpf_ntohl(p->seq) + p->len - p->headers, behind = bucket->seq - end;
-
-	if (p->key.proto != IPPROTO_TCP ||
-	    p->flags & (WEIR_P_CONTROL | WEIR_P_FIRST | WEIR_P_LATER))
-		return 0;
-	if (behind < WEIR_SEQ_WINDOW)
-		return 1;
-	bucket->seq = end;
-	return 0;
-}
-
 static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 {
 	const struct weir_class *class = job->class;
@@ -147,9 +128,7 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 	f->ecn = job->packet.ecn;
 	if (job->flow) {
 		flow_flags = job->flow->flags;
-		flags = WEIR_F_FLOW;
-		if (class->action != WEIR_POLICE)
-			flags |= flow_flags & WEIR_FLOW_EDT;
+		flags = WEIR_F_FLOW | (flow_flags & WEIR_FLOW_EDT);
 		/* a socket that does not follow after a second is not relied upon */
 		if (flow_flags & WEIR_FLOW_LOCAL && class->flags & WEIR_CLASS_SOCKET &&
 		    can & WEIR_CAN_SOCKET &&
@@ -159,9 +138,6 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 	}
 	if (job->bucket && job->bucket->flags & WEIR_BUCKET_MARKED)
 		flags |= WEIR_F_MARKED;
-	if (job->bucket && !(flags & (WEIR_F_EDT | WEIR_F_SOCKET)) &&
-	    weir_again(&job->packet, job->bucket))
-		flags |= WEIR_F_AGAIN;
 	f->mean_bucket = job->state->mean_bucket;
 	if (job->packet.flags & WEIR_P_CONTROL)
 		flags |= WEIR_F_CONTROL;

@@ -19,7 +19,7 @@
  */
 #define WEIR_AIM_NS 4000000ULL
 
-#define WEIR_BURST_BYTES (16 * WEIR_MTU)
+#define WEIR_BURST_BYTES 131072
 #define WEIR_BURST_MIN_NS 20000000ULL
 #define WEIR_BURST_MAX_NS 500000000ULL
 
@@ -36,7 +36,6 @@ enum weir_means {
 #define WEIR_F_CONTROL 0x20		/* the packet is a control packet (parse.h) */
 #define WEIR_F_SMALL 0x40
 #define WEIR_F_MARKED 0x80		/* police: the bucket was marked before */
-#define WEIR_F_AGAIN 0x100		/* police: TCP sends it a second time */
 
 /* all that counts for one packet; times in ns, npb in 2^-20 ns per byte */
 struct weir_facts {
@@ -58,7 +57,7 @@ struct weir_facts {
 	__u64 aim;			/* weir_aim() */
 	__u64 ahead;			/* a bucket with a larger debt is limited */
 	__u64 limit;			/* before the exceptions below */
-	__u64 burst;			/* police: no signal below this debt */
+	__u64 burst;			/* depth of the phantom queue */
 	__u64 limit_bucket;		/* debts beyond which the packet is refused */
 	__u64 limit_class;
 
@@ -80,13 +79,10 @@ static __always_inline __u64 weir_max(__u64 a, __u64 b)
 	return a > b ? a : b;
 }
 
-/* one that was set makes a plain token bucket: no deeper, and no drop before it is full */
-static __always_inline int weir_burst_set(const struct weir_class *class)
-{
-	return class->burst_ns || class->burst_bytes;
-}
-
-/* How deep a phantom queue is: as set, else what a bucket starts to learn from (aqm.h). */
+/*
+ * How deep a phantom queue is: as configured, else 128 KiB, about what Cubic needs for 95 % of the
+ * rate up to 20 ms at 50 Mbit/s (its depth is N^2/76 packets for N in flight), in bounds of time.
+ */
 static __always_inline __u64 weir_burst(const struct weir_class *class, __u64 npb)
 {
 	__u64 ns;
@@ -107,43 +103,25 @@ static __always_inline int weir_markable(const struct weir_facts *f,
 }
 
 /*
- * Policing. Nothing is signalled (weir_verdict_police) below f->burst: what the bucket learned, or
- * sixteen packets before its first signal, so that a slow start ends early. Four times as deep is
- * what does not answer refused; what can be marked goes deeper, as a mark loses nothing, and
- * before the first mark deepest: that overshoot is the largest. A flow that ignores CE would fill
- * all of it and fall silent (64 flows, a third of them BBR, 16 times: Jain 0.75, 8 times: 0.98).
- *
- * A fair class is held by its buckets' depths and the level; its own clock is the backstop: a depth
- * that shrank with the class's excess refused whole windows.
+ * Policing: an ECN-capable packet may go sixteen times as deep, since it is marked long before. In
+ * a fair class that is over its rate (debt beyond the mean of its buckets'), each bucket's depth
+ * shrinks alike, so that the class's excess is dropped from those that are furthest ahead.
  */
 static __always_inline void weir_limits_police(struct weir_facts *f,
-					       const struct weir_class *class,
-					       const struct weir_bucket *bucket, __u64 npb)
+					       const struct weir_class *class, __u64 npb)
 {
-	int set = weir_burst_set(class), fair = (class->flags & WEIR_CLASS_FAIR) != 0;
-	__u64 base = weir_burst(class, npb);
-
-	if (set)
-		f->burst = base;
-	else if (bucket && bucket->depth_us)
-		f->burst = weir_max(bucket->depth_us * 1000ULL, base);
-	else
-		f->burst = 16 * f->packet_ns;
-	f->limit = set ? base : 4 * weir_max(f->burst, base);
+	f->burst = weir_burst(class, npb);
+	f->limit = f->burst;
 	/* a marked flow's ACKs and FIN are Not-ECT: they meet the debt of its data */
 	if (weir_markable(f, class) || (f->flags & WEIR_F_MARKED && f->flags & WEIR_F_CONTROL))
-		f->limit *= set ? 16 : f->flags & WEIR_F_MARKED ? 2 : 4;
-	f->limit_class = weir_burst(class, f->npb_class);
-	if (set) {
-		f->limit_class <<= 3 * fair;
-	} else {
-		f->limit = f->limit < WEIR_BURST_MAX_NS ? f->limit : WEIR_BURST_MAX_NS;
-		f->limit_class = fair ? WEIR_BURST_MAX_NS : 4 * f->limit_class;
-	}
+		f->limit *= 16;
 	f->limit_bucket = f->limit;
-	/* among flows that are paced, and swing little, the excess is of those that are policed */
-	if (class->action != WEIR_POLICE && fair && f->mean_bucket &&
-	    f->debt_class > f->mean_bucket + WEIR_EXCESS_MIN_NS)
+	f->limit_class = weir_burst(class, f->npb_class);
+	if (!(class->flags & WEIR_CLASS_FAIR))
+		return;
+	f->limit_class *= 8;
+	/* some milliseconds are bursts, not an excess */
+	if (f->debt_class > f->mean_bucket + WEIR_EXCESS_MIN_NS && f->mean_bucket)
 		f->limit_bucket = ((f->limit >> 10) * (f->mean_bucket >> 10) /
 				   ((f->debt_class >> 10) + 1)) << 10;
 }
@@ -169,7 +147,7 @@ static __always_inline void weir_limits(struct weir_facts *f, const struct weir_
 	else
 		f->means = WEIR_BY_POLICE;
 	if (f->means == WEIR_BY_POLICE) {
-		weir_limits_police(f, class, bucket, npb);
+		weir_limits_police(f, class, npb);
 		/* a clock that many strangers share, at a small part of the rate */
 		if (!bucket)
 			f->limit_bucket = weir_max(f->limit_bucket, 8 * f->packet_ns);
@@ -182,10 +160,7 @@ static __always_inline void weir_limits(struct weir_facts *f, const struct weir_
 			f->limit_bucket *= 4;
 		f->limit_class = f->limit_bucket;
 	}
-	/* what is lost again costs a time-out; a burst that was set is for everything */
-	control = f->flags & WEIR_F_CONTROL ||
-		  (f->flags & WEIR_F_AGAIN && f->limit < WEIR_BURST_MAX_NS / 2 &&
-		   !weir_burst_set(class));
+	control = (f->flags & WEIR_F_CONTROL) != 0;
 	within = bucket && f->npb_bucket && !f->debt_bucket;
 	f->limit_bucket <<= control;
 	f->limit_class <<= control | within;
@@ -261,36 +236,32 @@ static __always_inline void weir_verdict_edt(struct weir_facts *f, __u64 debt,
 }
 
 /*
- * A phantom queue: ECT(1) by the ramp, all others by one signal per rise (aqm.h): a mark where the
- * packet can carry one, else a drop; a drop as well beyond half of what marks are given.
+ * A phantom queue. ECT(0) by AVQ's rule: a marked packet is not charged to the soft clock, so
+ * that one overshoot is not answered for several round trips; the hard clock charges everything,
+ * and its limit drops what does not answer.
  */
 static __always_inline void weir_verdict_police(struct weir_facts *f, __u64 debt,
 					 const struct weir_class *class, struct weir_bucket *bucket)
 {
-	__u64 npb = f->npb_bucket ? f->npb_bucket : f->npb_class, top = f->burst;
-	int markable = weir_markable(f, class);
+	__u64 npb = f->npb_bucket ? f->npb_bucket : f->npb_class, mark_at;
 
-	if (!bucket)
+	if (!weir_markable(f, class) || !bucket)
 		return;
-	if (markable && f->ecn == WEIR_ECT1) {
+	/* the nearer the hard clock comes to its limit, the earlier the mark */
+	/* a slow start is ended early; then windows come in bursts, on top of what Cubic needs */
+	mark_at = bucket->flags & WEIR_BUCKET_MARKED ? 8 * f->burst : f->burst;
+	if (class->mark_at_ns && (class->action == WEIR_POLICE || class->set & WEIR_SET_MARK_AT))
+		mark_at = class->mark_at_ns;
+	mark_at = debt < f->limit ?
+		  (mark_at >> 10) * ((f->limit - debt) >> 10) / ((f->limit >> 10) + 1) << 10 : 0;
+	if (f->ecn == WEIR_ECT1) {
 		if (f->random < weir_l4s(debt, f->packet_ns))
 			weir_set_mark(f, WEIR_R_MARKED_L4S);
-		return;
-	}
-	if (f->flags & WEIR_F_CONTROL ||
-	    (!markable && (f->flags & WEIR_F_AGAIN || weir_burst_set(class))))
-		return;
-	if (markable && class->mark_at_ns &&
-	    (class->action == WEIR_POLICE || class->set & WEIR_SET_MARK_AT))
-		top = class->mark_at_ns;
-	if (!weir_rise(&bucket->depth_us, &bucket->low_us, debt / 1000, top / 1000,
-		       weir_burst(class, npb) / 1000, f->packet_ns / 1000))
-		return;
-	if (markable && debt <= f->limit / 2) {
+	} else if (weir_debt(bucket->soft, f->now) > weir_max(mark_at, 2 * f->packet_ns)) {
 		bucket->flags |= WEIR_BUCKET_MARKED;
 		weir_set_mark(f, WEIR_R_MARKED);
 	} else {
-		f->reason = WEIR_R_DROP_AQM;
+		weir_charge(&bucket->soft, f->now, weir_cost(f->bytes, npb));
 	}
 }
 

@@ -3,7 +3,8 @@
  * aqm.h: from a delay to the probability of a mark or a drop. Pure: no helper, map, clock or
  * random number; the caller compares the probability with a random 32-bit number.
  * Probabilities are in units of 2^-32, delays in ns unless named _us.
- * Sources: RFC 9332 (PI2: gains, squaring, appendix A), RFC 9331 (L4S: a shallow ramp).
+ * Sources: RFC 9332 (PI2: gains, squaring, appendix A), RFC 9331 (L4S: a shallow ramp),
+ * Kunniyur/Srikant 2001 (AVQ: a marked packet is not charged to the virtual queue).
  */
 #ifndef WEIR_AQM_H
 #define WEIR_AQM_H
@@ -84,52 +85,6 @@ static __always_inline __u32 weir_pi(__u32 p, __u32 old_us, __u32 delay_us, __u3
 static __always_inline __u32 weir_square(__u32 p)
 {
 	return (__u32)(((__u64)p * p) >> 32);
-}
-
-/*
- * Policing: one signal per rise. A phantom queue delays nobody, so its debt is the integral of what
- * a sender sent above the rate; a sender that has had its signal goes on for a round trip before it
- * answers. A queue that drops whatever finds it full takes all of that from it, whole windows, and
- * the time-outs that follow cost more than the rate. Here a packet is signalled (marked, or dropped
- * alone) when the debt is above the depth and has risen by a step since it was lowest after the
- * last signal: one overshoot is one signal, and only what does not answer gets the next.
- *
- * The depth is learned from the answer, since nobody knows the round trip: a debt that fell to
- * nothing was too shallow a queue (the sender then has less than the rate: Reno needs N^2/18
- * packets for N in flight, Cubic N^2/33), one that never fell to half was too deep. A queue that
- * never empties gives each of its senders exactly its rate, whatever its congestion control.
- *
- * Kernel 6.12, 20 ms, Not-ECT, against a queue of 128 KiB that drops when full: one Reno flow at
- * 50 Mbit/s 41.1 -> 49.0, Cubic 46.0 -> 48.9, Cubic with CE 47.4 -> 49.5 Mbit/s. In a fair class of
- * 100 Mbit/s Jain's index of 250 ms windows, mean: Reno + Cubic + BBR 0.93 -> 0.99, 64 of all three
- * 0.58 -> 0.99. Steps of 2 packets halve a window twice; a quarter of the whole depth lets small
- * windows run into the limit. What is left swings: a Reno flow between 2/3 and 4/3 of its share.
- *
- * All in us. depth, low: the bucket's state. top: signal above this debt; base: where learning
- * starts from; packet: a full packet's time. Returns 1 where this packet is to carry the signal.
- */
-#define WEIR_DEPTH_MAX_US 500000
-#define WEIR_STEP_MIN_US 5000
-static __always_inline int weir_rise(__u32 *depth, __u32 *low, __u32 debt, __u32 top, __u32 base,
-				     __u32 packet)
-{
-	__u32 step = top > base ? (top - base) / 4 : 0;
-
-	if (step < 2 * packet)
-		step = 2 * packet;
-	if (step < WEIR_STEP_MIN_US)
-		step = WEIR_STEP_MIN_US;
-	if (debt < *low)
-		*low = debt;
-	if (debt <= top || debt - *low < step)
-		return 0;
-	if (*low <= 2 * packet)
-		top += top / 2;
-	else if (*low > top / 2)
-		top -= top / 16;
-	*depth = top < WEIR_DEPTH_MAX_US ? top : WEIR_DEPTH_MAX_US;
-	*low = debt;
-	return 1;
 }
 
 #endif

@@ -312,22 +312,17 @@ static void what_is_not_understood_is_the_outers(void **state)
 	}
 }
 
-/* the next packet is the first above mark-at: a byte is a us */
+/* debt enough to mark, not enough to drop */
 static void fill(struct harness *h, const struct packet *p)
 {
 	struct weir_class *class = harness_class(h, 0);
-	struct frame frame;
-	__u32 i;
+	int i;
 
 	harness_rate(class, 0, 8 * MBIT);
 	class->burst_ns = 50 * MSEC;
 	class->mark_at_ns = 5 * MSEC;
 	inner_class(h, 0);
-	packet_build(&frame, p);
-	for (i = 0; i < 3; i++)		/* both flows have their entries */
-		send_packet(h, EGRESS, p);
-	h->now_ns += SEC;
-	for (i = 0; i <= 5000 / frame.len; i++)
+	for (i = 0; i < 15; i++)
 		send_packet(h, EGRESS, p);
 }
 
