@@ -266,19 +266,26 @@ static __always_inline void weir_verdict_police(struct weir_facts *f, __u64 debt
 }
 
 /*
- * How long a packet waits, from both debts: in a fair class for its bucket alone, and nobody pays
- * for another's backlog.
+ * How long a packet waits, from both debts. A bucket within two packets of its clock never waits
+ * for its class. One that is further ahead waits in proportion: where the levels add up, the
+ * class's debt is the mean of its buckets' debts and the factor is one; where they add up to too
+ * much (many starts at once), all are stretched alike, and nobody pays for another's backlog.
  */
 static __always_inline __u64 weir_fair_debt(const struct weir_facts *f,
 					    const struct weir_class *class)
 {
+	__u64 debt = f->debt_bucket, mean = f->mean_bucket >> 10, stretched;
+
 	if (!(class->flags & WEIR_CLASS_FAIR))
 		return weir_max(f->debt_bucket, f->debt_class);
 	if (!f->npb_bucket)
 		return f->debt_class;
-	if (f->debt_bucket <= 2 * f->packet_ns || f->mean_bucket)
-		return f->debt_bucket;
-	return weir_max(f->debt_bucket, f->debt_class);
+	if (debt <= 2 * f->packet_ns || f->debt_class <= debt)
+		return debt;
+	if (!mean)
+		return f->debt_class;
+	stretched = (((debt >> 10) * (f->debt_class >> 10)) / mean) << 10;
+	return stretched < debt ? debt : stretched > f->debt_class ? f->debt_class : stretched;
 }
 
 /* The verdict, where a rate is set. f->reason is what it is where no clock is ahead. */
