@@ -218,10 +218,28 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 	f->reason = f->npb_bucket | f->npb_class ? WEIR_R_CONFORM : WEIR_R_UNLIMITED;
 }
 
+/*
+ * What a delayed packet of a fair class costs its bucket beyond its bytes. Where the levels add up,
+ * the class's debt is the mean of its buckets' debts. Where they add up to too much (many starts at
+ * once), all clocks that are ahead run slower in proportion. It is the cost that is stretched and
+ * not the wait, which in a train of packets would grow by that factor with each of them.
+ */
+static __always_inline __u64 weir_stretch(const struct weir_facts *f, __u64 cost)
+{
+	__u64 more;
+
+	if (!f->delay || !(f->mean_bucket >> 10) || f->debt_class <= f->mean_bucket ||
+	    f->debt_class <= f->debt_bucket || f->debt_bucket <= 2 * f->packet_ns)
+		return 0;
+	more = cost * ((f->debt_class - f->mean_bucket) >> 10) / (f->mean_bucket >> 10);
+	return more < f->debt_class - f->debt_bucket ? more : f->debt_class - f->debt_bucket;
+}
+
 /* the verdict has its say on the clocks: a drop takes its charge back, a wait moves the bucket's */
 static __always_inline void weir_settle(struct weir_job *job)
 {
 	struct weir_facts *f = &job->facts;
+	__u64 more;
 
 	if (job->bucket && job->class->flags & WEIR_CLASS_FAIR && f->debt_bucket > f->ahead) {
 		weir_window_limited(job);
@@ -233,8 +251,12 @@ static __always_inline void weir_settle(struct weir_job *job)
 			weir_refund(job->tat, job->cost_bucket);
 		if (job->cost_class)
 			weir_refund(&job->state->tat, job->cost_class);
-	} else if (f->advance && job->cost_bucket && job->tat) {
-		__sync_fetch_and_add(job->tat, f->advance);
+	} else if (job->cost_bucket && job->tat) {
+		more = f->advance;
+		if (job->class->flags & WEIR_CLASS_FAIR)
+			more += weir_stretch(f, job->cost_bucket);
+		if (more)
+			__sync_fetch_and_add(job->tat, more);
 	}
 }
 

@@ -282,6 +282,9 @@ static __always_inline __u64 weir_fair_debt(const struct weir_facts *f,
 		return f->debt_class;
 	if (debt <= 2 * f->packet_ns || f->debt_class <= debt)
 		return debt;
+	/* a delayed packet's bucket is charged for it instead: weir_stretch() */
+	if (f->means == WEIR_BY_EDT && mean)
+		return debt;
 	if (!mean)
 		return f->debt_class;
 	stretched = (((debt >> 10) * (f->debt_class >> 10)) / mean) << 10;

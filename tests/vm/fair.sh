@@ -157,9 +157,9 @@ check "100 mbit" "${weir[@]}" class set shared rate 100mbit flow-rate none
 for dev in eth near; do
 	check "netem, 5 ms" tc -n "$consumer" qdisc add dev $dev root netem delay 5ms limit 10000
 done
-share edt 3 60mbit 0.85 0.82
-share edt 12 25mbit 0.90 0.88
-share edt 64 6mbit 0.99 0.98
+share edt 3 60mbit 0.99 0.99
+share edt 12 25mbit 0.99 0.985
+share edt 64 6mbit 0.99 0.985
 check "edt: detach" "${weir[@]}" detach all
 where sockets false
 share sockets 3 60mbit 0.99 0.99
