@@ -146,21 +146,27 @@ static __always_inline void weir_events_class(const struct weir_class *class, __
 /* the flow table: how full, how fast it turns over, and flows that got no entry */
 static __always_inline void weir_events_table(struct weir_event_state *head, __u64 now)
 {
-	__u64 made = head->made, failed = head->failed, size = max_flows, fresh;
+	__u32 which = WEIR_TABLE_FLOWS;
+	const struct weir_table *table = bpf_map_lookup_elem(&tables, &which);
+	__u64 made, refused, size = max_flows, fresh;
 	struct weir_event event = { .at_ns = now, .more = size };
 	__u16 kind;
 
+	if (!table)
+		return;
+	made = table->made;
+	refused = table->refused;
 	event.value = made;
 	event.kind = kind = made >= size ? WEIR_E_TABLE_FULL :
 			    made >= size - size / 8 ? WEIR_E_TABLE_FILLING : 0;
 	if (weir_told_next(&head->size, kind, now, &event.left_out))
 		weir_event_put(&event);
-	event.value = failed - head->failed_told;
+	event.value = refused - head->refused_told;
 	event.kind = WEIR_E_NO_ENTRY;
 	head->failure.told = 0;		/* a count is no state: it is told as often as it may */
 	if (event.value && weir_told_next(&head->failure, WEIR_E_NO_ENTRY, now, &event.left_out)) {
 		event.left_out = 0;
-		head->failed_told = failed;
+		head->refused_told = refused;
 		weir_event_put(&event);
 	}
 	if (now - head->second_ns < WEIR_EVENT_NS)

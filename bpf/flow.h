@@ -11,6 +11,7 @@
 
 #define WEIR_DOOR_MS 10000		/* a fingerprint older than this is forgotten */
 #define WEIR_TABLE_NS 2000000000ULL	/* a table is not replaced in less than this */
+#define WEIR_EEXIST 17
 
 /* what a new entry starts as: too large for the stack */
 const volatile struct weir_flow blank_flow;
@@ -44,23 +45,28 @@ static __always_inline int weir_door(const struct weir_flow_key *key, __u64 now)
 }
 
 /*
- * May an entry be made? A table that has been filled evicts one for each; how fast is bounded, half
- * of the table in a second. So what is evicted has been silent for most of a second, and the burst
- * that it comes back with is one that it has earned; and more flows than the table holds cannot
- * push each other out at every packet: who is not let in passes under its class, as "no-flow".
+ * Makes an entry, where the table admits one: 1; 0: another CPU just did; -1: there is none. A
+ * table that has been filled evicts one for each; how fast is bounded, half of the table in a
+ * second. So what is evicted has been silent for most of a second, and the burst that it comes back
+ * with is one that it has earned; and more flows than the table holds cannot push each other out at
+ * every packet: who is not let in passes under its class, as "no-flow".
  */
-static __always_inline int weir_table_admits(enum weir_table_index which, __u32 entries, __u64 now)
+static __always_inline int weir_table_add(void *map, enum weir_table_index which, __u32 entries,
+					  const void *key, const void *blank, __u64 now)
 {
 	__u32 at = which;
 	struct weir_table *table = bpf_map_lookup_elem(&tables, &at);
+	long rc = -1;
 
 	if (!table || !entries)
+		return -1;
+	if (table->made < entries ||
+	    weir_charge_within(&table->tat, now, WEIR_TABLE_NS / entries, WEIR_TABLE_NS / 8))
+		rc = bpf_map_update_elem(map, key, blank, BPF_NOEXIST);
+	if (rc == -WEIR_EEXIST)
 		return 0;
-	if (table->made >= entries &&
-	    !weir_charge_within(&table->tat, now, WEIR_TABLE_NS / entries, WEIR_TABLE_NS / 8))
-		return 0;
-	__sync_fetch_and_add(&table->made, 1);
-	return 1;
+	__sync_fetch_and_add(rc ? &table->refused : &table->made, 1);
+	return rc ? -1 : 1;
 }
 
 /* does the device keep departure times? */
@@ -120,20 +126,6 @@ static __always_inline void weir_flow_classify(struct __sk_buff *skb, const stru
 	*weir_flow_head(flow) = head.whole;
 }
 
-/* counts the entry that was made, or could not be */
-static __always_inline void weir_flow_made(__u32 slot, int made)
-{
-	struct weir_class_stats *stats = bpf_map_lookup_elem(&class_stats, &slot);
-	struct weir_event_state *head;
-	__u32 zero = 0;
-
-	if (stats && made)
-		stats->flows++;
-	head = bpf_map_lookup_elem(&event_state, &zero);
-	if (head)
-		__sync_fetch_and_add(made ? &head->made : &head->failed, 1);
-}
-
 /*
  * A flow that is not in the table, or whose class is of an older policy. Makes the entry where
  * the doorkeeper lets it in (a local socket's always: nobody can spoof it). Returns 0, or the
@@ -143,8 +135,11 @@ static __always_inline void weir_flow_made(__u32 slot, int made)
 __attribute__((noinline)) int weir_flow_new(struct __sk_buff *skb, struct weir_packet *p, __u64 now,
 					    __u32 generation, __u32 *slot)
 {
+	struct weir_class_stats *stats;
 	struct weir_flow_key key;
 	struct weir_flow *flow;
+	__u32 at;
+	int made;
 
 	if (!p || !slot)
 		return WEIR_R_NO_FLOW;
@@ -159,17 +154,19 @@ __attribute__((noinline)) int weir_flow_new(struct __sk_buff *skb, struct weir_p
 	}
 	if (!weir_socket(skb, p) && !weir_door(&key, now))
 		return WEIR_R_NEWCOMER;
-	if (!weir_table_admits(WEIR_TABLE_FLOWS, WEIR_ENTRIES(flows), now) ||
-	    bpf_map_update_elem(&flows, &key, (const void *)&blank_flow, BPF_NOEXIST)) {
-		weir_flow_made(*slot, 0);
-		return WEIR_R_NO_FLOW;
-	}
-	flow = bpf_map_lookup_elem(&flows, &key);
+	made = weir_table_add(&flows, WEIR_TABLE_FLOWS, WEIR_ENTRIES(flows), &key,
+			      (const void *)&blank_flow, now);
+	flow = made < 0 ? NULL : bpf_map_lookup_elem(&flows, &key);
 	if (!flow)
 		return WEIR_R_NO_FLOW;
-	weir_flow_made(*slot, 1);
-	flow->first_seen_ns = now;
-	flow->rate_at_ns = now;
+	if (made) {
+		at = *slot;
+		stats = bpf_map_lookup_elem(&class_stats, &at);
+		if (stats)
+			stats->flows++;
+		flow->first_seen_ns = now;
+		flow->rate_at_ns = now;
+	}
 	weir_flow_classify(skb, p, flow, generation, *slot);
 	return 0;
 }
@@ -269,8 +266,8 @@ static __always_inline struct weir_bucket *weir_bucket_get(struct __sk_buff *skb
 	bucket = bpf_map_lookup_elem(&buckets, &key);
 	if (bucket || !flow)
 		return bucket;
-	if (!weir_table_admits(WEIR_TABLE_BUCKETS, WEIR_ENTRIES(buckets), now) ||
-	    bpf_map_update_elem(&buckets, &key, (const void *)&blank_flow.bucket, BPF_NOEXIST))
+	if (weir_table_add(&buckets, WEIR_TABLE_BUCKETS, WEIR_ENTRIES(buckets), &key,
+			   (const void *)&blank_flow.bucket, now) < 0)
 		return NULL;
 	return bpf_map_lookup_elem(&buckets, &key);
 }

@@ -319,8 +319,7 @@ struct weir_decision {
  * seq, counted from 1, is at seq % WEIR_EVENTS. An array and no BPF ring buffer, so that any
  * number of readers can each go their own way, and one that comes late sees what was.
  * Map "event_state", array[1]: the last number, and what the table's events come from. Map "told",
- * array[WEIR_MAX_CLASSES]: what was last told of each class. The level's timer alone writes here,
- * but for the two counters of new flows.
+ * array[WEIR_MAX_CLASSES]: what was last told of each class. The level's timer alone writes here.
  */
 #define WEIR_EVENTS 1024
 struct weir_event {
@@ -338,11 +337,9 @@ struct weir_event {
 struct weir_event_state {
 	__u64 seq;			/* of the last event */
 	__u64 pass_ns;			/* when the timer last looked */
-	__u64 made;			/* flow entries since the table is there */
-	__u64 failed;			/* flows without one, though the doorkeeper let them in */
-	__u64 failed_told;
+	__u64 refused_told;		/* of the flow table's `refused` */
 	__u64 second_ns;		/* the second that churn is measured over began, ... */
-	__u64 second_made;		/* ... and `made` was this */
+	__u64 second_made;		/* ... and its `made` was this */
 	struct weir_told size, churn, failure;
 };
 
@@ -411,6 +408,7 @@ struct weir_fragment {
 enum weir_table_index { WEIR_TABLE_FLOWS, WEIR_TABLE_BUCKETS, WEIR_TABLE_COUNT };
 struct weir_table {
 	__u64 made;			/* entries, since the maps were made */
+	__u64 refused;			/* that it had no place for, or not so soon */
 	__u64 tat;			/* virtual clock of the making (bucket.h) */
 };
 
@@ -435,10 +433,10 @@ WEIR_ASSERT_SIZE(weir_fragment, 16);
 WEIR_ASSERT_SIZE(weir_class_state, 256);
 WEIR_ASSERT_SIZE(weir_class_stats, 16 * WEIR_R_COUNT + 32 + 8 * WEIR_HIST);
 WEIR_ASSERT_SIZE(weir_lease, 32);
-WEIR_ASSERT_SIZE(weir_table, 16);
+WEIR_ASSERT_SIZE(weir_table, 24);
 WEIR_ASSERT_SIZE(weir_decision, 96);
 WEIR_ASSERT_SIZE(weir_event, 80);
-WEIR_ASSERT_SIZE(weir_event_state, 104);
+WEIR_ASSERT_SIZE(weir_event_state, 88);
 WEIR_ASSERT_SIZE(weir_class_told, 32);
 WEIR_ASSERT_SIZE(weir_dev_key, 8);
 WEIR_ASSERT_SIZE(weir_dev, 512);

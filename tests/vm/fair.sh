@@ -7,22 +7,14 @@
 #
 #     producer ---- router (weir on out, egress) ---- consumer
 #        \-- (weir on near, egress, no fq) ----------/
-. "$(dirname "$0")/../net/lib.sh"
+. "$(dirname "$0")/lab.sh"
 
-need ip tc jq
 modprobe -a sch_fq sch_netem act_pedit act_csum cls_u32 2> /dev/null || true
-netns producer router consumer
-link "$producer" eth "$router" in 1
-link "$router" out "$consumer" eth 2
-link "$producer" near "$consumer" near 3
-forward "$router"
-ip -n "$producer" route add 10.88.2.0/24 via 10.88.1.2
-ip -n "$consumer" route add 10.88.1.0/24 via 10.88.2.1
+lab eth near
 
-# the guest's clock leaps while a file is read for the first time
-warm_up()
+# and each congestion control's module
+warm_up_tcp()
 {
-	"$WEIR" version && jq -n 1 && awk 'BEGIN {}'
 	for cc in reno cubic bbr dctcp; do
 		can_cc $cc && "$TRAFFIC" run tcp from "$producer" to "$consumer" addr 10.88.2.2 \
 			port 1 cc $cc n 20 stop 100ms rr from "$producer" to "$consumer" \
@@ -103,6 +95,7 @@ share()
 }
 
 warm_up
+warm_up_tcp
 
 # --- 120 bulk flows
 where edt true

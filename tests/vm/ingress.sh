@@ -5,26 +5,11 @@
 # loss for TCP, by each way to attach; packets with a VLAN tag, and packets that are forwarded.
 #
 #     producer ---- router (weir on in, ingress) ---- consumer (weir on eth, ingress)
-. "$(dirname "$0")/../net/lib.sh"
+. "$(dirname "$0")/lab.sh"
 
 SECONDS_RUN=${WEIR_TEST_SECONDS:-5}
-need ip tc jq
 modprobe -a sch_fq ifb act_mirred cls_bpf 8021q 2> /dev/null || true
-netns producer router consumer
-link "$producer" eth "$router" in 1
-link "$router" out "$consumer" far 2
-link "$producer" near "$consumer" eth 3
-forward "$router"
-ip -n "$producer" route add 10.88.2.0/24 via 10.88.1.2
-ip -n "$consumer" route add 10.88.1.0/24 via 10.88.2.1
-
-# the guest's clock leaps while a file is read for the first time
-warm_up()
-{
-	"$WEIR" version && "$TRAFFIC" cc cubic && jq -n 1 && awk 'BEGIN {}'
-	"$TRAFFIC" run udp from "$producer" to "$consumer" addr 10.88.3.2 port 1 rate 1mbit \
-		packets 1 stop 1s
-} > /dev/null
+lab far eth
 
 warm_up
 vias=(clsact)

@@ -7,26 +7,11 @@
 #
 #     producer ---- router (weir on out, egress) ---- consumer
 #        \-- (weir on near, egress) -----------------/
-. "$(dirname "$0")/../net/lib.sh"
+. "$(dirname "$0")/lab.sh"
 
 SECONDS_RUN=${WEIR_TEST_SECONDS:-5}
-need ip tc jq
 modprobe -a sch_fq sch_netem 2> /dev/null || true
-netns producer router consumer
-link "$producer" eth "$router" in 1
-link "$router" out "$consumer" eth 2
-link "$producer" near "$consumer" near 3
-forward "$router"
-ip -n "$producer" route add 10.88.2.0/24 via 10.88.1.2
-ip -n "$consumer" route add 10.88.1.0/24 via 10.88.2.1
-
-# the guest's clock leaps while a file is read for the first time
-warm_up()
-{
-	"$WEIR" version && "$TRAFFIC" cc cubic && jq -n 1 && awk 'BEGIN {}'
-	"$TRAFFIC" run udp from "$producer" to "$consumer" addr 10.88.3.2 port 1 rate 1mbit \
-		packets 1 stop 1s
-} > /dev/null
+lab eth near
 
 rates=("3.7mbit 3700000" "10mbit 10000000" "100mbit 100000000")
 warm_up
