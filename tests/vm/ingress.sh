@@ -91,15 +91,18 @@ for end in "$producer eth 1" "$router in 2"; do
 		link set tag2 up
 	END
 done
+# a class of its own: neighbour messages have one tag, and two at once wait, too
+check "tags: class" "${weir[@]}" class set tagged flow-rate 100mbit drop-at 5s
+check "tags: match" "${weir[@]}" match add tagged proto udp dport 7002
 for tags in 1 2; do
-	before=$(class "$router" default delayed)
+	before=$(class "$router" tagged delayed)
 	traffic "$tmp/tags" after 1s udp from "$producer" to "$router" addr 10.88.$((7 + tags)).2 \
 		port 7002 size 1000 rate 130mbit stop 3s name udp
 	# a tag is four bytes on the wire, which the receiver's count does not have
 	is_within "tags: $tags" "$(flow "$tmp/tags" udp late_bps)" \
 		$((100000000 * 1042 / (1042 + 4 * tags))) 1
 	compare "tags: $tags: delayed" "t == 1 ? v > 10000 : v == 0" \
-		"$(($(class "$router" default delayed) - before))" $tags "all with one, none with two"
+		"$(($(class "$router" tagged delayed) - before))" $tags "all with one, none with two"
 done
 check "router: detach" "${weir[@]}" detach all
 finish
