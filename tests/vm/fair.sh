@@ -3,7 +3,7 @@
 #
 # fair.sh: of the timing lane (virtual time): who shares a class, and how little a small flow sees
 # of it: 120 bulk flows beside request/response, DCTCP and an L4S sender, a mix of congestion
-# controls and a UDP flood whose flows come and go, and what each forwarded one makes of its rate.
+# controls and a UDP flood whose flows come and go.
 #
 #     producer ---- router (weir on out, egress) ---- consumer
 #        \-- (weir on near, egress, no fq) ----------/
@@ -124,26 +124,6 @@ else
 	skip "dctcp" "this kernel has no dctcp"
 fi
 
-# --- forwarded, each alone at its rate: what arrives, repeated segments too
-for rate in "3.7mbit 3700000" "10mbit 10000000" "100mbit 100000000"; do
-	read -r word bps <<< "$rate"
-	check "$word: set" "${weir[@]}" class set shared rate none flow-rate "$word"
-	for cc in reno bbr; do
-		can_cc $cc || continue
-		traffic "$tmp/out" arrivals on after 1s tcp from "$producer" to "$consumer" addr $addr \
-			port 7001 cc $cc ecn off stop $((bps < 50000000 ? 20 : 6))s name one
-		# BBR by itself: a window of four packets for 200 ms of each 10 s; where a queue of
-		# 50 ms holds few packets, it runs dry
-		if [ "$cc$word" = bbr3.7mbit ]; then
-			is_within "forwarded $cc at $word" "$(total)" "$bps" 4
-			is_most "forwarded $cc at $word" "$(total)" 3718500
-		else
-			is_within "forwarded $cc at $word" "$(total)" "$bps" 0.5
-		fi
-		note "read by the application: $(flow "$tmp/out" one goodput_bps)," \
-			"again: $(flow "$tmp/out" one retrans)"
-	done
-done
 check "100 mbit" "${weir[@]}" class set shared rate 100mbit flow-rate none
 
 # --- shares, at a round trip of 5 ms
