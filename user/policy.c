@@ -12,7 +12,7 @@
 #include "signals.h"
 
 /* pace: CE from a delay that a queue needs anyway; drop where waiting helps nobody any more */
-#define PACE_MARK_AT_NS 5000000ULL
+#define PACE_MARK_AT_NS 10000000ULL
 #define PACE_DROP_AT_NS 200000000ULL
 /* no burst lasts longer at its bucket's rate: keeps bytes times npb far from 2^64 */
 #define BURST_MAX_NS 10000000000ULL

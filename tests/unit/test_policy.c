@@ -54,7 +54,7 @@ static void default_class(void **state)
 	assert_int_equal(class->npb_flow, 0);
 	assert_int_equal(class->plen4, 32);
 	assert_int_equal(class->plen6, 128);
-	assert_int_equal(class->mark_at_ns, 5000000);
+	assert_int_equal(class->mark_at_ns, 10000000);
 	assert_int_equal(class->drop_at_ns, 200000000);
 	assert_int_equal(class->burst_ns, 0);
 }
