@@ -7,7 +7,6 @@
  */
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <stdio.h>
 #include <string.h>
 #include "conf.h"
 #include "flow_filter.h"
@@ -109,25 +108,38 @@ static int order(const void *a, const void *b, void *arg)
 	return x == y ? memcmp(&one->key, &other->key, sizeof(one->key)) : x > y ? -1 : 1;
 }
 
-static void address(const __u8 addr[16], __u8 family, char *buf, size_t size)
+/* at most INET6_ADDRSTRLEN bytes; where it ends */
+static char *address(char *to, const __u8 addr[16], __u8 family)
 {
-	if (!inet_ntop(family == 4 ? AF_INET : AF_INET6, family == 4 ? addr + 12 : addr, buf, size))
-		snprintf(buf, size, "?");
+	if (family != 4) {
+		if (!inet_ntop(AF_INET6, addr, to, INET6_ADDRSTRLEN))
+			strcpy(to, "?");
+		return to + strlen(to);
+	}
+	for (unsigned int i = 12; i < 16; i++) {
+		to += quantity_digits(to, addr[i]);
+		*to++ = '.';
+	}
+	*--to = '\0';
+	return to;
 }
 
 /* JSON: address and port apart; text: 10.0.0.1:80, [2001:db8::1]:80 */
 static void end_point(struct out *out, const char *name, const __u8 addr[16], __be16 port,
 		      __u8 family)
 {
-	char text[INET6_ADDRSTRLEN], with_port[INET6_ADDRSTRLEN + 10];
+	char text[INET6_ADDRSTRLEN + 24], *at = text + 1;
 
-	address(addr, family, text, sizeof(text));
+	text[0] = '[';
+	at = address(at, addr, family);
 	out_only(out, OUT_JSON);
-	out_str(out, name, text);
+	out_str(out, name, text + 1);
 	out_only(out, OUT_TEXT);
-	snprintf(with_port, sizeof(with_port), family == 4 ? "%s:%u" : "[%s]:%u", text,
-		 ntohs(port));
-	out_str(out, name, with_port);
+	if (family != 4)
+		*at++ = ']';
+	*at++ = ':';
+	quantity_digits(at, ntohs(port));
+	out_str(out, name, text + (family == 4));
 	out_only(out, OUT_BOTH);
 }
 
@@ -147,14 +159,14 @@ static void flow_identity(struct show *show, const struct row *row)
 {
 	const struct weir_flow_key *key = &row->key;
 	struct out *out = show->out;
-	char number[8], proto[CONF_PROTO];
+	char number[24], proto[CONF_PROTO];
 
-	snprintf(number, sizeof(number), "%u", key->proto);
 	out_str(out, "dev", device_name(key->ifindex));
 	out_str(out, "hook", key->hook == WEIR_EGRESS ? "egress" : "ingress");
 	out_str(out, "class", class_name(show->policy, &row->flow));
 	out_only(out, OUT_JSON);
 	out_u64(out, "family", key->family);
+	quantity_digits(number, key->proto);
 	out_str(out, "proto", conf_proto_name(key->proto) ?: number);
 	out_only(out, OUT_TEXT);
 	out_str(out, "proto", conf_flow_proto(key, proto));

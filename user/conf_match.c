@@ -271,8 +271,10 @@ const char *conf_flow_proto(const struct weir_flow_key *key, char buf[CONF_PROTO
 	const char *name = conf_proto_name(key->proto);
 	int n;
 
-	n = name ? snprintf(buf, CONF_PROTO, "%s", name) :
-		   snprintf(buf, CONF_PROTO, "%u", key->proto);
+	if (name)
+		n = strlen(strcpy(buf, name));
+	else
+		n = quantity_digits(buf, key->proto);
 	if (key->flags & WEIR_KEY_INNER && key->tunnel)
 		snprintf(buf + n, CONF_PROTO - n, "/%u", key->tunnel);
 	else if (key->flags & WEIR_KEY_INNER)

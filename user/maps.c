@@ -14,7 +14,6 @@
 #include <bpf/libbpf.h>
 #include "maps.h"
 
-#define BATCH 4096
 #define ANY_SIZE 0			/* of a table whose size the user chooses */
 
 struct shape {
@@ -356,93 +355,6 @@ int maps_class_state(const struct maps *maps, unsigned int slot, struct weir_cla
 int maps_lease_get(const struct maps *maps, unsigned int slot, struct weir_lease *ret)
 {
 	return get(maps->leases, slot, ret);
-}
-
-typedef int (*entry_fn)(const void *key, const void *value, void *arg);
-
-/*
- * Every entry of a hash, in batches. A batch ends between two of the kernel's buckets, so that
- * an entry is seen once even while others come and go; -ENOSPC: one bucket holds more.
- */
-static int entries_each(int fd, size_t key_size, size_t value_size, entry_fn fn, void *arg)
-{
-	_cleanup_free_ char *keys = NULL, *values = NULL;
-	__u32 token = 0, room = 0, want = BATCH;
-	bool first = true, last = false;
-
-	while (!last) {
-		__u32 count, at = token;
-		int r;
-
-		if (room != want) {
-			free(keys);
-			free(values);
-			keys = calloc(want, key_size);
-			values = calloc(want, value_size);
-			if (!keys || !values)
-				return -ENOMEM;
-			room = want;
-		}
-		count = room;
-		r = bpf_map_lookup_batch(fd, first ? NULL : &at, &token, keys, values, &count,
-					 NULL);
-		r = r ? -errno : 0;
-		if (r == -ENOSPC && room < 1U << 24) {
-			want = room * 2;
-			token = at;
-			continue;
-		}
-		if (r && r != -ENOENT)
-			return r;
-		last = r == -ENOENT;
-		first = false;
-		for (__u32 i = 0; i < count; i++) {
-			r = fn(keys + i * key_size, values + i * value_size, arg);
-			if (r)
-				return r;
-		}
-	}
-	return 0;
-}
-
-struct flow_call {
-	maps_flow_fn fn;
-	void *arg;
-};
-
-static int flow_entry(const void *key, const void *value, void *arg)
-{
-	const struct flow_call *call = arg;
-
-	return call->fn(key, value, call->arg);
-}
-
-int maps_flows_each(const struct maps *maps, maps_flow_fn fn, void *arg)
-{
-	struct flow_call call = { fn, arg };
-
-	return entries_each(maps->flows, sizeof(struct weir_flow_key), sizeof(struct weir_flow),
-			    flow_entry, &call);
-}
-
-struct device_call {
-	maps_device_fn fn;
-	void *arg;
-};
-
-static int device_entry(const void *key, const void *value, void *arg)
-{
-	const struct device_call *call = arg;
-
-	return call->fn(key, value, call->arg);
-}
-
-int maps_devices_each(const struct maps *maps, maps_device_fn fn, void *arg)
-{
-	struct device_call call = { fn, arg };
-
-	return entries_each(maps->devices, sizeof(struct weir_dev_key), sizeof(struct weir_dev),
-			    device_entry, &call);
 }
 
 int maps_device_get(const struct maps *maps, const struct weir_dev_key *key,

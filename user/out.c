@@ -10,17 +10,11 @@
 #include <jansson.h>
 #include "out.h"
 #include "quantity.h"
+#include "table.h"
 #include "util.h"
 
-#define COLUMNS 32
-#define BLOCK_ROWS 1024			/* column widths are found over so many rows */
 #define DEPTH 2
 #define BUFFER 65536
-
-struct cell {
-	unsigned int at, length;	/* in the block's text */
-	bool right;
-};
 
 struct out {
 	FILE *to;
@@ -35,13 +29,7 @@ struct out {
 	bool begun[DEPTH + 2];		/* JSON: the object of that depth has a field */
 	unsigned int depth;
 
-	char *headings[COLUMNS];
-	bool headings_done;
-	unsigned int widths[COLUMNS], n_columns, column;
-	struct cell (*block)[COLUMNS];
-	unsigned int block_rows;
-	char *text;			/* of the block's cells */
-	size_t text_size, text_room;
+	struct table *table;		/* NULL: JSON */
 };
 
 static void fail(struct out *out, int code)
@@ -73,9 +61,25 @@ static void put_bytes(struct out *out, const char *text, size_t n)
 	out->filled += n;
 }
 
+/* most of what is put is shorter than the way through strlen and memcpy */
 static void put(struct out *out, const char *text)
 {
-	put_bytes(out, text, strlen(text));
+	size_t at = out->filled;
+
+	for (; *text; text++) {
+		if (at == BUFFER) {
+			out->filled = at;
+			pass_on(out);
+			at = 0;
+		}
+		out->buffer[at++] = *text;
+	}
+	out->filled = at;
+}
+
+static void put_line(void *arg, const char *text, size_t n)
+{
+	put_bytes(arg, text, n);
 }
 
 struct out *out_open(bool json)
@@ -92,8 +96,8 @@ struct out *out_open_to(FILE *to, bool json)
 	out->to = to;
 	out->json = json;
 	if (!json)
-		out->block = calloc(BLOCK_ROWS, sizeof(*out->block));
-	if (!json && !out->block) {
+		out->table = table_new(put_line, out);
+	if (!json && !out->table) {
 		free(out);
 		return NULL;
 	}
@@ -111,8 +115,7 @@ int out_close(struct out *out)
 	if (fflush(out->to) == EOF)
 		fail(out, errno ? errno : EIO);
 	r = out->failed;
-	free(out->block);
-	free(out->text);
+	table_free(out->table);
 	free(out);
 	return r;
 }
@@ -152,65 +155,22 @@ void out_list(struct out *out, const char *name)
 		put(out, "[");
 }
 
-static void put_padded(struct out *out, const char *text, size_t length, unsigned int width,
-		       bool right, bool last)
-{
-	static const char blanks[] = "                                                                ";
-	size_t pad = width > length ? width - length : 0;
-
-	if (pad > sizeof(blanks) - 1)
-		pad = sizeof(blanks) - 1;
-	if (right)
-		put_bytes(out, blanks, pad);
-	put_bytes(out, text, length);
-	if (!right && !last)
-		put_bytes(out, blanks, pad);
-	put(out, last ? "\n" : "  ");
-}
-
-/* writes the rows that are waiting; a column is as wide as its widest cell so far */
-static void flush_block(struct out *out)
-{
-	for (unsigned int c = 0; c < out->n_columns && !out->headings_done; c++)
-		put_padded(out, out->headings[c], strlen(out->headings[c]), out->widths[c],
-			   out->block_rows && out->block[0][c].right, c + 1 == out->n_columns);
-	out->headings_done = true;
-	for (unsigned int r = 0; r < out->block_rows; r++)
-		for (unsigned int c = 0; c < out->n_columns; c++) {
-			const struct cell *cell = &out->block[r][c];
-
-			put_padded(out, out->text + cell->at, cell->length, out->widths[c],
-				   cell->right, c + 1 == out->n_columns);
-		}
-	out->block_rows = 0;
-	out->text_size = 0;
-}
-
 void out_list_end(struct out *out)
 {
-	if (out->json) {
+	if (out->json)
 		put(out, out->in_group ? "]" : "]\n");
-	} else {
-		if (out->n_columns)
-			flush_block(out);
-		for (unsigned int c = 0; c < out->n_columns; c++)
-			free(out->headings[c]);
-		memset(out->widths, 0, sizeof(out->widths));
-		out->n_columns = 0;
-		out->headings_done = false;
-	}
+	else if (table_end(out->table))
+		fail(out, ENOMEM);
 	out->in_list = false;
 }
 
 void out_row(struct out *out)
 {
 	out->form = OUT_BOTH;
-	out->column = 0;
 	out->depth = 0;
 	if (!out->json) {
-		/* a cell that is not written in this row is an empty one */
 		if (out->in_list)
-			memset(out->block[out->block_rows], 0, sizeof(*out->block));
+			table_row(out->table);
 		return;
 	}
 	if (out->in_list)
@@ -224,8 +184,8 @@ void out_row_end(struct out *out)
 	out->rows++;
 	if (out->json)
 		put(out, out->in_list ? "}" : "}\n");
-	else if (out->in_list && ++out->block_rows == BLOCK_ROWS)
-		flush_block(out);
+	else if (out->in_list && table_row_end(out->table))
+		fail(out, ENOMEM);
 }
 
 void out_only(struct out *out, enum out_form form)
@@ -238,107 +198,60 @@ static bool is_control(unsigned char c)
 	return c < 0x20 || c == 0x7f;
 }
 
-/* control characters as \xNN: at most four times as long */
-static size_t escape(char *to, const char *text)
+/* control characters as \xNN; to be freed, NULL where memory is out */
+static char *escape(const char *text)
 {
-	char *start = to;
+	char *ret = malloc(4 * strlen(text) + 1), *to = ret;
 
-	for (; *text; text++) {
+	for (; ret && *text; text++) {
 		if (is_control(*text))
 			to += sprintf(to, "\\x%02x", (unsigned char)*text);
 		else
 			*to++ = *text;
 	}
-	*to = '\0';
-	return to - start;
-}
-
-/* rate_bps: RATE, delay_ns: DELAY, last_seen_ns: LAST-SEEN */
-static char *heading(const char *name)
-{
-	char *ret = strdup(name);
-	size_t n = ret ? strlen(ret) : 0;
-
-	if (n > 4 && !strcmp(ret + n - 4, "_bps"))
-		ret[n - 4] = '\0';
-	else if (n > 3 && !strcmp(ret + n - 3, "_ns"))
-		ret[n - 3] = '\0';
-	for (char *p = ret; p && *p; p++)
-		*p = *p == '_' ? '-' : *p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p;
+	if (ret)
+		*to = '\0';
 	return ret;
-}
-
-/* room for n bytes more in the block's text */
-static char *text_room(struct out *out, size_t n)
-{
-	size_t room = out->text_room ?: BUFFER;
-	char *text;
-
-	while (room - out->text_size < n)
-		room *= 2;
-	if (room != out->text_room) {
-		text = realloc(out->text, room);
-		if (!text) {
-			fail(out, ENOMEM);
-			return NULL;
-		}
-		out->text = text;
-		out->text_room = room;
-	}
-	return out->text + out->text_size;
 }
 
 /* text from outside, and the end of its line */
 static void line_end(struct out *out, const char *text)
 {
-	char *to = text_room(out, 4 * strlen(text) + 1);
+	_cleanup_free_ char *shown = escape(text);
 
-	if (to)
-		put_bytes(out, to, escape(to, text));
+	if (!shown)
+		fail(out, ENOMEM);
+	put(out, shown ?: "");
 	put(out, "\n");
 }
 
-static bool column_ready(struct out *out, const char *name)
+static void cell(struct out *out, const char *name, const char *value, size_t n, bool right)
 {
-	if (out->column == COLUMNS)
-		return false;
-	if (out->column < out->n_columns)
-		return true;
-	out->headings[out->n_columns] = heading(name);
-	if (!out->headings[out->n_columns]) {
+	if (table_cell(out->table, name, value, n, right))
 		fail(out, ENOMEM);
-		return false;
-	}
-	out->widths[out->n_columns] = strlen(out->headings[out->n_columns]);
-	out->n_columns++;
-	return true;
 }
 
 static void text_field(struct out *out, const char *name, const char *value, bool right)
 {
-	struct cell *cell;
-	char buf[64], *to;
+	size_t n = 0;
 
 	if (out->form == OUT_JSON || out->depth)
 		return;
 	if (!out->in_list) {
+		char buf[64];
+
 		snprintf(buf, sizeof(buf), "%-16s", name);
 		put(out, buf);
 		return line_end(out, value);
 	}
-	if (!column_ready(out, name))
-		return;
-	to = text_room(out, 4 * strlen(value) + 1);
-	if (!to)
-		return;
-	cell = &out->block[out->block_rows][out->column];
-	cell->at = out->text_size;
-	cell->length = escape(to, value);
-	cell->right = right;
-	out->text_size += cell->length;
-	if (cell->length > out->widths[out->column])
-		out->widths[out->column] = cell->length;
-	out->column++;
+	while (value[n] && !is_control(value[n]))
+		n++;
+	if (value[n]) {
+		_cleanup_free_ char *shown = escape(value);
+
+		return cell(out, name, shown ?: "", shown ? strlen(shown) : 0, right);
+	}
+	cell(out, name, value, n, right);
 }
 
 /* the name of a field; false where it is not meant for JSON */
@@ -359,28 +272,12 @@ static void json_word(struct out *out, const char *name, const char *word)
 		put(out, word);
 }
 
-/* decimal digits, without the way through a format */
-static size_t digits(char text[24], __u64 value)
-{
-	char *end = text + 23, *at = end;
-	size_t n;
-
-	do {
-		*--at = '0' + value % 10;
-		value /= 10;
-	} while (value);
-	n = end - at;
-	memmove(text, at, n);
-	text[n] = '\0';
-	return n;
-}
-
 static void json_number(struct out *out, const char *name, __u64 value)
 {
 	char text[24];
 
 	if (json_name(out, name))
-		put_bytes(out, text, digits(text, value));
+		put_bytes(out, text, quantity_digits(text, value));
 }
 
 static bool is_plain(const char *text)
@@ -435,7 +332,7 @@ void out_u64(struct out *out, const char *name, __u64 value)
 
 	if (out->json)
 		return json_number(out, name, value);
-	digits(text, value);
+	quantity_digits(text, value);
 	text_field(out, name, text, true);
 }
 

@@ -292,26 +292,53 @@ struct quantity_text quantity_size_exact(__u64 bytes)
 	return exact(bytes, size_units);
 }
 
-/* three digits without trailing zeros: 9.42, 94.2, 942, 2; 999.6 takes the next unit */
+unsigned int quantity_digits(char *to, __u64 value)
+{
+	unsigned int n = 1;
+
+	for (__u64 above = 10; n < 20 && value >= above; above *= 10)
+		n++;
+	for (unsigned int i = n; i; value /= 10)
+		to[--i] = '0' + value % 10;
+	to[n] = '\0';
+	return n;
+}
+
+/*
+ * Three digits without trailing zeros: 9.42, 94.2, 942, 2; 999.6 takes the next unit. Without the
+ * way through a format: a table of a million rows comes by here.
+ */
 static struct quantity_text show(__u64 value, const char *const *names)
 {
-	__u64 factor = 1, scale = 100, n;
+	__u64 factor = 1, part = 1, n;		/* part: of what the last of the digits counts */
+	unsigned int point = 0;			/* digits behind it */
 	struct quantity_text ret;
+	char *at = ret.text;
 
 	for (; names[1] && value >= factor * 1000 - factor / 2; names++)
 		factor *= 1000;
-	do {
-		n = ((unsigned __int128)value * scale + factor / 2) / factor;
-	} while (n >= 1000 && scale > 1 && (scale /= 10));
-	while (scale > 1 && n % 10 == 0) {
-		scale /= 10;
-		n /= 10;
+	n = value;
+	if (factor > 1) {
+		for (point = 2, part = factor / 100; point; point--, part *= 10) {
+			n = value / part + (value % part >= (part + 1) / 2);
+			if (n < 1000)
+				break;
+		}
+		if (!point)
+			n = value / factor + (value % factor >= factor / 2);
 	}
-	if (scale == 1)
-		snprintf(ret.text, sizeof(ret.text), "%llu %s", n, *names);
-	else
-		snprintf(ret.text, sizeof(ret.text), "%llu.%0*llu %s", n / scale,
-			 scale == 100 ? 2 : 1, n % scale, *names);
+	while (point && n % 10 == 0) {
+		n /= 10;
+		point--;
+	}
+	at += quantity_digits(at, n);
+	if (point) {
+		/* 942 with two behind the point: 9.42 */
+		memmove(at - point + 1, at - point, point);
+		*(at++ - point) = '.';
+	}
+	*at++ = ' ';
+	strcpy(at, *names);
 	return ret;
 }
 

@@ -45,4 +45,7 @@ struct quantity_text quantity_rate_show(__u64 bps);
 struct quantity_text quantity_time_show(__u64 ns);
 struct quantity_text quantity_size_show(__u64 bytes);
 
+/* Decimal digits and an end, at most 21 bytes; how many digits. */
+unsigned int quantity_digits(char *to, __u64 value);
+
 #endif

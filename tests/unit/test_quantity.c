@@ -196,6 +196,20 @@ static void shows_for_people(void **state)
 	assert_string_equal(quantity_size_show(4100000).text, "4.1 MB");
 }
 
+static void writes_digits(void **state)
+{
+	char digits[24], printed[24];
+
+	for (__u64 power = 1; power; power = power > ~0ULL / 10 ? 0 : power * 10)
+		for (int d = -1; d <= 1; d++) {
+			snprintf(printed, sizeof(printed), "%llu", power + d);
+			assert_int_equal(quantity_digits(digits, power + d), strlen(printed));
+			assert_string_equal(digits, printed);
+		}
+	assert_int_equal(quantity_digits(digits, ~0ULL), 20);
+	assert_string_equal(digits, "18446744073709551615");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +217,7 @@ int main(void)
 		cmocka_unit_test(says_why),	   cmocka_unit_test(times_and_sizes),
 		cmocka_unit_test(counts),	   cmocka_unit_test(exact_reads_back),
 		cmocka_unit_test(shows_for_people),
+		cmocka_unit_test(writes_digits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
