@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cmd_show.c: `weir show`: opens the instance, hands to the parts; devices, matches, config and
- * reasons are here, classes and flows in files of their own. Reads only.
+ * cmd_show.c: `weir show`: opens the instance, hands to the parts; devices, tables, matches, config
+ * and reasons are here, classes and flows in files of their own. Reads only.
  */
 #include <net/if.h>
 #include <signal.h>
@@ -160,6 +160,43 @@ static int show_reasons(struct show *show, int argc, char **argv)
 	return 0;
 }
 
+/* its entries as of before they are counted: what comes meanwhile must not look like evictions */
+static int table_row(struct show *show, enum weir_table_index which)
+{
+	static const char *const names[WEIR_TABLE_COUNT] = { "flows", "buckets" };
+	__u64 size = show->maps.max_flows, used;
+	struct out *out = show->out;
+	struct weir_table table;
+	int r = maps_table_get(&show->maps, which, &table);
+
+	if (!r)
+		r = maps_table_count(&show->maps, which, &used);
+	if (r)
+		return r;
+	out_row(out);
+	out_str(out, "table", names[which]);
+	out_u64(out, "used", used);
+	out_u64(out, "size", size);
+	out_str(out, "state", table.made >= size ? "full" :
+		table.made >= size - size / 8 ? "filling" : "room");
+	out_u64(out, "made", table.made);
+	out_u64(out, "evicted", table.made > used ? table.made - used : 0);
+	out_u64(out, "refused", table.refused);
+	out_row_end(out);
+	return 0;
+}
+
+static int show_tables(struct show *show, int argc, char **argv)
+{
+	int r = 0;
+
+	out_list(show->out, "tables");
+	for (int which = 0; which < WEIR_TABLE_COUNT && !r; which++)
+		r = table_row(show, which);
+	out_list_end(show->out);
+	return r ? err_set(&show->context->err, -r, "cannot read the tables: %s", strerror(-r)) : 0;
+}
+
 static int show_summary(struct show *show, int argc, char **argv)
 {
 	int r;
@@ -168,12 +205,14 @@ static int show_summary(struct show *show, int argc, char **argv)
 	r = show_devices(show, 0, NULL);
 	if (!r)
 		r = show_classes(show, 0, NULL);
+	if (!r)
+		r = show_tables(show, 0, NULL);
 	out_group_end(show->out);
 	return r;
 }
 
 /* `flows`, which takes words, is the last, and not among those that help names together */
-#define PARTS(X) X(devices) X(classes) X(matches) X(signals) X(config) X(reasons)
+#define PARTS(X) X(devices) X(classes) X(tables) X(matches) X(signals) X(config) X(reasons)
 
 static const struct {
 	const char *name;
@@ -212,8 +251,8 @@ static int part_find(int argc, char **argv, struct err *err)
 	if (nearest)
 		return err_set(err, EINVAL, "show: unknown word '%s'; did you mean '%s'?", argv[0],
 			       nearest);
-	return err_set(err, EINVAL, "show: unknown word '%s'; want devices, classes, matches, flows, "
-		       "signals, config or reasons", argv[0]);
+	return err_set(err, EINVAL, "show: unknown word '%s'; want devices, classes, tables, matches, "
+		       "flows, signals, config or reasons", argv[0]);
 }
 
 static int show_open(struct show *show)

@@ -96,6 +96,7 @@ static void steering(struct show *show, unsigned int slot)
 	out_str(show->out, "signal", controlled ? class->signal : NULL);
 	out_str(show->out, "target", controlled ?
 		signal_value_exact(class->target, is_time).text : NULL);
+	out_only(show->out, OUT_BOTH);
 	out_str(show->out, "state", show_steering_state(class, alive ? &step : NULL));
 	out_str(show->out, "reason", alive ? control_reason_name(step.reason) : NULL);
 }

@@ -43,6 +43,7 @@ static const struct shape shapes[] = {
 	SHAPE(told, ARRAY, __u32, struct weir_class_told, WEIR_MAX_CLASSES),
 	SHAPE(devices, HASH, struct weir_dev_key, struct weir_dev, ANY_SIZE),
 	SHAPE(door, ARRAY, __u32, struct weir_door, WEIR_DOOR_SLOTS),
+	SHAPE(tables, ARRAY, __u32, struct weir_table, WEIR_TABLE_COUNT),
 };
 
 static int *shape_fd(struct maps *maps, const struct shape *shape)
@@ -350,6 +351,16 @@ int maps_class_stats(const struct maps *maps, unsigned int slot, struct weir_cla
 int maps_class_state(const struct maps *maps, unsigned int slot, struct weir_class_state *ret)
 {
 	return get(maps->class_state, slot, ret);
+}
+
+int maps_table_get(const struct maps *maps, enum weir_table_index which, struct weir_table *ret)
+{
+	struct weir_table table;
+	int r = get(maps->tables, which, &table);
+
+	if (!r)
+		*ret = table;
+	return r;
 }
 
 int maps_lease_get(const struct maps *maps, unsigned int slot, struct weir_lease *ret)

@@ -13,7 +13,7 @@
 
 struct maps {
 	int control, policy, classes, rules, flows, buckets, class_state, class_stats, leases,
-		steering, decisions, events, event_state, told, devices, door;
+		steering, decisions, events, event_state, told, devices, door, tables;
 	int n_cpus;
 	__u32 max_flows;
 };
@@ -81,6 +81,10 @@ int maps_flows_each(const struct maps *maps, maps_flow_fn fn, void *arg);
 typedef int (*maps_device_fn)(const struct weir_dev_key *key, const struct weir_dev *dev,
 			      void *arg);
 int maps_devices_each(const struct maps *maps, maps_device_fn fn, void *arg);
+/* How fast entries of a table are made; and, by a pass over it, how many there are. */
+int maps_table_get(const struct maps *maps, enum weir_table_index which, struct weir_table *ret);
+int maps_table_count(const struct maps *maps, enum weir_table_index which, __u64 *ret);
+
 int maps_device_get(const struct maps *maps, const struct weir_dev_key *key,
 		    struct weir_dev *ret_dev);
 int maps_device_put(const struct maps *maps, const struct weir_dev_key *key,

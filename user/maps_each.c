@@ -198,3 +198,23 @@ int maps_devices_each(const struct maps *maps, maps_device_fn fn, void *arg)
 	return entries_each(maps->devices, sizeof(struct weir_dev_key), sizeof(struct weir_dev),
 			    device_entry, &call);
 }
+
+static int count(const void *key, const void *value, void *arg)
+{
+	++*(__u64 *)arg;
+	return 0;
+}
+
+int maps_table_count(const struct maps *maps, enum weir_table_index which, __u64 *ret)
+{
+	bool flows = which == WEIR_TABLE_FLOWS;
+	__u64 n = 0;
+	int r;
+
+	r = entries_each(flows ? maps->flows : maps->buckets,
+			 flows ? sizeof(struct weir_flow_key) : sizeof(struct weir_bucket_key),
+			 flows ? sizeof(struct weir_flow) : sizeof(struct weir_bucket), count, &n);
+	if (!r)
+		*ret = n;
+	return r;
+}

@@ -317,6 +317,8 @@ static const struct family families[] = {
 	  AT(snapshot, max_flows) },
 	{ "weir_flows_active", "gauge", "", "Flows seen within the last second.", whole,
 	  AT(snapshot, active) },
+	{ "weir_flows_refused", "counter", "", "Packets whose flow the flow table had no place for.",
+	  whole, AT(snapshot, refused) },
 	{ "weir_class_packets", "counter", "", "Wire packets by verdict and reason.",
 	  class_reasons, AT(snapshot_class, total.packets) },
 	{ "weir_class_bytes", "counter", "bytes", "Wire bytes by verdict and reason.",

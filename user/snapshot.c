@@ -190,6 +190,7 @@ static int flows_read(const struct maps *maps, const struct snapshot_query *quer
 		      struct snapshot *snapshot)
 {
 	_cleanup_free_ struct pass *pass = calloc(1, sizeof(*pass));
+	struct weir_table table;
 	int r;
 
 	snapshot->max_flows = maps->max_flows;
@@ -201,8 +202,11 @@ static int flows_read(const struct maps *maps, const struct snapshot_query *quer
 	for (unsigned int i = 0; i < snapshot->n_classes; i++)
 		pass->by_slot[snapshot->classes[i].slot] = &snapshot->classes[i];
 	r = maps_flows_each(maps, flow_take, pass);
+	if (!r)
+		r = maps_table_get(maps, WEIR_TABLE_FLOWS, &table);
 	if (r)
 		return r;
+	snapshot->refused = table.refused;
 	flows_sort(snapshot, query->sort);
 	for (unsigned int i = 0; i < snapshot->n_flows; i++) {
 		struct snapshot_flow *flow = &snapshot->flows[i];

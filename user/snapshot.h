@@ -88,6 +88,7 @@ struct snapshot {
 	__u64 took_ns;			/* how long the pass took */
 	__u32 generation;
 	__u64 n_all_flows, max_flows, active;
+	__u64 refused;			/* packets whose flow the table had no place for */
 	struct snapshot_class *classes;	/* in order of their slots */
 	unsigned int n_classes;
 	struct snapshot_flow *flows;	/* foremost first */

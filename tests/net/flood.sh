@@ -76,5 +76,12 @@ is_equal "who has an entry lost nothing" \
 	"$("${weir[@]}" -j show flows | jq '[.[].dropped] | add')" 0
 is_least "no room: said in show, packets" "$(reason no-flow packets)" 1000
 is_most "entries" "$("${weir[@]}" -j show flows | jq length)" 1024
+"${weir[@]}" -j show tables > "$tmp/tables"
+table() { jq -c ".[0] | $1" "$tmp/tables"; }
+is_equal "the table is full" "$(table '[.table, .state, .size]')" '["flows","full",1024]'
+is_equal "what was made is there or was evicted" "$(table '.used + .evicted - .made')" 0
+is_least "evicted" "$(table .evicted)" 1
+is_most "there are" "$(table .used)" 1024
+is_least "refused, packets" "$(table .refused)" 1000
 check "detach" "${weir[@]}" detach all
 finish

@@ -46,6 +46,8 @@ shows "" "the summary"
 shows devices "a hook, and one that is gone"
 holds "one is gone" 'any(.state == "gone")'
 shows classes "a controller, but no agent"
+shows tables "a table with room"
+holds "there is room" '.[0] | .table == "flows" and .state == "room" and .used == .made and .evicted == 0'
 shows matches "every key"
 holds "every key is given" 'map(select(.pref == 7))[0] | del(.cgroup) | all(. != null)'
 shows flows "IPv4 and IPv6, TCP and UDP"

@@ -36,12 +36,16 @@ ask marked 1.5 show flows dport 443 sort marked limit 20
 ask json 1.5 -j show flows sort bytes limit 1000
 ask port 1.5 -j show flows dport 443
 ask classes 1.5 show classes
+ask tables 1.5 -j show tables
 ask all 5 show flows
 ask sorted 12 show flows sort age
 ask all-json 5 -j show flows
 
 # weir's own namespace sends a few packets (neighbour discovery) of its own
 is_equal "limit 20" "$(wc -l < "$tmp/first")" 21
+is_least "entries" "$(jq '.[0].used' "$tmp/tables")" $FLOWS
+is_equal "none was evicted" "$(jq -c '.[0] | [.state, .evicted, .refused]' "$tmp/tables")" \
+	'["filling",0,0]'
 is_equal "limit 1000" "$(jq length "$tmp/json")" 1000
 is_equal "a port in 64" "$(jq length "$tmp/port")" $((FLOWS / 64))
 rows=$(($(wc -l < "$tmp/all") - 1))
