@@ -4,17 +4,15 @@
  * the words, the policies and what a capture cannot tell of them. Reads only: the live policy is
  * copied, nothing is attached or pinned.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include "cmd.h"
 #include "conf.h"
+#include "conf_file.h"
 #include "maps.h"
 #include "opts.h"
 #include "quantity.h"
 #include "replay.h"
-
-#define CONF_MAX_BYTES (4 << 20)	/* as apply takes */
 
 static const char *const hook_words[] = { "egress", "ingress", NULL };
 
@@ -47,8 +45,8 @@ static int rate_set(const struct opts_key *key, const char *word, void *target, 
 }
 
 const struct opts_key replay_keys[] = {
-	{ "conf", "FILE", "the policy; the live one", .set = text_set, .offset = offsetof(struct words, conf) },
-	{ "diff", "FILE", "another one, shown beside it", .set = text_set, .offset = offsetof(struct words, diff) },
+	{ "conf", "FILE", "the policy, - from the standard input; the live one", .set = text_set, .offset = offsetof(struct words, conf) },
+	{ "diff", "FILE", "another one, shown beside it; or -", .set = text_set, .offset = offsetof(struct words, diff) },
 	{ "dev", "DEV", "the device that the capture stands for", .set = text_set,
 	  .offset = offsetof(struct words, dev) },
 	{ "hook", "egress|ingress", "where the packets pass; egress", .choices = hook_words,
@@ -57,34 +55,12 @@ const struct opts_key replay_keys[] = {
 };
 const unsigned int replay_n_keys = ARRAY_SIZE(replay_keys);
 
-static int file_read(const char *name, char **ret_text, size_t *ret_size, struct err *err)
-{
-	_cleanup_free_ char *text = malloc(CONF_MAX_BYTES + 1);
-	_cleanup_close_ int fd = open(name, O_RDONLY | O_CLOEXEC);
-	size_t size = 0;
-	ssize_t n = 1;
-
-	if (!text)
-		return err_set(err, ENOMEM, "out of memory");
-	while (fd >= 0 && n > 0 && size <= CONF_MAX_BYTES) {
-		n = read(fd, text + size, CONF_MAX_BYTES + 1 - size);
-		size += n > 0 ? n : 0;
-	}
-	if (fd < 0 || n < 0)
-		return err_set(err, errno, "%s: %s", name, strerror(errno));
-	if (size > CONF_MAX_BYTES)
-		return err_set(err, EFBIG, "%s: larger than 4 MB; want a policy", name);
-	*ret_text = text;
-	*ret_size = size;
-	text = NULL;
-	return 0;
-}
-
-static int policy_from_file(struct replay_side *side, const char *name, struct err *err)
+static int policy_from_file(struct replay_side *side, const char *word, struct err *err)
 {
 	_cleanup_free_ char *text = NULL;
-	size_t size = 0;
-	int r = file_read(name, &text, &size, err);
+	const char *name;
+	size_t size;
+	int r = conf_file_read(word, &name, &text, &size, err);
 
 	if (r)
 		return r;
@@ -253,6 +229,11 @@ static int run(struct context *context, struct replay *replay, const char *file,
 	return r ?: shown;
 }
 
+static bool is_stdin(const char *word)
+{
+	return word && !strcmp(word, "-");
+}
+
 int cmd_replay(struct context *context, int argc, char **argv)
 {
 	struct replay *replay;
@@ -266,6 +247,11 @@ int cmd_replay(struct context *context, int argc, char **argv)
 	}
 	if (opts_parse(replay_keys, replay_n_keys, argc - 1, argv + 1, &words, &context->err)) {
 		err_prefix(&context->err, "replay: ");
+		return CMD_USAGE;
+	}
+	if (is_stdin(argv[0]) + is_stdin(words.conf) + is_stdin(words.diff) > 1) {
+		err_set(&context->err, EINVAL, "replay: the standard input can be read once: want - "
+			"for one file");
 		return CMD_USAGE;
 	}
 	replay = calloc(1, sizeof(*replay));

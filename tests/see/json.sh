@@ -107,6 +107,15 @@ replays()
 	valid "replay: $what" replay "$tmp/json"
 }
 replays "one policy"
+few='.classes | map([.class, .packets, .dropped, .b.packets, .b.delayed])'
+classes() { "$WEIR" -j replay "$@" | jq -c "$few"; }
+is_equal "replay: a policy from the standard input" \
+	"$(classes "$tmp/a.pcap" conf - < "$tmp/a.conf" 2>&1)" "$(jq -c "$few" "$tmp/json")"
+is_equal "replay: a second one from there" "$(classes - conf "$tmp/a.conf" diff "$tmp/b.conf" < "$tmp/a.pcap")" \
+	"$(classes "$tmp/a.pcap" conf "$tmp/a.conf" diff - < "$tmp/b.conf" 2>&1)"
+is_equal "replay: two from there" "$("$WEIR" replay - conf - < "$tmp/a.pcap" 2>&1; echo $?)" \
+	"weir: replay: the standard input can be read once: want - for one file
+2"
 replays "behind a link" dev-rate 50mbit
 holds "the link" '.link | length == 2'
 replays "two policies" diff "$tmp/b.conf"

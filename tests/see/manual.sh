@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# manual.sh: the examples of weir(8) and weir.conf(5) are run as they stand: each must succeed and
-# do what it says. They name the machine's own instance, eth0 and /run, so the test makes itself a
+# manual.sh: the examples of weir(8), weir.conf(5) and README are run as they stand: each must
+# succeed and do what it says. They name the machine's own instance, eth0 and /run, so the test makes itself a
 # machine: namespaces of network, mounts, processes and cgroups of its own.
 #
 #   here                 there
@@ -18,7 +18,7 @@ if [ -n "${WEIR_INSIDE:-}" ]; then
 		mkdir -p /run/netns || { echo "1..0 # SKIP cannot mount here"; exit; }
 fi
 . "$(dirname "$0")/bed.sh"
-need ip jq curl unshare
+need ip jq curl unshare bpftool python3 cc
 
 manual=$top/user/man
 dir=$tmp/dir
@@ -33,9 +33,35 @@ ip netns del here
 capture yesterday.pcap 600
 printf '%s\n' "class set web rate 20mbit action police" "match add web proto udp dport 443" > new.conf
 
+# readme: the commands of README; what is not shell, or on another machine, with a word that runs it
+readme()
+{
+	sed -n '/^## A first session/,/^## The way/s/^    //p' "$1" | sed -e 's/  *# .*//' -e 's/sudo //g' \
+		-e 's/^consumer\$ *//' -e "s/^producer\\$ *\\(.*\\)/on_producer '\\1'/" \
+		-e "s/^socket\\..*/in_python 'import socket; &'/" -e "s/^sendto.*/in_c '&'/" \
+		-e 's/^weir run.*/& \&/'
+}
+in_python() { python3 -c "$1"; }
+in_c()
+{
+	printf '#include <%s>\n' sys/socket.h sys/un.h > one.c
+	echo "int main(void) { return $1 }" >> one.c
+	"${CC:-cc}" -o one one.c && ./one
+	# the number of bytes sent
+	[ $? = 10 ]
+}
+# the other machine has an instance of its own, and sees this one's address
+on_producer()
+{
+	ip -n there route add 192.0.2.1 via 10.88.1.1 && weir -n there attach eth0 &&
+		eval "${1//weir/weir -n there} &"
+	pids+=($!)
+}
+
 # examples PAGE: the lines of its examples; a line of -- ends a block
 examples()
 {
+	[ "${1##*/}" != README.md ] || { readme "$1"; return; }
 	awk '/^\.Sh/ { on = /EXAMPLES/ }
 		on && /^\.Bd/ { block = 1; next }
 		block && /^\.Ed/ { block = 0; print "--"; next }
@@ -83,7 +109,7 @@ does()
 	"weir attach eth0")
 		json show devices -- 'map(.dev + .state) == ["eth0attached", "eth0attached"]' &&
 			traffic_starts ;;
-	"weir show flows sort bytes limit 20" | "weir show flows class web sort dropped limit 10")
+	"weir show flows" | "weir show flows sort bytes limit 20" | "weir show flows class web sort dropped limit 10")
 		[ "$(grep -c ' 10.88.1.2:443 ' "$said")" -ge 2 ] ;;
 	"weir class set web rate 2gbit flow-rate 100mbit")
 		config_has "class set web rate 2gbit flow-rate 100mbit" ;;
@@ -104,8 +130,10 @@ does()
 		! weir show config | grep 'match add web' ;;
 	"weir class del web")
 		! weir show config | grep 'class set web' ;;
-	"weir detach eth0")
+	"weir detach eth0" | "weir detach all")
 		! weir show ;;
+	"bpftool map dump pinned /sys/fs/bpf/weir/v1/host/flows")
+		grep -q '"dport": ' "$said" ;;
 	*)
 		does_with_agent "$1" ;;
 	esac
@@ -124,6 +152,11 @@ does_with_agent()
 	"weir signal queue 12ms ttl 10s drain 300mbit")
 		wait_until 5 heard ;;
 	"weir show signals")
+		if [ "$page" = README.md ]; then
+			# what comes next is said to such a class
+			grep -q '^kafka *backlog ' "$said" && weir class set kafka control queue target 10ms
+			return
+		fi
 		grep -q '^kafka *queue *12 ms *10ms .* agent ' "$said" ;;
 	"curl -s http://127.0.0.1:9090/api/v1/signals/queue")
 		jq -e '.value == 12000000 and .drain_bps == 300000000' "$said" ;;
@@ -131,6 +164,23 @@ does_with_agent()
 		jq -e 'length >= 1 and all(.dport == 9092)' "$said" ;;
 	"curl -s http://127.0.0.1:9090/metrics")
 		grep -q '^weir_class_signal_value{class="kafka",signal="queue",unit="seconds"} 0.012$' "$said" ;;
+	"weir class set kafka control backlog target 5ms min 20mbit max 1gbit")
+		config_has "class set kafka min 20mbit max 1gbit control backlog target 5ms" ;;
+	"weir run &")
+		agent_pid=$!
+		wait_until 10 json show signals -- '.[0] | .signal == "backlog" and .state != "no-agent"' ;;
+	"weir signal queue 12ms" | 'in_python '* | 'in_c '*)
+		wait_until 5 heard && weir signal queue 1ms && wait_until 5 json show signals -- \
+			'.[0].value == 1000000' || return
+		# of an instance there is one
+		[[ $1 != in_c* ]] || { kill "$agent_pid" && wait_until 5 gone &&
+			weir class set kafka control backlog; } ;;
+	"weir run listen 192.0.2.1:9090 &")
+		agent_pid=$!
+		wait_until 10 curl -sf http://192.0.2.1:9090/healthz ;;
+	'on_producer '*)
+		wait_until 30 json -n there show signals -- \
+			'.[0] | .signal == "http://192.0.2.1:9090/kafka" and .value != null' ;;
 	"weir class set kafka rate 50mbit")
 		wait_until 5 json show signals -- '.[0] | .state == "by-hand" and .rate_bps == 50000000' ;;
 	"weir class set kafka rate auto")
@@ -186,6 +236,7 @@ commands()
 {
 	local line n=0
 
+	page=$(basename "$1")
 	while IFS= read -r line; do
 		[ "$line" != -- ] || continue
 		# a file each: what runs in the background goes on writing to its own
@@ -241,6 +292,10 @@ policies()
 }
 
 commands "$manual/weir.8"
+ip addr add 192.0.2.1/32 dev lo
+commands "$top/README.md"
+kill "$agent_pid"
+weir detach all
 
 # the devices and the cgroup that the policies name
 weir attach eth0
