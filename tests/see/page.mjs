@@ -136,6 +136,23 @@ async function controlled() {
 	say("target-inked", await value(coloured("signal", "--limit")));
 }
 
+/* another signal, which is no time: in its own unit, on a chart that begins anew */
+async function number() {
+	const chosen = 'document.querySelector(".class[aria-pressed=true]").textContent';
+	const title = 'document.getElementById("signal-title").textContent';
+
+	say("ready", "number");
+	say("number", await becomes(`/load 0\\.8 of 0\\.5: /.test(${chosen})`, 20));
+	say("number-title", await value(title));
+	say("number-drawn", await becomes("plots.signal.data[1].at(-1) === 0.8 && plots.signal.data[2].at(-1) === 0.5", 10));
+	say("number-alone", await value("!plots.signal.data[1].some(v => v > 1)"));
+	await becomes(updates(Number(await value("document.documentElement.dataset.updates")) + 3), 10);
+	say("number-inked", await value(coloured("signal", "--level")));
+	say("ready", "share");
+	say("share", await becomes(`/psi cpu [\\d.]+ % of 50 %: /.test(${chosen})`, 20));
+	say("share-title", await value(title));
+}
+
 /* another stream opened and closed makes the agent look, and tell all pages, at once */
 function nudge() {
 	return new Promise(done => get(`${url}events`, answer => {
@@ -213,6 +230,7 @@ async function look() {
 	await picture("narrow", 320, 568, "light");
 	say("narrow-fits", await value("document.documentElement.scrollWidth <= innerWidth"));
 	say("narrow-charts", await value('[...document.querySelectorAll("canvas")].every(c => c.getBoundingClientRect().right <= innerWidth)'));
+	await number();
 	/* by keyboard: to the first class that can be chosen, and choose it */
 	await press("Tab", "Tab");
 	await press("Enter", "Enter", "\r");

@@ -22,13 +22,20 @@ browser_pid=$!
 ready() { grep -q "^ready $1" "$tmp/seen" || ! kill -0 $browser_pid; }
 wait_until 60 ready behind
 # every sample is a step of the controller: first the consumer is behind, then ahead
-for step in ahead for-loss; do
-	while ! ready $step; do
-		"$WEIR" -n "$producer" signal queue $([ $step = ahead ] && echo 50ms || echo 2ms) \
-			ttl 300s || break
+# pushes NAME VALUE STEP: until the browser is ready for that step
+pushes()
+{
+	while ! ready "$3"; do
+		"$WEIR" -n "$producer" signal "$1" "$2" ttl 300s || break
 		read -rt 0.3 -u "$never"
 	done
-done
+}
+pushes queue 50ms ahead
+pushes queue 2ms number
+"$WEIR" -n "$producer" class set bulk control load target 0.5
+pushes load 0.8 share
+"$WEIR" -n "$producer" class set bulk control psi cpu target 50%
+wait_until 200 ready for-loss
 kill "$agent_pid"
 wait $browser_pid
 
@@ -56,6 +63,15 @@ is_equal "a new signal is shown" "$(seen signal-updates)" true
 is_equal "and drawn" "$(seen drawn-now)" true
 is_least "pixels of the signal" "$(seen signal-inked)" 20
 is_least "pixels of the target" "$(seen target-inked)" 20
+is_equal "a signal that is a number" "$(seen number)" true
+is_equal "says its chart" "$(seen number-title)" "Consumer: load and target"
+is_equal "is drawn" "$(seen number-drawn)" true
+is_equal "without the signal before" "$(seen number-alone)" true
+is_least "pixels of it" "$(seen number-inked)" 20
+if [ -r /proc/pressure/cpu ]; then
+	is_equal "a share" "$(seen share)" true
+	is_equal "says its chart, too" "$(seen share-title)" "Consumer: psi cpu and target, %"
+fi
 is_equal "what the controller did, and why" "$(seen decision)" true
 is_equal "and what it did next" "$(seen decisions-update)" true
 is_equal "the class says why" "$(seen why)" true
