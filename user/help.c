@@ -46,7 +46,7 @@ static const struct command commands[] = {
 	    { .verb = "flows", .without = OPTS_PACKET,
 	      .tables = { { &flow_filter_class_key, &one }, MATCH_KEYS, TABLE(show_flows),
 			  TABLE(show_watch) } } },
-	  "Without a word: devices and classes. Flows are chosen by the keys of a match. Without\n"
+	  "Without a word: devices, classes and tables. Flows are chosen by the keys of a match. Without\n"
 	  "sort and limit, a table of more than 131072 flows is printed in no order." },
 	{ "replay", cmd_replay, "a capture through a policy, in virtual time",
 	  { { .args = "FILE|-", .tables = { TABLE(replay) } } },

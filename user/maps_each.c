@@ -125,18 +125,24 @@ static int pass_all(struct reader *reader, entry_fn fn, void *arg)
 static int pass_rest(struct reader *reader, entry_fn fn, void *arg)
 {
 	pthread_t thread;
-	int r;
+	int r = 0;
 
 	pthread_mutex_init(&reader->lock, NULL);
 	pthread_cond_init(&reader->moved, NULL);
-	r = -pthread_create(&thread, NULL, read_ahead, reader);
-	if (!r) {
+	if (!pthread_create(&thread, NULL, read_ahead, reader)) {
 		r = pass_all(reader, fn, arg);
 		pthread_mutex_lock(&reader->lock);
 		reader->stop = true;
 		pthread_cond_signal(&reader->moved);
 		pthread_mutex_unlock(&reader->lock);
 		pthread_join(thread, NULL);
+	} else {	/* no thread to be had: in turn */
+		struct batch *batch = &reader->batches[0];
+
+		while (!r && !batch->result) {
+			batch_read(reader, batch);
+			r = batch_pass(reader, batch, fn, arg);
+		}
 	}
 	pthread_cond_destroy(&reader->moved);
 	pthread_mutex_destroy(&reader->lock);

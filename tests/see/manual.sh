@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # manual.sh: the examples of weir(8), weir.conf(5) and README are run as they stand: each must
-# succeed and do what it says. They name the machine's own instance, eth0 and /run, so the test makes itself a
-# machine: namespaces of network, mounts, processes and cgroups of its own.
+# succeed and do what it says. They name the machine's own instance, eth0 and /run, so the test
+# makes itself a machine: namespaces of network, mounts, processes and cgroups of its own.
 #
 #   here                 there
 #   eth0 10.88.1.1 ----- eth0 10.88.1.2
