@@ -52,6 +52,10 @@ static void class_steering(const struct maps *maps, struct snapshot_class *class
 	    !decision.at_ns || decision.at_ns + WEIR_DECISION_OLD_NS < now_ns ||
 	    decision.class_slot != class->slot || decision.reason >= WEIR_C_COUNT)
 		return;
+	/* of the signal that the class followed before its configuration changed */
+	if (decision.target != class->conf.target ||
+	    !(decision.flags & WEIR_D_TIME) != !(class->conf.set & WEIR_SET_TARGET_TIME))
+		return;
 	class->steering = decision;
 	class->steered = true;
 }
