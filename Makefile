@@ -118,9 +118,9 @@ $(B)/tests/prog_%: tests/prog/test_%.c $(HARNESS) | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c %.o,$^) $(PKG_LIBS) -lcmocka -lpthread -lm
 
-$(B)/tests/bench: tools/bench/bench.c $(HARNESS) | $(B)/tests
+$(B)/tests/bench: $(wildcard tools/bench/*.c) tools/bench/bench.h $(HARNESS) | $(B)/tests
 	$(call say,CC,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -Itests/prog -o $@ $(filter %.c %.o,$^) $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/prog -o $@ $(filter %.c %.o,$^) $(PKG_LIBS) -lpthread
 
 $(B)/tests/traffic: $(wildcard tests/net/traffic*.c) tests/net/traffic.h | $(B)/tests
 	$(call say,CC,$@)
@@ -161,7 +161,8 @@ demo:
 
 bench:
 	@sh tools/deps --install all
-	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/tests/bench $(B)/tests/traffic $(B)/tests/consumer
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/tests/bench $(B)/tests/traffic $(B)/tests/consumer \
+		$(B)/tests/other $(B)/tests/fill
 	@tools/bench/bench
 
 lint:

@@ -36,6 +36,11 @@ static void autoload(struct weir_bpf *skel, unsigned int flags)
 
 struct harness *harness_new(unsigned int flags)
 {
+	return harness_new_flows(flags, HARNESS_FLOWS);
+}
+
+struct harness *harness_new_flows(unsigned int flags, __u32 flows)
+{
 	struct harness *h = calloc(1, sizeof(*h));
 
 	if (!h)
@@ -45,9 +50,9 @@ struct harness *harness_new(unsigned int flags)
 	if (!h->skel)
 		goto fail;
 	autoload(h->skel, flags);
-	h->skel->rodata->max_flows = HARNESS_FLOWS;
+	h->skel->rodata->max_flows = flows;
 	h->skel->rodata->test_clock = !(flags & HARNESS_REAL_CLOCK);
-	bpf_map__set_max_entries(h->skel->maps.flows, HARNESS_FLOWS);
+	bpf_map__set_max_entries(h->skel->maps.flows, flows);
 	bpf_map__set_max_entries(h->skel->maps.buckets, HARNESS_FLOWS);
 	if (weir_bpf__load(h->skel))
 		goto fail;

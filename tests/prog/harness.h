@@ -41,6 +41,8 @@ struct harness {
 
 /* A new instance with class "default", unlimited; NULL after a message on stderr. */
 struct harness *harness_new(unsigned int flags);
+/* The same with another size of the flow table. */
+struct harness *harness_new_flows(unsigned int flags, __u32 flows);
 void harness_free(struct harness *h);
 /* As new: no flow, no count, no debt, class "default" alone. Cheaper than to load again. */
 void harness_reset(struct harness *h);

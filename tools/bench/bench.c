@@ -8,17 +8,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include "harness.h"
+#include "bench.h"
 
-#define ROUNDS 101
 #define REPEAT 10000
 #define FIRSTS 4000			/* new flows per case: 4 of each 5 are timed */
 
-enum how { LIMITED = 1, EDT = 2, OVER = 4, PER_SRC = 8, FAIR = 16, PACE = 32 };
+enum how { LIMITED = 1, EDT = 2, OVER = 4, PER_SRC = 8, FAIR = 16, PACE = 32, NO_CLOCK = 64 };
 
 static const struct bench_case {
 	const char *name;
@@ -27,6 +25,7 @@ static const struct bench_case {
 	int rules;			/* above 0: a first packet, the last rule matches */
 } cases[] = {
 	{ "established, no rate set", WEIR_EGRESS, 0, 0 },
+	{ "the same, the time is given", WEIR_EGRESS, NO_CLOCK, 0 },
 	{ "established, police", WEIR_EGRESS, LIMITED, 0 },
 	{ "established, police, ingress", WEIR_INGRESS, LIMITED, 0 },
 	{ "established, police, dropped", WEIR_EGRESS, LIMITED | OVER, 0 },
@@ -47,14 +46,14 @@ static int compare(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-static int median(int *values, int n)
+int bench_median(int *values, int n)
 {
 	qsort(values, n, sizeof(*values), compare);
 	return values[n / 2];
 }
 
 /* of slices of equal work the least one is the one that nothing else disturbed */
-static int least(const int *values, int n)
+int bench_least(const int *values, int n)
 {
 	int i, best = values[0];
 
@@ -86,7 +85,7 @@ static int run_empty(int fd, int repeat)
 
 static struct harness *prepare(const struct bench_case *c)
 {
-	struct harness *h = harness_new(HARNESS_REAL_CLOCK);
+	struct harness *h = harness_new(c->how & NO_CLOCK ? 0 : HARNESS_REAL_CLOCK);
 	struct weir_class *class;
 	int i, slot = c->rules > 0;
 	__u64 rate;
@@ -121,7 +120,7 @@ static struct harness *prepare(const struct bench_case *c)
 /* one run for each new flow: the median of what each took */
 static int first_packets(struct harness *h, const struct bench_case *c, int round)
 {
-	int n = FIRSTS / ROUNDS, i, values[FIRSTS / ROUNDS];
+	int n = FIRSTS / BENCH_ROUNDS, i, values[FIRSTS / BENCH_ROUNDS];
 	struct spec spec = packet;
 	struct frame frame;
 
@@ -130,13 +129,15 @@ static int first_packets(struct harness *h, const struct bench_case *c, int roun
 		frame_build(&frame, &spec);
 		values[i] = harness_repeat(h, c->hook, &frame, 1);
 	}
-	return median(values, n);
+	return bench_median(values, n);
 }
 
 int main(void)
 {
-	static int values[CASES][ROUNDS], empty[ROUNDS], empty_once[ROUNDS];
+	static int values[CASES][BENCH_ROUNDS], empty[BENCH_ROUNDS], empty_once[BENCH_ROUNDS];
 	int empty_fd = empty_program(), round, over, first;
+	static struct bench_table tables[BENCH_SIZES];
+	static struct bench_shared shared;
 	struct harness *harnesses[CASES];
 	struct frame frame;
 	size_t i;
@@ -148,28 +149,41 @@ int main(void)
 	frame_build(&frame, &packet);
 	for (i = 0; i < CASES; i++)
 		harnesses[i] = prepare(&cases[i]);
-	for (round = 0; round < ROUNDS; round++) {
+	for (i = 0; i < BENCH_SIZES; i++)
+		if (bench_table_open(&tables[i], i))
+			return 1;
+	if (bench_shared_open(&shared))
+		return 1;
+	for (round = 0; round < BENCH_ROUNDS; round++) {
 		int once[101], n;
 
 		empty[round] = run_empty(empty_fd, REPEAT);
 		for (n = 0; n < 101; n++)
 			once[n] = run_empty(empty_fd, 1);
-		empty_once[round] = median(once, 101);
+		empty_once[round] = bench_median(once, 101);
 		for (i = 0; i < CASES; i++)
 			values[i][round] = cases[i].rules ?
 				first_packets(harnesses[i], &cases[i], round) :
 				harness_repeat(harnesses[i], cases[i].hook, &frame, REPEAT);
+		for (i = 0; i < BENCH_SIZES; i++)
+			bench_table_round(&tables[i], round);
+		bench_shared_round(&shared, round);
 	}
-	over = least(empty, ROUNDS);
-	first = median(empty_once, ROUNDS);
+	over = bench_least(empty, BENCH_ROUNDS);
+	first = bench_median(empty_once, BENCH_ROUNDS);
 	printf("%-34s %8s %12s\n", "case", "ns", "over empty");
 	printf("%-34s %8d %12s\n", "empty program", over, "-");
 	printf("%-34s %8d %12s\n", "empty program, run once", first, "-");
 	for (i = 0; i < CASES; i++) {
-		int ns = cases[i].rules ? median(values[i], ROUNDS) : least(values[i], ROUNDS);
+		int ns = cases[i].rules ? bench_median(values[i], BENCH_ROUNDS) :
+					bench_least(values[i], BENCH_ROUNDS);
 
 		printf("%-34s %8d %12d\n", cases[i].name, ns, ns - (cases[i].rules ? first : over));
 		harness_free(harnesses[i]);
 	}
+	bench_shared_print(&shared, over);
+	printf("\n%-34s %8s %12s %10s\n", "case", "ns", "over empty", "a lookup");
+	for (i = 0; i < BENCH_SIZES; i++)
+		bench_table_print(&tables[i], first);
 	return 0;
 }
