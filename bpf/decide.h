@@ -9,9 +9,7 @@
 #ifndef WEIR_DECIDE_H
 #define WEIR_DECIDE_H
 
-#include <weir/aqm.h>
-#include <weir/bucket.h>
-#include <weir/level.h>
+#include "police.h"
 
 /*
  * A paced socket is held at a small debt, not at none: what it misses while its CPU is busy it can
@@ -19,111 +17,10 @@
  */
 #define WEIR_AIM_NS 4000000ULL
 
-#define WEIR_BURST_BYTES 131072
-#define WEIR_BURST_MIN_NS 20000000ULL
-#define WEIR_BURST_MAX_NS 500000000ULL
-
-/* how a packet may be slowed */
-enum weir_means {
-	WEIR_BY_EDT,			/* a later departure, kept by fq */
-	WEIR_BY_SOCKET,			/* at once; its socket slows down */
-	WEIR_BY_POLICE,			/* a phantom queue */
-};
-
-#define WEIR_F_EDT 0x01			/* departure times are kept below */
-#define WEIR_F_SOCKET 0x02		/* a local TCP socket that follows weir */
-#define WEIR_F_FLOW 0x04		/* has an entry */
-#define WEIR_F_CONTROL 0x20		/* the packet is a control packet (parse.h) */
-#define WEIR_F_SMALL 0x40
-#define WEIR_F_MARKED 0x80		/* police: the bucket was marked before */
-
-/* all that counts for one packet; times in ns, npb in 2^-20 ns per byte */
-struct weir_facts {
-	__u64 now;
-	__u64 npb_bucket;		/* rates in force; 0: none */
-	__u64 npb_class;
-	__u32 bytes, segments;
-	__u32 flags;			/* WEIR_F_* */
-	__u32 ecn;			/* codepoint */
-
-	/* from the charge */
-	__u64 debt_bucket, debt_class;	/* before this packet */
-	__u64 mean_bucket;		/* of the class's buckets that are ahead */
-	__u32 random;
-
-	/* from weir_limits() */
-	__u32 means;
-	__u64 packet_ns;		/* a full packet's time at the rate */
-	__u64 aim;			/* weir_aim() */
-	__u64 ahead;			/* a bucket with a larger debt is limited */
-	__u64 limit;			/* before the exceptions below */
-	__u64 burst;			/* depth of the phantom queue */
-	__u64 limit_bucket;		/* debts beyond which the packet is refused */
-	__u64 limit_class;
-
-	/* the verdict */
-	__u32 reason;
-	__u32 mark;			/* set CE */
-	__u64 delay;			/* from now to the departure */
-	__u64 advance;			/* ns by which the bucket's clock waits for the class */
-};
-
 /* the debt that a paced socket is steered to */
 static __always_inline __u64 weir_aim(__u64 npb)
 {
 	return WEIR_AIM_NS + weir_cost(WEIR_MTU, npb);
-}
-
-static __always_inline __u64 weir_max(__u64 a, __u64 b)
-{
-	return a > b ? a : b;
-}
-
-/*
- * How deep a phantom queue is: as configured, else 128 KiB, about what Cubic needs for 95 % of the
- * rate up to 20 ms at 50 Mbit/s (its depth is N^2/76 packets for N in flight), in bounds of time.
- */
-static __always_inline __u64 weir_burst(const struct weir_class *class, __u64 npb)
-{
-	__u64 ns;
-
-	if (class->burst_bytes)
-		return weir_cost(class->burst_bytes, npb);
-	if (class->burst_ns)
-		return class->burst_ns;
-	ns = weir_cost(WEIR_BURST_BYTES, npb);
-	return ns < WEIR_BURST_MIN_NS ? WEIR_BURST_MIN_NS :
-	       ns > WEIR_BURST_MAX_NS ? WEIR_BURST_MAX_NS : ns;
-}
-
-static __always_inline int weir_markable(const struct weir_facts *f,
-					 const struct weir_class *class)
-{
-	return (class->flags & WEIR_CLASS_ECN) && (f->ecn == WEIR_ECT0 || f->ecn == WEIR_ECT1);
-}
-
-/*
- * Policing: an ECN-capable packet may go sixteen times as deep, since it is marked long before. In
- * a fair class that is over its rate (debt beyond the mean of its buckets'), each bucket's depth
- * shrinks alike, so that the class's excess is dropped from those that are furthest ahead.
- */
-static __always_inline void weir_limits_police(struct weir_facts *f,
-					       const struct weir_class *class, __u64 npb)
-{
-	f->burst = weir_burst(class, npb);
-	f->limit = f->burst;
-	/* a marked flow's ACKs and FIN are Not-ECT: they meet the debt of its data */
-	if (weir_markable(f, class) || (f->flags & WEIR_F_MARKED && f->flags & WEIR_F_CONTROL))
-		f->limit *= 16;
-	f->limit_bucket = f->limit;
-	f->limit_class = weir_burst(class, f->npb_class);
-	if (!(class->flags & WEIR_CLASS_FAIR))
-		return;
-	f->limit_class *= 8;
-	/* some milliseconds are bursts, not an excess */
-	if (f->debt_class > f->mean_bucket + WEIR_EXCESS_MIN_NS && f->mean_bucket)
-		f->limit_bucket = ((f->limit >> 10) * (f->mean_bucket >> 10) /
-				   ((f->debt_class >> 10) + 1)) << 10;
 }
 
 /*
@@ -191,12 +88,6 @@ static __always_inline __u32 weir_classic(struct weir_facts *f, const struct wei
 	return p > 0xffffffff ? 0xffffffff : p;
 }
 
-static __always_inline void weir_set_mark(struct weir_facts *f, __u32 reason)
-{
-	f->mark = 1;
-	f->reason = reason;
-}
-
 /* a real queue: L4S by a ramp, ECT(0) and Not-ECT by PI2 */
 static __always_inline void weir_queue_law(struct weir_facts *f,
 					 const struct weir_class *class, struct weir_bucket *bucket)
@@ -233,36 +124,6 @@ static __always_inline void weir_verdict_edt(struct weir_facts *f, __u64 debt,
 		f->advance = debt - f->debt_bucket;
 	if (!(f->flags & WEIR_F_SOCKET) || f->delay > f->limit / 2)
 		weir_queue_law(f, class, bucket);
-}
-
-/*
- * A phantom queue. ECT(0) by AVQ's rule: a marked packet is not charged to the soft clock, so
- * that one overshoot is not answered for several round trips; the hard clock charges everything,
- * and its limit drops what does not answer.
- */
-static __always_inline void weir_verdict_police(struct weir_facts *f, __u64 debt,
-					 const struct weir_class *class, struct weir_bucket *bucket)
-{
-	__u64 npb = f->npb_bucket ? f->npb_bucket : f->npb_class, mark_at;
-
-	if (!weir_markable(f, class) || !bucket)
-		return;
-	/* the nearer the hard clock comes to its limit, the earlier the mark */
-	/* a slow start is ended early; then windows come in bursts, on top of what Cubic needs */
-	mark_at = bucket->flags & WEIR_BUCKET_MARKED ? 8 * f->burst : f->burst;
-	if (class->mark_at_ns && (class->action == WEIR_POLICE || class->set & WEIR_SET_MARK_AT))
-		mark_at = class->mark_at_ns;
-	mark_at = debt < f->limit ?
-		  (mark_at >> 10) * ((f->limit - debt) >> 10) / ((f->limit >> 10) + 1) << 10 : 0;
-	if (f->ecn == WEIR_ECT1) {
-		if (f->random < weir_l4s(debt, f->packet_ns))
-			weir_set_mark(f, WEIR_R_MARKED_L4S);
-	} else if (weir_debt(bucket->soft, f->now) > weir_max(mark_at, 2 * f->packet_ns)) {
-		bucket->flags |= WEIR_BUCKET_MARKED;
-		weir_set_mark(f, WEIR_R_MARKED);
-	} else {
-		weir_charge(&bucket->soft, f->now, weir_cost(f->bytes, npb));
-	}
 }
 
 /*
