@@ -21,11 +21,22 @@ struct weir_tick {
 	__u32 events;			/* it is time for them */
 };
 
-static __always_inline void weir_level_set(struct weir_class_state *state, __u64 level, __u64 now)
+static __always_inline void weir_level_set(const struct weir_class *class,
+					   struct weir_class_state *state, __u64 level, __u64 now)
 {
+	__u64 mean = class->action == WEIR_POLICE ? WEIR_SLACK_NS : state->mean_bucket;
+
 	state->level_bps = level;
-	state->npb_level = weir_npb(weir_level_damped(level, weir_debt(state->tat, now),
-						      state->mean_bucket));
+	state->npb_level = weir_npb(weir_level_damped(level, weir_debt(state->tat, now), mean));
+}
+
+static __always_inline int weir_above(const struct weir_class *class,
+				      struct weir_class_state *state, __u64 now)
+{
+	__u64 debt = weir_debt(state->tat, now);
+
+	return class->action == WEIR_POLICE ? weir_level_above_police(debt, &state->gain) :
+					      weir_level_above(debt, state->mean_bucket);
 }
 
 /* the class's rate in force, bit/s */
@@ -46,7 +57,8 @@ static __always_inline __u64 weir_rate_now(const struct weir_class *class, __u32
  * that they take is another now. A deep cut does not lengthen it: what has been let go is gone,
  * and who lowered the rate has seen it arrive.
  */
-static __always_inline void weir_level_follow(struct weir_class_state *state, __u64 rate, __u64 now)
+static __always_inline void weir_level_follow(const struct weir_class *class,
+					      struct weir_class_state *state, __u64 rate, __u64 now)
 {
 	__u64 was = state->rate_bps, level, debt, ratio;
 
@@ -60,7 +72,7 @@ static __always_inline void weir_level_follow(struct weir_class_state *state, __
 	/* what senders keep ahead of their clocks is bytes, too: an old mean would stretch waits */
 	debt = state->mean_bucket < WEIR_EXCESS_MAX_NS ? state->mean_bucket : WEIR_EXCESS_MAX_NS;
 	state->mean_bucket = (debt * weir_ratio(was, rate)) >> WEIR_RATIO_SHIFT;
-	weir_level_set(state, level, now);
+	weir_level_set(class, state, level, now);
 	debt = weir_debt(state->tat, now);
 	if (debt && rate > was - was / 4)
 		__sync_fetch_and_add(&state->tat, ((debt * weir_ratio(was, rate)) >>
@@ -98,11 +110,11 @@ static long weir_level_one(__u32 slot, void *context)
 		state->gain = WEIR_GAIN_ONE;
 		state->level_at = tick->now;
 		state->limited_bytes = ~0ULL;
-		weir_level_set(state, rate, tick->now);
+		weir_level_set(class, state, rate, tick->now);
 		state->rate_bps = rate;
 		return 0;
 	}
-	weir_level_follow(state, rate, tick->now);
+	weir_level_follow(class, state, rate, tick->now);
 	span = tick->now - state->level_at;
 	sum = &state->windows[state->window & 1];
 	level = state->level_bps;
@@ -110,16 +122,15 @@ static long weir_level_one(__u32 slot, void *context)
 		/* newly limited buckets are answered within a tick, the rest at the window's end */
 		if (sum->now_limited > state->limited && level > rate / sum->now_limited)
 			level = rate / sum->now_limited;
-		weir_level_set(state, level, tick->now);
+		weir_level_set(class, state, level, tick->now);
 		return 0;
 	}
 	state->limited = weir_limited_count(sum, state->limited);
 	level = weir_level_next(rate, level, sum, state->limited, span,
-				weir_level_above(weir_debt(state->tat, tick->now),
-						 state->mean_bucket), &state->gain);
+				weir_above(class, state, tick->now), &state->gain);
 	state->used_bps = sum->bytes * 8 * 1000000 / (span / 1000);
 	state->active = sum->active;
-	weir_level_set(state, level, tick->now);
+	weir_level_set(class, state, level, tick->now);
 	npb = state->npb_level;
 	state->limited_bytes = weir_limited_bytes(weir_bps(npb), weir_window_ns(npb));
 	next = &state->windows[(state->window + 1) & 1];

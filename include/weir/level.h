@@ -27,6 +27,7 @@
 #define WEIR_GAIN_STEP (WEIR_GAIN_ONE / 64)
 #define WEIR_EXCESS_MIN_NS 5000000ULL	/* of the class's debt over its buckets': noise */
 #define WEIR_EXCESS_MAX_NS 200000000ULL
+#define WEIR_SLACK_NS 100000000ULL	/* police: so far may a class run ahead of its rate */
 #define WEIR_WINDOW_MIN_NS 16000000ULL
 #define WEIR_WINDOW_MAX_NS 1000000000ULL
 #define WEIR_WINDOW_BYTES (16 * 1514)	/* a window holds that much of a bucket at the level */
@@ -68,6 +69,22 @@ static __always_inline int weir_level_above(__u64 debt_class, __u64 mean_bucket)
 	if (debt_class > mean_bucket + WEIR_EXCESS_MIN_NS)
 		return 1;
 	return debt_class < mean_bucket ? -1 : 0;
+}
+
+/*
+ * The same where senders answer drops and marks: they swing about the level by a third, each in
+ * its own time, and their mean with them. As long as the class is neither out of debt nor far in
+ * it, its rate is in use and the level stands still, gain one: who does not swing is held to the
+ * share (three flows, 20 ms: BBR 30-51 of 33 Mbit/s while the level followed the mean).
+ */
+static __always_inline int weir_level_above_police(__u64 debt_class, __u32 *gain)
+{
+	if (debt_class > WEIR_SLACK_NS)
+		return 1;
+	if (debt_class < WEIR_EXCESS_MIN_NS)
+		return -1;
+	*gain = (*gain * 7 + WEIR_GAIN_ONE) / 8;
+	return 0;
 }
 
 /*
