@@ -118,6 +118,30 @@ static __always_inline int weir_conn_refused(const struct weir_job *job)
 				   weir_event_cost(per_second), weir_event_limit(per_second));
 }
 
+#define WEIR_SEQ_WINDOW (16 << 20)	/* no sender goes back further */
+
+/*
+ * WEIR_F_AGAIN where it is a retransmission. A bucket remembers the end of what it has seen while
+ * in debt, which is when it matters. Where several flows share one, they hardly ever agree on a
+ * number: no. A global function: the verifier reads it once.
+ */
+__attribute__((noinline)) int weir_again(const struct weir_packet *p,
+					 const struct weir_class *class, struct weir_bucket *bucket)
+{
+	__u32 end, behind;
+
+	if (!p || !class || !bucket || class->action != WEIR_POLICE ||
+	    p->key.proto != IPPROTO_TCP ||
+	    p->flags & (WEIR_P_CONTROL | WEIR_P_FIRST | WEIR_P_LATER))
+		return 0;
+	end = bpf_ntohl(p->seq) + p->len - p->headers;
+	behind = bucket->seq - end;
+	if (behind < WEIR_SEQ_WINDOW)
+		return WEIR_F_AGAIN;
+	bucket->seq = end;
+	return 0;
+}
+
 static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 {
 	const struct weir_class *class = job->class;
@@ -128,7 +152,9 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 	f->ecn = job->packet.ecn;
 	if (job->flow) {
 		flow_flags = job->flow->flags;
-		flags = WEIR_F_FLOW | (flow_flags & WEIR_FLOW_EDT);
+		flags = WEIR_F_FLOW;
+		if (class->action != WEIR_POLICE)
+			flags |= flow_flags & WEIR_FLOW_EDT;
 		/* a socket that does not follow after a second is not relied upon */
 		if (flow_flags & WEIR_FLOW_LOCAL && class->flags & WEIR_CLASS_SOCKET &&
 		    can & WEIR_CAN_SOCKET &&

@@ -44,7 +44,10 @@ static __always_inline void weir_limits(struct weir_facts *f, const struct weir_
 	else
 		f->means = WEIR_BY_POLICE;
 	if (f->means == WEIR_BY_POLICE) {
-		weir_limits_police(f, class, npb);
+		if (class->action == WEIR_POLICE)
+			weir_limits_rise(f, class, bucket, npb);
+		else
+			weir_limits_beside(f, class, npb);
 		/* a clock that many strangers share, at a small part of the rate */
 		if (!bucket)
 			f->limit_bucket = weir_max(f->limit_bucket, 8 * f->packet_ns);
@@ -57,7 +60,10 @@ static __always_inline void weir_limits(struct weir_facts *f, const struct weir_
 			f->limit_bucket *= 4;
 		f->limit_class = f->limit_bucket;
 	}
-	control = (f->flags & WEIR_F_CONTROL) != 0;
+	/* what is lost again costs a time-out; a burst that was set is for everything */
+	control = f->flags & WEIR_F_CONTROL ||
+		  (f->flags & WEIR_F_AGAIN && f->limit < WEIR_BURST_MAX_NS / 2 &&
+		   !weir_burst_set(class));
 	within = bucket && f->npb_bucket && !f->debt_bucket;
 	f->limit_bucket <<= control;
 	f->limit_class <<= control | within;

@@ -22,6 +22,7 @@ enum weir_means {
 #define WEIR_F_CONTROL 0x20		/* the packet is a control packet (parse.h) */
 #define WEIR_F_SMALL 0x40
 #define WEIR_F_MARKED 0x80		/* police: the bucket was marked before */
+#define WEIR_F_AGAIN 0x100		/* action police: TCP sends it a second time */
 
 /* all that counts for one packet; times in ns, npb in 2^-20 ns per byte */
 struct weir_facts {
@@ -43,7 +44,7 @@ struct weir_facts {
 	__u64 aim;			/* weir_aim() */
 	__u64 ahead;			/* a bucket with a larger debt is limited */
 	__u64 limit;			/* before the exceptions below */
-	__u64 burst;			/* depth of the phantom queue */
+	__u64 burst;			/* police: no signal below this debt */
 	__u64 limit_bucket;		/* debts beyond which the packet is refused */
 	__u64 limit_class;
 

@@ -31,7 +31,10 @@
 struct weir_packet {
 	struct weir_flow_key key;
 	__u32 len;			/* bytes at this hook, all headers included */
-	__be32 id;			/* of a fragment */
+	union {
+		__be32 id;		/* of a fragment */
+		__be32 seq;		/* of TCP that is none */
+	};
 	__u16 l3;			/* offset of the IP header that a mark goes to */
 	__u16 l4;			/* offset of the transport header */
 	__u16 headers;			/* bytes before the payload */
@@ -105,6 +108,8 @@ static __always_inline int weir_parse_l4(const struct weir_cursor *c, struct wei
 		p->key.sport = tcp.sport;
 		p->key.dport = tcp.dport;
 		p->headers = p->l4 + (tcp.doff >> 4) * 4;
+		if (!(p->flags & WEIR_P_FIRST))
+			p->seq = tcp.seq;
 		if ((tcp.flags & (WEIR_TCP_SYN | WEIR_TCP_FIN | WEIR_TCP_RST)) || p->headers >= end)
 			p->flags |= WEIR_P_CONTROL;
 		if ((tcp.flags & (WEIR_TCP_SYN | WEIR_TCP_ACK)) == WEIR_TCP_SYN)

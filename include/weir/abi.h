@@ -186,15 +186,19 @@ struct weir_flow_key {
 #define WEIR_BUCKET_MARKED 0x02		/* police: CE was set once; its slow start is over */
 struct weir_bucket {
 	__u64 tat;			/* theoretical arrival time; every passed byte is charged */
-	__u64 soft;			/* phantom queue: CE-marked ECT(0) bytes are not charged */
+	__u64 soft;			/* beside pacing: CE-marked ECT(0) bytes are not charged */
 	__u64 bytes;			/* passed so far */
 	__u64 win_bytes;		/* `bytes` when the level's window began */
 	__u64 pi_at;			/* when pi_p was last moved */
 	__u32 pi_p;			/* classic AQM: square root of the probability, 2^-32 */
-	__u32 pi_delay_us;		/* the delay at pi_at */
+	union {
+		__u32 pi_delay_us;	/* the delay at pi_at */
+		__u32 seq;		/* action police: the end of what TCP has sent */
+	};
 	__u32 window;			/* the window of the class that win_bytes belongs to */
 	__u32 flags;			/* WEIR_BUCKET_* */
-	__u64 reserved;
+	__u32 depth_us;			/* action police: learned; 0 before its first signal */
+	__u32 low_us;			/* its least debt since the last signal */
 };
 
 #define WEIR_FLOW_EDT 0x01		/* departure times are kept below (fq) */

@@ -87,4 +87,51 @@ static __always_inline __u32 weir_square(__u32 p)
 	return (__u32)(((__u64)p * p) >> 32);
 }
 
+/*
+ * Policing: one signal per rise. A phantom queue delays nobody, so its debt is the integral of what
+ * a sender sent above the rate; a sender that has had its signal goes on for a round trip before it
+ * answers. A queue that drops whatever finds it full takes all of that from it, whole windows, and
+ * the time-outs that follow cost more than the rate. Here a packet is signalled (marked, or dropped
+ * alone) when the debt is above the depth and has risen by a step since it was lowest after the
+ * last signal: one overshoot is one signal, and only what does not answer gets the next.
+ *
+ * The depth is learned from the answer, since nobody knows the round trip: a debt that fell to
+ * nothing was too shallow a queue (the sender then has less than the rate: Reno needs N^2/18
+ * packets for N in flight, Cubic N^2/33), one that never fell to half was too deep. A queue that
+ * never empties gives each of its senders exactly its rate, whatever its congestion control.
+ *
+ * Kernel 6.12, 20 ms, against a queue of 128 KiB that drops when full: one Cubic flow with CE in
+ * 50 Mbit/s 47.3 -> 49.3. In a fair class of 100 Mbit/s, Not-ECT, mean of Jain's index of windows
+ * of 250 ms: 12 flows that come and go beside a flood of UDP 0.93 -> 0.97, 64 flows 0.70 -> 0.93.
+ * Steps of 2 packets halve a window twice; a quarter of the whole depth lets small windows run into
+ * the limit. What is left swings: a Reno flow between 2/3 and 4/3 of its share; and BBR alone at
+ * 2 ms takes time-outs whatever the depth (16 of 33 Mbit/s).
+ *
+ * All in us. depth, low: the bucket's state. top: signal above this debt; base: where learning
+ * starts from; packet: a full packet's time. Returns 1 where this packet is to carry the signal.
+ */
+#define WEIR_DEPTH_MAX_US 500000
+#define WEIR_STEP_MIN_US 5000
+static __always_inline int weir_rise(__u32 *depth, __u32 *low, __u32 debt, __u32 top, __u32 base,
+				     __u32 packet)
+{
+	__u32 step = top > base ? (top - base) / 4 : 0;
+
+	if (step < 2 * packet)
+		step = 2 * packet;
+	if (step < WEIR_STEP_MIN_US)
+		step = WEIR_STEP_MIN_US;
+	if (debt < *low)
+		*low = debt;
+	if (debt <= top || debt - *low < step)
+		return 0;
+	if (*low <= 2 * packet)
+		top += top / 2;
+	else if (*low > top / 2)
+		top -= top / 16;
+	*depth = top < WEIR_DEPTH_MAX_US ? top : WEIR_DEPTH_MAX_US;
+	*low = debt;
+	return 1;
+}
+
 #endif

@@ -312,17 +312,22 @@ static void what_is_not_understood_is_the_outers(void **state)
 	}
 }
 
-/* debt enough to mark, not enough to drop */
+/* the next packet is the first above mark-at: a byte is a us */
 static void fill(struct harness *h, const struct packet *p)
 {
 	struct weir_class *class = harness_class(h, 0);
-	int i;
+	struct frame frame;
+	__u32 i;
 
 	harness_rate(class, 0, 8 * MBIT);
 	class->burst_ns = 50 * MSEC;
 	class->mark_at_ns = 5 * MSEC;
 	inner_class(h, 0);
-	for (i = 0; i < 15; i++)
+	packet_build(&frame, p);
+	for (i = 0; i < 3; i++)		/* both flows have their entries */
+		send_packet(h, EGRESS, p);
+	h->now_ns += SEC;
+	for (i = 0; i <= 5000 / frame.len; i++)
 		send_packet(h, EGRESS, p);
 }
 

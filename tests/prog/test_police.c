@@ -199,6 +199,78 @@ static void control_packets_are_dropped_last(void **state)
 	assert_true(harness_count(h, 0, WEIR_R_SPARED) > 0);
 }
 
+/* a class of 8 mbit that learns its depth: a packet of 1000 bytes is 1 ms */
+static void police_learning(struct harness *h, const struct spec *spec, __u64 burst_ns)
+{
+	harness_establish(h, EGRESS, spec);
+	harness_rate(harness_class(h, 0), 0, 8 * MBIT);
+	harness_class(h, 0)->burst_ns = burst_ns;
+	harness_commit(h);
+	h->now_ns += SEC;
+}
+
+/* 5 % too fast: above 16 full packets (24 ms) one packet alone for each 5 ms and more of debt */
+static void a_rise_costs_one_packet(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .payload = 958 };
+	int i, first = 0, last = -2, dropped = 0;
+
+	police_learning(h, &spec, 0);
+	for (i = 0; i < 900; i++) {
+		h->now_ns += 950 * USEC;
+		if (send_spec(h, EGRESS, &spec) == HARNESS_PASS)
+			continue;
+		assert_true(i > last + 50);
+		first = first ? first : i;
+		last = i;
+		dropped++;
+	}
+	assert_in_range(first, 480, 500);
+	/* at 24 ms; the depth is 36 ms then, as the debt came from nothing; at 41 of 45 ms */
+	assert_int_equal(dropped, 3);
+	assert_int_equal(harness_count(h, 0, WEIR_R_DROP_AQM), dropped);
+}
+
+static int send_seq(struct harness *h, __u32 seq)
+{
+	struct spec spec = { .proto = IPPROTO_TCP, .payload = 946 };
+	struct frame frame;
+	__u32 be = htonl(seq);
+
+	frame_build(&frame, &spec);
+	memcpy(frame.data + frame.headers - 16, &be, 4);
+	return harness_run(h, EGRESS, &frame);
+}
+
+/* what TCP sends again is no early drop, and goes twice as deep; a burst that was set holds */
+static void a_retransmission_is_spared(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .proto = IPPROTO_TCP, .payload = 946 };
+	__u32 set, seq, wraps, passed, again;
+
+	for (set = 0; set < 2; set++) {
+		for (wraps = 0; wraps < 2; wraps++) {
+			harness_reset(h);
+			police_learning(h, &spec, set ? 100 * MSEC : 0);
+			seq = wraps ? -20 * 946 : 1000;
+			send_seq(h, seq - (32 << 20));	/* farther back than any window */
+			h->now_ns += SEC;
+			for (passed = 0; passed < 1000; seq += 946)
+				passed += send_seq(h, seq) == HARNESS_PASS ? 1 : 1000;
+			/* early drops end the loop, or the burst of 100 ms */
+			assert_in_range(passed % 1000, set ? 100 : 24, set ? 101 : 25);
+			for (again = 0; send_seq(h, seq - 946) == HARNESS_PASS; again++)
+				assert_true(again < 1000);
+			if (set)
+				assert_int_equal(again, 0);
+			else	/* up to twice the limit of 2 * 36 ms */
+				assert_in_range(again + passed % 1000, 140, 150);
+		}
+	}
+}
+
 /* so do those that keep a network going: ND, MLD, IGMP, DHCP */
 static void the_networks_own_packets_are_dropped_last(void **state)
 {
@@ -311,6 +383,8 @@ int main(void)
 		TEST(class_rate_holds_for_all_flows),
 		TEST(refused_by_the_class_is_not_charged),
 		TEST(control_packets_are_dropped_last),
+		TEST(a_rise_costs_one_packet),
+		TEST(a_retransmission_is_spared),
 		TEST(the_networks_own_packets_are_dropped_last),
 		TEST(a_new_rate_counts_from_the_next_packet),
 		TEST(many_cpus_on_one_bucket),

@@ -130,6 +130,77 @@ static void loop_settles(void **state)
 	}
 }
 
+/*
+ * One Reno flow as a fluid over a phantom queue: it halves a round trip after a signal. Whatever
+ * its round trip, the depth that is learned keeps the queue from running empty for long, so that
+ * the flow has its rate: three quarters of it without a queue.
+ */
+static double reno_share(double mbit, double rtt_ms, int learns, __u32 *depth)
+{
+	const double packet_us = 1514 * 8 / mbit, n = rtt_ms * 1e3 / packet_us, step_us = 200;
+	const __u32 base = 16 * packet_us > 5000 ? 16 * packet_us : 5000;
+	double window = n, debt = 0, answer = -1, now, sent = 0, calm = 0;
+	__u32 low = 0;
+
+	*depth = base;
+	for (now = 0; now < 120e6; now += step_us) {
+		__u32 top = learns ? *depth : base;
+
+		debt += (window / n - 1) * step_us;
+		debt = debt < 0 ? 0 : debt;
+		sent += now > 60e6 ? window / n * step_us / 60e6 : 0;
+		window += step_us / (rtt_ms * 1e3);
+		if (weir_rise(depth, &low, debt, top, base, packet_us) && answer < 0 && now > calm)
+			answer = now + rtt_ms * 1e3;
+		if (answer >= 0 && now >= answer) {
+			window = window / 2 > 2 ? window / 2 : 2;
+			answer = -1;
+			calm = now + rtt_ms * 1e3;
+		}
+	}
+	return sent;
+}
+
+static void rise_gives_reno_its_rate(void **state)
+{
+	static const struct { double mbit, rtt_ms; } table[] = {
+		{ 50, 20 }, { 100, 20 }, { 10, 20 }, { 33, 20 }, { 10, 100 }, { 100, 10 },
+	};
+	__u32 depth;
+	double share;
+
+	for (unsigned int i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		share = reno_share(table[i].mbit, table[i].rtt_ms, 1, &depth);
+		if (share < 0.96 || share > 1.01 || depth > WEIR_DEPTH_MAX_US)
+			fail_msg("%.0f mbit, %.0f ms: %.3f of the rate at %u us", table[i].mbit,
+				 table[i].rtt_ms, share, depth);
+	}
+	/* the model can tell: a depth that stays is too shallow for 83 packets in flight */
+	assert_true(reno_share(50, 20, 0, &depth) < 0.9);
+}
+
+/* one signal for each rise, none while the debt falls or stands */
+static void rise_signals_once(void **state)
+{
+	__u32 depth = 0, low = 0, debt, signals = 0;
+
+	for (debt = 0; debt <= 10000; debt += 100)
+		assert_false(weir_rise(&depth, &low, debt, 10000, 10000, 300));
+	assert_true(weir_rise(&depth, &low, 10100, 10000, 10000, 300));
+	assert_int_equal(depth, 15000);		/* it came from nothing: too shallow */
+	for (debt = 10100; debt < 15100; debt += 100)
+		signals += weir_rise(&depth, &low, debt, 10000, 10000, 300);
+	assert_int_equal(signals, 0);
+	for (; debt > 12000; debt -= 100)
+		signals += weir_rise(&depth, &low, debt, 14000, 10000, 300);
+	assert_int_equal(signals, 1);		/* 5 ms above the last one */
+	assert_in_range(depth, 13000, 13999);	/* it never fell to half: too deep */
+	assert_false(weir_rise(&depth, &low, 12000 + 4900, 14000, 10000, 300));
+	assert_true(weir_rise(&depth, &low, 12000 + 5100, 14000, 10000, 300));
+	weir_rise(&depth, &low, 600000, 490000, 10000, 300);
+	assert_in_range(depth, 1, WEIR_DEPTH_MAX_US);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +210,8 @@ int main(void)
 		cmocka_unit_test(pi_is_the_rfc_s),
 		cmocka_unit_test(pi_stays_in_bounds),
 		cmocka_unit_test(loop_settles),
+		cmocka_unit_test(rise_gives_reno_its_rate),
+		cmocka_unit_test(rise_signals_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
