@@ -12,16 +12,6 @@
 modprobe -a sch_fq sch_netem act_pedit act_csum cls_u32 2> /dev/null || true
 lab eth near
 
-# and each congestion control's module
-warm_up_tcp()
-{
-	for cc in reno cubic bbr dctcp; do
-		can_cc $cc && "$TRAFFIC" run tcp from "$producer" to "$consumer" addr 10.88.2.2 \
-			port 1 cc $cc n 20 stop 100ms rr from "$producer" to "$consumer" \
-			addr 10.88.3.2 port 2 stop 100ms
-	done
-} > /dev/null
-
 # where WHERE EDT: weir and the class on the router, which delays, or at the sockets, without fq
 where()
 {
@@ -57,25 +47,6 @@ bulk()
 	is_most "$1: 120 flows: request p99, us" "$(flow "$tmp/out" rr p99_us)" 4000
 	is_least "$1: 120 flows: utilisation" "$(total)" 97000000
 	is_most "$1: 120 flows: utilisation" "$(total)" 100500000
-}
-
-# mix N START STOP PORT RATE: Reno, Cubic and BBR, and from 4 on a UDP flood, into words
-mix()
-{
-	local n=$(($1 / 4)) port=$4 cc kind
-
-	[ $n != 0 ] || n=1
-	for cc in reno cubic bbr udp; do
-		kind="tcp cc $cc"
-		if [ $cc = udp ]; then
-			[ "$1" != 3 ] || continue
-			kind="udp size 1000 rate $5"
-		fi
-		# shellcheck disable=SC2206 # words
-		words+=($kind from "$producer" to "$consumer" addr $addr port $port n $n ecn $ecn
-			start "$2" stop "$3" name "$cc$4" group all)
-		port=$((port + 1))
-	done
 }
 
 # share WHERE N RATE JAIN WINDOWS [ECN]: N flows, and as many that come at 2 s and go at 4 s

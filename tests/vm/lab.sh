@@ -28,3 +28,32 @@ warm_up()
 	"$TRAFFIC" run udp from "$producer" to "$consumer" addr 10.88.3.2 port 1 rate 1mbit \
 		packets 1 stop 1s
 } > /dev/null
+
+# and each congestion control's module
+warm_up_tcp()
+{
+	for cc in reno cubic bbr dctcp; do
+		can_cc $cc && "$TRAFFIC" run tcp from "$producer" to "$consumer" addr 10.88.2.2 \
+			port 1 cc $cc n 20 stop 100ms rr from "$producer" to "$consumer" \
+			addr 10.88.3.2 port 2 stop 100ms
+	done
+} > /dev/null
+
+# mix N START STOP PORT RATE: Reno, Cubic and BBR, and from 4 on a UDP flood, into words
+mix()
+{
+	local n=$(($1 / 4)) port=$4 cc kind
+
+	[ $n != 0 ] || n=1
+	for cc in reno cubic bbr udp; do
+		kind="tcp cc $cc"
+		if [ $cc = udp ]; then
+			[ "$1" != 3 ] || continue
+			kind="udp size 1000 rate $5"
+		fi
+		# shellcheck disable=SC2206 # words
+		words+=($kind from "$producer" to "$consumer" addr $addr port $port n $n ecn $ecn
+			start "$2" stop "$3" name "$cc$4" group all)
+		port=$((port + 1))
+	done
+}
