@@ -138,25 +138,35 @@ text=$("$WEIR" -n "$producer" show flows class vxlan proto tcp)
 is_equal "for people: the tunnel behind the protocol" "$(grep -c ' tcp/42 ' <<< "$text")" 2
 
 # RFC 6040: a mark on the outer header is one on the packet that comes out, and none is lost to a
-# wrong checksum; GRE and the UDP of both VXLANs have one
+# wrong checksum; GRE and the UDP of both VXLANs have one. ECT(0) is marked once for each rise of
+# the phantom queue, whoever answers; ECT(1) by its depth
 flows=()
-declare -A marked
+declare -A marked code=([ect0]=2 [ect1]=1)
 for kind in "${kinds[@]}"; do
 	check "class $kind polices" "$WEIR" -n "$producer" class set "$kind" action police \
 		flow-rate 5mbit mark-at 1ms
 	marked[$kind]=$(class "$producer" "$kind" marked)
-	flows+=(udp from "$producer" to "$consumer" addr "${address[$kind]}" port 7002 size 1000
-		tos 2 rate 6mbit stop 3s name "$kind")
+	for ect in ect0 ect1; do
+		flows+=(udp from "$producer" to "$consumer" addr "${address[$kind]}" size 1000
+			port 700${code[$ect]} tos ${code[$ect]} rate 8mbit stop 3s
+			name "$kind-$ect")
+	done
 done
 traffic "$tmp/out" "${flows[@]}"
 for kind in "${kinds[@]}"; do
 	marked[$kind]=$(($(class "$producer" "$kind" marked) - marked[$kind]))
 	is_least "$kind: marked" "${marked[$kind]}" 50
-	is_equal "$kind: packets that came out with CE" "$(flow "$tmp/out" "$kind" received_ce)" \
-		"${marked[$kind]}"
+	ect0=$(flow "$tmp/out" "$kind-ect0" received_ce)
+	is_least "$kind: ECT(0), packets that came out with CE" "$ect0" 10
+	is_equal "$kind: packets that came out with CE" \
+		$((ect0 + $(flow "$tmp/out" "$kind-ect1" received_ce))) "${marked[$kind]}"
+	sent=0 received=0
+	for ect in ect0 ect1; do
+		sent=$((sent + $(flow "$tmp/out" "$kind-$ect" sent)))
+		received=$((received + $(flow "$tmp/out" "$kind-$ect" received)))
+	done
 	is_equal "$kind: received + dropped = sent" \
-		"$(($(flow "$tmp/out" "$kind" received) + $(class "$producer" "$kind" dropped)))" \
-		"$(flow "$tmp/out" "$kind" sent)"
+		$((received + $(class "$producer" "$kind" dropped))) "$sent"
 done
 
 # the same tunnel as one flow
