@@ -38,6 +38,7 @@ struct remote {
 	struct remotes *remotes;
 	unsigned int wait_ms;
 	bool wanted, told;
+	bool answered;			/* this connection: status 200 came */
 	struct remote *next;
 };
 
@@ -121,6 +122,14 @@ static void wait_and_retry(struct remote *remote)
 	evtimer_add(remote->retry, &wait);
 }
 
+static int headers_came(struct evhttp_request *request, void *arg)
+{
+	struct remote *remote = arg;
+
+	remote->answered = evhttp_request_get_response_code(request) == 200;
+	return 0;
+}
+
 /* the reply has ended: the other side closed it, refused, was silent, or could not be reached */
 static void ended(struct evhttp_request *request, void *arg)
 {
@@ -132,7 +141,9 @@ static void ended(struct evhttp_request *request, void *arg)
 			log_note("%s: refused with status %d; tried again", remote->words, code);
 		else
 			log_note("%s: %s; tried again", remote->words,
-				 remote->last.at_ns ? "broke off" : "cannot be reached");
+				 remote->last.at_ns ? "broke off" :
+				 remote->answered ? "answers, but has no such signal" :
+						    "cannot be reached");
 	}
 	remote->told = true;
 	wait_and_retry(remote);
@@ -155,6 +166,8 @@ static void start(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	evhttp_connection_set_timeout(remote->connection, SILENCE_S);
+	remote->answered = false;
+	evhttp_request_set_header_cb(request, headers_came);
 	evhttp_request_set_chunked_cb(request, received);
 	snprintf(host, sizeof(host), "%.60s:%u", remote->url.host, remote->url.port);
 	evhttp_add_header(evhttp_request_get_output_headers(request), "Host", host);

@@ -144,6 +144,15 @@ fi
 until_ok "and the configured rate holds" is_state configured
 until_ok "no agent is said" [ "$(control state)" = no-agent ]
 
+# --- another machine's signal
+start listen 127.0.0.1:9090
+for url in 127.0.0.1:9090/nothing 127.0.0.1:9/nothing; do
+	check "follows $url" "${weir[@]}" class set "port${url//[!0-9]/}" control "http://$url" target 5ms
+done
+until_ok "a name that is not there" said ':9090/nothing: answers, but has no such signal'
+until_ok "a port that is not there" said ':9/nothing: cannot be reached'
+ends TERM
+
 # --- observe
 start observe
 "${weir[@]}" signal queue 40ms
