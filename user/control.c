@@ -10,7 +10,7 @@
 #include "control.h"
 
 #define STEP_UP 1.25			/* no step raises the rate by more */
-#define HORIZON 2.0		/* loop delays in which feed-forward means to be on target */
+#define HORIZON 1.5		/* loop delays in which feed-forward means to be on target */
 #define CUT_MAX 0.9			/* feed-forward: below the drain rate by no more */
 #define CUT_MAX_BLIND 0.5		/* laws that do not know the drain rate */
 #define CLEAR_PART 4			/* a signal below target / 4 is as good as none */
@@ -20,8 +20,9 @@
 #define CUT_WORKS 0.95			/* of the signal at the cut: below it, it works */
 #define TRIM_MIN (1.0 / 64)
 #define TRIM_MAX 1.25
-#define TRIM_HORIZONS 6.0		/* in which the trim follows a lasting error */
+#define TRIM_HORIZONS 4.0		/* in which the trim follows a lasting error */
 #define GOOD_MEMORY 512			/* samples in which the best rate is forgotten */
+#define DRAIN_MEMORY 16			/* ... and a drain rate that was higher */
 #define PI_KP 0.45			/* times 1/tau; ki = kp^2 / 8 */
 #define AIMD_BETA 0.4
 #define AIMD_PART 64			/* additive step: a part of the best rate */
@@ -71,22 +72,29 @@ static double pause_ns(const struct control_sample *sample, double rate)
 	return rate > 0 ? sample->active * BURST_BITS * 1e9 / rate : 0;
 }
 
-/* from a change of the rate to its effect at the consumer: sockets sleep as of the lower rate */
-static double effect_delay(const struct control_config *config, const struct control_state *state,
-			   const struct control_sample *sample)
+static __u64 lowest_rate(const struct control_state *state)
 {
 	__u64 lowest = state->rate_bps;
 
 	for (unsigned int i = 0; i < CONTROL_PAST; i++)
 		if (state->past[i].rate_bps && state->past[i].rate_bps < lowest)
 			lowest = state->past[i].rate_bps;
-	return config->delay_ns + pause_ns(sample, lowest) / 3;
+	return lowest;
 }
 
+/* how long a rate goes on arriving: a socket pauses once more as of the rate of its last burst */
+static double echo_ns(const struct control_config *config, const struct control_sample *sample,
+		      double rate)
+{
+	return config->delay_ns + pause_ns(sample, rate);
+}
+
+/* from a change of the rate to its effect at the consumer, on average */
 static double loop_delay(const struct control_config *config, const struct control_state *state,
 			 const struct control_sample *sample)
 {
-	return 1.5 * config->interval_ns + effect_delay(config, state, sample);
+	return 1.5 * config->interval_ns + config->delay_ns +
+	       pause_ns(sample, lowest_rate(state)) / 3;
 }
 
 /* the rate in force so long ago; the oldest known where that is too long */
@@ -110,21 +118,25 @@ static __u64 past_rate(const struct control_state *state, __u64 when)
  * the consumer takes out. The sample does not show them yet, so a law that went by the sample
  * alone would ask for the same cut again.
  */
-static double pending(const struct control_state *state, double drain, double delay_ns, __u64 now)
+static double pending(const struct control_config *config, const struct control_state *state,
+		      const struct control_sample *sample, double drain, __u64 now)
 {
-	__u64 from = now > delay_ns ? now - (__u64)delay_ns : 0, to = now;
+	__u64 to = now;
 	double sum = 0;
 
 	/* newest first: each rate held from its at_ns to the next one's */
-	for (unsigned int i = 0; i < CONTROL_PAST && to > from; i++) {
+	for (unsigned int i = 0; i < CONTROL_PAST; i++) {
 		const struct control_past *past =
 			&state->past[(state->past_at + CONTROL_PAST - 1 - i) % CONTROL_PAST];
+		double echo = echo_ns(config, sample, past->rate_bps);
+		__u64 from = now > echo ? now - (__u64)echo : 0;
 		__u64 start = past->at_ns > from ? past->at_ns : from;
 
 		if (!past->rate_bps || past->at_ns > to)
 			break;
-		sum += (past->rate_bps / drain - 1) * (double)(to - start);
-		to = start;
+		if (start < to)
+			sum += (past->rate_bps / drain - 1) * (double)(to - start);
+		to = past->at_ns;
 	}
 	return sum;
 }
@@ -148,8 +160,8 @@ static double probe(const struct control_config *config, struct control_state *s
 		    enum weir_control_reason *reason)
 {
 	double rate = state->rate_bps * factor, most;
-	double delay_ns = effect_delay(config, state, sample);
-	__u64 before = past_rate(state, now > delay_ns ? now - (__u64)delay_ns : 0);
+	double echo = echo_ns(config, sample, lowest_rate(state));
+	__u64 before = past_rate(state, now > echo ? now - (__u64)echo : 0);
 
 	if (!sample->limited || (sample->used_bps && sample->used_bps < before * USED_PART)) {
 		*reason = WEIR_C_UNUSED;
@@ -214,7 +226,7 @@ static double feed_forward(const struct control_config *config, struct control_s
 	drain = sample->drain_bps * state->trim;
 	off = value - config->target;
 	if (sample->limited)
-		off += pending(state, drain, effect_delay(config, state, sample), now);
+		off += pending(config, state, sample, drain, now);
 	/* what is no burst is real, and answered twice as hard */
 	near = clamp(off, -burst_ns, burst_ns);
 	off = near / horizon + (off - near) * HORIZON / horizon;
@@ -298,7 +310,8 @@ static __u64 maximum(const struct control_config *config)
 static double minimum(const struct control_config *config, const struct control_state *state,
 		      const struct control_sample *sample)
 {
-	double good = state->good_bps, least = good / FLOOR_UNKNOWN, pause = PAUSE_NS;
+	double drain = sample->drain_bps ? sample->drain_bps : state->good_bps;
+	double least = drain / FLOOR_UNKNOWN, pause = PAUSE_NS;
 
 	if (config->min_bps)
 		return config->min_bps;
@@ -306,8 +319,9 @@ static double minimum(const struct control_config *config, const struct control_
 		pause = (sample->value - config->target) / PAUSE_PART;
 	if (sample->active) {
 		least = BURST_BITS * sample->active * (1e9 / pause);
-		least = clamp(least, good / FLOOR_LEAST, good / FLOOR_PART);
+		least = clamp(least, 0, drain / FLOOR_PART);
 	}
+	least = clamp(least, state->good_bps / FLOOR_LEAST, 1e18);
 	return least > WEIR_RATE_MIN ? least : WEIR_RATE_MIN;
 }
 
@@ -317,8 +331,11 @@ static double law_rate(const struct control_config *config, struct control_state
 {
 	bool blind = config->law != CONTROL_FEED_FORWARD || !sample->drain_bps || !sample->is_time;
 
-	if (!blind)
+	/* a drain rate that falls may be a consumer about to stop, not to slow down */
+	if (!blind && sample->drain_bps >= state->good_bps)
 		state->good_bps = sample->drain_bps;
+	else if (!blind)
+		state->good_bps += (sample->drain_bps - state->good_bps) / DRAIN_MEMORY;
 	else if (state->rate_bps > state->good_bps)
 		state->good_bps = state->rate_bps;
 	else

@@ -12,7 +12,7 @@
 #define CHANGE_TWO 3.0			/* ... or the mean of two, of its own sigma */
 #define CHANGE_ONE_PART 0.3		/* and by such a part of the rate at least */
 #define CHANGE_TWO_PART 0.1
-#define FASTER 1.05
+#define NEAR 1.2
 #define MEMORY 16			/* observations that a steady rate is averaged over */
 #define NOISE_MEMORY 16
 #define STALL_MIN_NS 100000000.0	/* a pause that is called a standstill ... */
@@ -37,6 +37,14 @@ static bool stands_out(const struct sample_drain *drain, double rate, double sig
 	return off > 0 && off * off > sigmas2 * drain->noise;
 }
 
+/* in part of the time before it: the next observation tells better */
+static void change(struct sample_drain *drain, double rate)
+{
+	drain->former = drain->rate;
+	drain->rate = rate;
+	drain->n = 0;
+}
+
 static void observe(struct sample_drain *drain, double rate)
 {
 	double pair = (rate + drain->last[0]) / 2, half;
@@ -44,15 +52,13 @@ static void observe(struct sample_drain *drain, double rate)
 	if (!drain->n) {
 		drain->rate = rate;
 		drain->n = 1;
-		drain->last[0] = rate;
+		drain->last[1] = drain->last[0] = rate;
 		return;
 	}
 	if (stands_out(drain, rate, CHANGE_ONE * CHANGE_ONE, CHANGE_ONE_PART)) {
-		drain->rate = rate;
-		drain->n = 1;
+		change(drain, rate);
 	} else if (stands_out(drain, pair, CHANGE_TWO * CHANGE_TWO / 2, CHANGE_TWO_PART)) {
-		drain->rate = pair;
-		drain->n = 2;
+		change(drain, pair);
 	} else {
 		if (drain->n < MEMORY)
 			drain->n++;
@@ -82,10 +88,12 @@ static void drain_step(struct sample_drain *drain, double was, double is, double
 
 		gap = drain->taken_ns ? now - drain->taken_ns : dt_ns;
 		/*
-		 * Where no more was taken than waited before, the consumer was busy throughout;
-		 * else it may have idled in between, and is at least that fast.
+		 * Where less was taken than waited before, the consumer was busy throughout, and
+		 * most likely where something waited at both ends and it was about as fast as it
+		 * is known to be; else it may have idled in between, and is at least that fast.
 		 */
-		if (!drain->stalled && (was >= drain->taken || rate > drain->rate * FASTER))
+		if (!drain->stalled && (was > drain->taken || rate > drain->rate * NEAR ||
+					(was && is && rate > drain->rate / NEAR)))
 			observe(drain, rate);
 		if (!drain->stalled && was)
 			drain->gap_ns += (gap - drain->gap_ns) / NOISE_MEMORY;
@@ -97,6 +105,11 @@ static void drain_step(struct sample_drain *drain, double was, double is, double
 	if (!taken && was && is) {
 		gap = now - (drain->taken_ns > drain->since_ns ? drain->taken_ns : drain->since_ns);
 		drain->stalled = gap > larger(STALL_MIN_NS, STALL_GAPS * drain->gap_ns);
+		/* what looked like a slower consumer was one that was about to stop */
+		if (drain->stalled && !drain->n && drain->former) {
+			drain->rate = drain->former;
+			drain->n = 1;
+		}
 	} else if (!is) {
 		drain->stalled = false;
 	}

@@ -28,6 +28,7 @@ struct sample_counters {
  */
 struct sample_drain {
 	double rate;			/* units per ns; 0: not known */
+	double former;			/* before the last change */
 	double last[2];			/* the last two observations, newest first */
 	double noise;			/* mean square of half the difference of neighbours */
 	double taken, busy_ns;		/* of the observation that is being gathered */

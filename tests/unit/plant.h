@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * plant.h: what a controller controls, in simulated time: producers that send two packets at once
- * and fix the pause to the next two when they do, a rate that takes effect some time after it was
- * decided, a consumer that takes messages at a speed that changes, and a look at its counters now
- * and then, with noise. user/sample.c and user/control.c run as they are.
+ * and then pause for the next two, by the rate that they were told with the last two; a rate that
+ * takes effect some time after it was decided, a consumer that takes messages at a speed that
+ * changes, and a look at its counters now and then, with noise. user/sample.c and user/control.c
+ * run as they are.
  */
 #ifndef PLANT_H
 #define PLANT_H
@@ -35,6 +36,7 @@ struct plant {
 	struct control_decision decision;
 	__u64 now, next_look, tick;
 	__u64 next_send[PLANT_FLOWS];
+	double told[PLANT_FLOWS];	/* the rate that its next pause goes by */
 	double unread, served, received, credit;
 	__u64 past[PLANT_PAST];		/* decided rates, one for each tick */
 	/* over the window that the test asked for */
@@ -95,7 +97,10 @@ static inline void plant_step(struct plant *p)
 		while (p->next_send[i] <= p->now) {
 			p->unread += bytes;
 			p->received += bytes;
-			p->next_send[i] += bytes * 8e9 * p->flows / rate;
+			if (!p->told[i])
+				p->told[i] = rate;
+			p->next_send[i] += bytes * 8e9 * p->flows / p->told[i];
+			p->told[i] = rate;
 			if (p->next_send[i] + 100 * MS < p->now)
 				p->next_send[i] = p->now;
 		}

@@ -83,6 +83,31 @@ static void a_change_is_taken_at_once(void **state)
 	near(sample.drain_bps, 10e6, 0.05);
 }
 
+/* what was read in part before a change is not averaged with what is read after it */
+static void a_change_between_two_looks(void **state)
+{
+	look(200000, 0);
+	for (int i = 0; i < 50; i++)
+		look(62500, 62500);
+	look(62500, 40000);
+	look(12500, 12500);
+	look(12500, 12500);
+	near(sample.drain_bps, 10e6, 0.01);
+}
+
+/* less waits than is read between two looks */
+static void a_short_queue_tells_too(void **state)
+{
+	look(20000, 0);
+	look(62500, 62500);
+	for (int i = 0; i < 50; i++)
+		look(59500, 59500);
+	near(sample.drain_bps, 59500 * 800, 0.01);
+	for (int i = 0; i < 50; i++)
+		look(62000, 62000);
+	near(sample.drain_bps, 62000 * 800, 0.01);
+}
+
 static void a_batch_reader_has_one_rate(void **state)
 {
 	look(100000, 0);
@@ -104,6 +129,19 @@ static void a_standstill_is_no_rate(void **state)
 	assert_true(sample.value >= 500 * MS);		/* its head has waited that long */
 	look(0, 12500);
 	assert_false(sample.stalled);
+}
+
+/* the little that was read before it stopped is no rate either */
+static void a_standstill_between_two_looks(void **state)
+{
+	look(25000, 0);
+	for (int i = 0; i < 20; i++)
+		look(12500, 12500);
+	look(0, 100);
+	for (int i = 0; i < 50; i++)
+		look(0, 0);
+	assert_true(sample.stalled);
+	near(sample.drain_bps, 10e6, 0.001);
 }
 
 static void counts_that_run_backwards_are_nothing(void **state)
@@ -157,6 +195,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_first_look_says_nothing), TEST(drain_and_queueing_time),
 		TEST(idling_is_not_slowness), TEST(a_change_is_taken_at_once),
+		TEST(a_change_between_two_looks), TEST(a_short_queue_tells_too),
+		TEST(a_standstill_between_two_looks),
 		TEST(a_batch_reader_has_one_rate), TEST(a_standstill_is_no_rate),
 		TEST(counts_that_run_backwards_are_nothing), TEST(headers_count),
 		TEST(connections_wait_too), TEST(shares),
