@@ -11,9 +11,9 @@
 #include "backlog.skel.h"
 #include "log.h"
 
-#define FIND_PART 66			/* finding new sockets takes 1.5 % of a core ... */
+#define FIND_PART 100			/* finding new sockets takes 1 % of a core ... */
 #define FIND_MIN_NS 20000000ULL
-#define FIND_MAX_NS 250000000ULL	/* ... where its table of them is not very large */
+#define FIND_MAX_NS 1000000000ULL	/* ... where its table of them is not very large */
 
 struct backlog {
 	struct backlog_bpf *skel;

@@ -21,6 +21,7 @@
 #define RATIO_BYTES 65536		/* wire ratio: of so much at least */
 #define RATIO_NS 200000000ULL
 #define RATIO_MAX 4.0
+#define PASS_PART 80			/* of a core for looks: 1.25 % */
 #define SHARE_LEAST 20			/* packets that a share is taken of */
 
 static double larger(double a, double b)
@@ -194,4 +195,11 @@ bool sample_share(__u64 part_before, __u64 part_now, __u64 all_before, __u64 all
 		return false;
 	*ret_value = (part < all ? part / all : 1) * 100e6;
 	return true;
+}
+
+__u64 sample_interval_ns(__u64 pass_ns)
+{
+	if (pass_ns > CONTROL_INTERVAL_MAX_NS / PASS_PART)
+		return CONTROL_INTERVAL_MAX_NS;
+	return larger(pass_ns * PASS_PART, CONTROL_INTERVAL_MIN_NS);
 }

@@ -57,4 +57,7 @@ bool sample_step(struct sample_state *state, const struct sample_counters *now,
 bool sample_share(__u64 part_before, __u64 part_now, __u64 all_before, __u64 all_now,
 		  __u64 *ret_value);
 
+/* How long to wait between two looks at all sockets, where one takes so much time of a core. */
+__u64 sample_interval_ns(__u64 pass_ns);
+
 #endif

@@ -10,7 +10,6 @@
 #include "psi.h"
 #include "sense.h"
 
-#define PASS_PART 66			/* passes over the sockets take 1.5 % of a core at most */
 #define SHARE_NS 100000000ULL		/* ce, loss, rtt, psi: a look every so often */
 #define WIRE_NS 200000000ULL		/* a class's byte counters: likewise */
 #define LIMITED_NS 50000000ULL		/* "the producers want more" stands for so long */
@@ -160,9 +159,7 @@ static int sockets_step(struct steer *steer, __u64 now_ns)
 		return r;
 	cost = (__s64)backlog_cost_ns(steer->backlog) - (__s64)steer->pass_ns;
 	steer->pass_ns += cost / (cost > 0 ? 2 : 8);
-	interval = longest(CONTROL_INTERVAL_MIN_NS, steer->pass_ns * PASS_PART);
-	if (interval > CONTROL_INTERVAL_MAX_NS)
-		interval = CONTROL_INTERVAL_MAX_NS;
+	interval = sample_interval_ns(steer->pass_ns);
 	/* said once it has clearly moved */
 	if (interval > steer->interval_ns * 5 / 4 || interval < steer->interval_ns * 3 / 4) {
 		steer->interval_ns = interval;

@@ -168,6 +168,7 @@ static void decide(struct steer *steer, unsigned int slot, __u64 now_ns, struct 
 	told->class_slot = slot;
 	told->reason = decision.reason;
 	told->law = c->config.law;
+	told->interval = (c->config.interval_ns + WEIR_D_INTERVAL_NS / 2) / WEIR_D_INTERVAL_NS;
 	told->flags = (class->set & WEIR_SET_TARGET_TIME ? WEIR_D_TIME : 0) |
 		      (c->sample.at_ns ? WEIR_D_VALUE : 0) |
 		      (steer->observe ? WEIR_D_OBSERVE : 0);

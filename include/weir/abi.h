@@ -315,8 +315,10 @@ struct weir_decision {
 	__u8 reason;			/* enum weir_control_reason */
 	__u8 law;
 	__u8 flags;			/* WEIR_D_* */
-	__u8 reserved[3];
+	__u8 interval;			/* between two looks at the signal, in WEIR_D_INTERVAL_NS */
+	__u8 reserved[2];
 };
+#define WEIR_D_INTERVAL_NS 10000000ULL
 
 /*
  * What the kernel has to tell. Map "events", array[WEIR_EVENTS], a ring like "decisions": number

@@ -3,48 +3,16 @@
 #
 # agent.sh: the loop closed: a consumer of 50, 10 and 50 mbit again reads messages of eight
 # producers (Reno, Cubic, BBR) that offer ten times as much. Without weir, then with it on the
-# producers' side, following the consumer's backlog over HTTP. In a guest in virtual time the bounds
-# are the project's; on a real kernel, whose clock others share, twice as wide.
+# producers' side, following the consumer's backlog over HTTP. The bounds are twice as wide as the
+# project's, which tests/vm/agent.sh has: others share this kernel's clock.
 #
 #     producers (weir, eth egress) ---- consumer (weir, eth ingress: serves its backlog)
 . "$(dirname "$0")/lib.sh"
 
-CONSUMER=${CONSUMER:-$top/build/tests/consumer}
 need ip jq
 netns producers consumer
 link "$producers" eth "$consumer" eth 1
 factor=2
-[ -z "${WEIR_VM_VIRTUAL:-}" ] || factor=1
-
-# load FILE WORD...
-load()
-{
-	local file=$1 cc have=()
-	shift
-
-	for cc in reno cubic bbr; do
-		! can_cc $cc || have+=($cc)
-	done
-	"$CONSUMER" from "$producers" to "$consumer" addr 10.88.1.2 port 7000 settled 60 \
-		cc "$(IFS=,; echo "${have[*]}")" "$@" > "$file" || not_ok "consumer $*" "$(cat "$file")"
-}
-
-# phase FILE N FIELD
-phase()
-{
-	jq -r --argjson n "$2" "select(.type == \"phase\" and .n == \$n) | .$3" "$1"
-}
-
-# agent NETNS WORD...: started, and ready
-agent()
-{
-	local ns=$1 log=$tmp/agent.$1
-	shift
-
-	"$WEIR" -n "$ns" run "$@" 2> "$log" &
-	pids+=($!)
-	wait_until 10 grep -q 'the agent runs' "$log" || not_ok "weir run $*" "$(cat "$log")"
-}
 
 # is_too_slow FILE N MBIT: the consumer could not have its speed
 is_too_slow()
@@ -83,11 +51,6 @@ for n in 1 2 3; do
 	is_least "with, phase $n: goodput of $mbit mbit" "$(phase "$tmp/with" $n goodput_bps)" \
 		$((mbit * (100 - factor) * 10000))
 	is_most "with, phase $n: age p99, ms" "$(phase "$tmp/with" $n age_p99_ms)" $((age * factor))
-	# NEEDSWORK: 200 ms is aimed at; sockets that were told to pause sleep on for some 50 ms,
-	# and after a deep cut they send all at once, which an average takes long to see through
-	[ $n = 1 ] || [ $factor != 1 ] ||
-		is_most "with, phase $n: settled, ms" \
-			"$(phase "$tmp/with" $n settle_ms)" 800
 	note "phase $n: without $(jq -c "select(.n == $n) | [.queue_ms, .age_p50_ms, .age_p99_ms,
 		.memory_bytes, .goodput_bps]" "$tmp/without"), with $(jq -c "select(.n == $n) |
 		[.queue_ms, .age_p50_ms, .age_p99_ms, .memory_bytes, .goodput_bps, .settle_ms,

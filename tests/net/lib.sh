@@ -14,6 +14,7 @@ export LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 WEIR=${WEIR:-$top/build/weir}
 TRAFFIC=${TRAFFIC:-$top/build/tests/traffic}
+CONSUMER=${CONSUMER:-$top/build/tests/consumer}
 # shorter runs while working on a test; the project's numbers are for 10 s
 SECONDS_RUN=${WEIR_TEST_SECONDS:-10}
 
@@ -286,4 +287,36 @@ class()
 can_cc()
 {
 	[ -n "$("$TRAFFIC" cc "$1")" ]
+}
+
+# --- the agent, and a slow consumer (consumer.h) from $producers to $consumer
+
+# agent NETNS WORD...: started, and ready
+agent()
+{
+	local ns=$1 log=$tmp/agent.$1
+	shift
+
+	"$WEIR" -n "$ns" run "$@" 2> "$log" &
+	pids+=($!)
+	wait_until 10 grep -q 'the agent runs' "$log" || not_ok "weir run $*" "$(cat "$log")"
+}
+
+# load FILE WORD...
+load()
+{
+	local file=$1 cc have=()
+	shift
+
+	for cc in reno cubic bbr; do
+		! can_cc $cc || have+=($cc)
+	done
+	"$CONSUMER" from "$producers" to "$consumer" addr 10.88.1.2 port 7000 settled 50 \
+		cc "$(IFS=,; echo "${have[*]}")" "$@" > "$file" || not_ok "consumer $*" "$(cat "$file")"
+}
+
+# phase FILE N FIELD
+phase()
+{
+	jq -r --argjson n "$2" "select(.type == \"phase\" and .n == \$n) | .$3" "$1"
 }

@@ -188,6 +188,16 @@ static void shares(void **state)
 	assert_int_equal(value, 100000000);
 }
 
+static void looks_are_rarer_where_they_cost(void **state)
+{
+	assert_int_equal(sample_interval_ns(0), 10 * MS);
+	assert_int_equal(sample_interval_ns(100000), 10 * MS);
+	for (__u64 cost = 200000; cost < 12 * MS; cost += 100000)
+		assert_true(sample_interval_ns(cost) >= 80 * cost &&
+			    sample_interval_ns(cost) <= 1000 * MS);
+	assert_int_equal(sample_interval_ns(~0ULL), 1000 * MS);
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, start)
 
 int main(void)
@@ -200,6 +210,7 @@ int main(void)
 		TEST(a_batch_reader_has_one_rate), TEST(a_standstill_is_no_rate),
 		TEST(counts_that_run_backwards_are_nothing), TEST(headers_count),
 		TEST(connections_wait_too), TEST(shares),
+		TEST(looks_are_rarer_where_they_cost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# agent.sh: of the timing lane (virtual time): the loop closed: a consumer of 50, 10 and 50 mbit
+# again reads messages of eight producers (Reno, Cubic, BBR) that offer ten times as much. Without
+# weir; with it at the producers, following the consumer's backlog over HTTP; with it at the
+# consumer alone, in the ifb. Then UDP, a standstill, and a thousand connections.
+#
+#     producers (weir, eth egress) ---- consumer (weir, eth ingress)
+. "$(dirname "$0")/lab.sh"
+
+modprobe -a sch_fq ifb act_mirred cls_bpf 2> /dev/null || true
+need ip jq
+netns producers consumer
+link "$producers" eth "$consumer" eth 1
+for ns in $producers $consumer; do
+	ip netns exec "$ns" sysctl -qw net.ipv4.tcp_ecn=1
+done
+weir=("$WEIR" -n)
+steps=(at 0s speed 50mbit at 3s speed 10mbit at 7s speed 50mbit stop 10s)
+
+# is_controlled WHAT FILE PERCENT AGE_50 AGE_10 [SETTLED]: the queue within PERCENT of the target,
+# all but PERCENT / 20 of the goodput, the age of messages in ms at each speed, and the time after
+# which each 100 ms is within half of the target
+is_controlled()
+{
+	local n mbit age
+
+	for n in 1 2 3; do
+		mbit=50 age=$4
+		[ $n != 2 ] || mbit=10 age=$5
+		is_within "$1: $mbit mbit: queue, ms" "$(phase "$2" $n queue_ms)" 10 "$3"
+		is_least "$1: $mbit mbit: goodput" "$(phase "$2" $n goodput_bps)" \
+			$((mbit * (1000000 - $3 * 500)))
+		is_most "$1: $mbit mbit: age p99, ms" "$(phase "$2" $n age_p99_ms)" "$age"
+		[ $n = 1 ] || [ $# -lt 6 ] || is_most "$1: to $mbit mbit: settled, ms" \
+			"$(phase "$2" $n settle_ms)" "$6"
+	done
+	note "$1: $(jq -c 'select(.type == "phase") | [.queue_ms, .queue_low_ms, .queue_high_ms,
+		.age_p50_ms, .age_p99_ms, .memory_bytes, .goodput_bps, .settle_ms]' "$2" | paste -s)"
+}
+
+# stop_agents: their leases run out
+stop_agents()
+{
+	kill "${pids[@]}"
+	wait "${pids[@]}" 2> /dev/null
+	pids=()
+}
+
+load "$tmp/without" "${steps[@]}"
+for n in 1 2 3; do
+	is_least "without weir, phase $n: queue, ms" "$(phase "$tmp/without" $n queue_ms)" 50
+	is_least "without weir, phase $n: age p99, ms" "$(phase "$tmp/without" $n age_p99_ms)" 100
+done
+
+# --- at the producers. No fq: TCP would hand it some four packets of each socket ahead, which no
+# later rate calls back
+check "consumer: attach" "${weir[@]}" "$consumer" attach eth ingress
+check "consumer: class" "${weir[@]}" "$consumer" class set sink
+check "consumer: match" "${weir[@]}" "$consumer" match add sink proto tcp dport 7000
+agent "$consumer" listen 0.0.0.0:9090
+check "producers: attach" "${weir[@]}" "$producers" attach eth egress qdisc keep
+check "producers: class" "${weir[@]}" "$producers" class set sink \
+	control http://10.88.1.2:9090/sink target 10ms
+check "producers: match" "${weir[@]}" "$producers" match add sink proto tcp dport 7000
+agent "$producers"
+# a guest's clock leaps while code is read for the first time
+load "$tmp/warm" at 0s speed 50mbit stop 2s
+load "$tmp/with" "${steps[@]}"
+if [[ $(uname -r) = 6.1.* ]]; then
+	# NEEDSWORK: 6.1's sockets send in more and smaller pieces: a deep cut finds them owing for
+	# several, which they sleep off below the rate (goodput 8.9 to 9.6 of 10 mbit)
+	for n in 1 2 3; do
+		is_within "producers: phase $n: queue, ms" "$(phase "$tmp/with" $n queue_ms)" 10 60
+		is_most "producers: phase $n: age p99, ms" "$(phase "$tmp/with" $n age_p99_ms)" 300
+	done
+	note "producers: $(jq -c 'select(.type == "phase")' "$tmp/with" | paste -s)"
+else
+	is_controlled "producers" "$tmp/with" 20 40 60 800
+fi
+is_equal "producers: dropped" "$(class "$producers" sink dropped)" 0
+
+load "$tmp/stop" at 0s speed 50mbit at 2s speed 0 at 12s speed 50mbit stop 15s
+is_least "after a standstill of 10 s: goodput" "$(phase "$tmp/stop" 3 goodput_bps)" 49000000
+is_within "after a standstill of 10 s: queue, ms" "$(phase "$tmp/stop" 3 queue_ms)" 10 20
+note "stop: $(jq -c 'select(.n == 3)' "$tmp/stop")"
+
+# two packets of each are 485 ms of the consumer's time. NEEDSWORK: sockets that were cut at the
+# start sleep for seconds: 36 to 41 of 50 mbit after ten seconds, 8 to 35 on 6.1
+load "$tmp/many" n 1000 step 50ms at 0s speed 50mbit stop 16s after 10s
+is_least "1,000 connections: goodput" "$(phase "$tmp/many" 1 goodput_bps)" 5000000
+is_most "1,000 connections: queue, ms" "$(phase "$tmp/many" 1 queue_ms)" 100
+note "many: $(jq -c 'select(.n == 1)' "$tmp/many")"
+
+# --- UDP, policed: what may pass at once waits at the consumer, so that it is the target at most.
+# The reader's own count of what waits is of packets' memory: judged by the messages' age
+check "consumer: udp: class" "${weir[@]}" "$consumer" class set datagrams
+check "consumer: udp: match" "${weir[@]}" "$consumer" match add datagrams \
+	proto udp dport 7000 pref 1
+check "producers: udp: class" "${weir[@]}" "$producers" class set datagrams burst 10ms \
+	control http://10.88.1.2:9090/datagrams target 10ms
+check "producers: udp: match" "${weir[@]}" "$producers" match add datagrams \
+	proto udp dport 7000 pref 1
+load "$tmp/warm" proto udp at 0s speed 50mbit stop 2s
+load "$tmp/udp" proto udp "${steps[@]}"
+for n in 1 2 3; do
+	mbit=50
+	[ $n != 2 ] || mbit=10
+	is_least "udp: $mbit mbit: goodput" "$(phase "$tmp/udp" $n goodput_bps)" $((mbit * 990000))
+	is_within "udp: $mbit mbit: age p50, ms" "$(phase "$tmp/udp" $n age_p50_ms)" 10 30
+	is_most "udp: $mbit mbit: age p99, ms" "$(phase "$tmp/udp" $n age_p99_ms)" 30
+done
+stop_agents
+check "producers: detach" "${weir[@]}" "$producers" detach all
+
+# --- at the consumer alone
+check "consumer: controls" "${weir[@]}" "$consumer" class set sink control backlog target 10ms
+agent "$consumer"
+load "$tmp/warm" at 0s speed 50mbit stop 2s
+load "$tmp/ingress" "${steps[@]}"
+# NEEDSWORK: two packets of each are 19 ms in the ifb at 10 mbit; now and then the consumer's queue
+# swings to 25 ms for some 100 ms
+is_controlled "ingress" "$tmp/ingress" 40 80 120
+is_equal "ingress: dropped" "$(class "$consumer" sink dropped)" 0
+finish
