@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# agent.sh: of the timing lane (virtual time): the loop closed: a consumer of 50, 10 and 50 mbit
+# agent.sh: of the shares lane (virtual time): the loop closed: a consumer of 50, 10 and 50 mbit
 # again reads messages of eight producers (Reno, Cubic, BBR) that offer ten times as much. Without
 # weir; with it at the producers, following the consumer's backlog over HTTP; with it at the
 # consumer alone, in the ifb. Then UDP, a standstill, and a thousand connections.

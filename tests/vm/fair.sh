@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# fair.sh: of the timing lane (virtual time): who shares a class, and how little a small flow sees
+# fair.sh: of the shares lane (virtual time): who shares a class, and how little a small flow sees
 # of it: 120 bulk flows beside request/response, DCTCP and an L4S sender, a mix of congestion
 # controls and a UDP flood whose flows come and go.
 #

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# police.sh: of the shares lane (virtual time): a class that polices, which has no queue to wait in:
+# police.sh: the police lane (virtual time): a class that polices, which has no queue to wait in:
 # shares of Reno, Cubic, BBR and a UDP flood, that stay and that come and go; one flow alone; a
 # request/response flow beside 120; local senders, whose sockets are paced.
 #
