@@ -10,7 +10,7 @@
 #include "control.h"
 
 #define STEP_UP 1.25			/* no step raises the rate by more */
-#define HORIZON 1.5		/* loop delays in which feed-forward means to be on target */
+#define HORIZON 2.0		/* loop delays in which feed-forward means to be on target */
 #define CUT_MAX 0.9			/* feed-forward: below the drain rate by no more */
 #define CUT_MAX_BLIND 0.5		/* laws that do not know the drain rate */
 #define CLEAR_PART 4			/* a signal below target / 4 is as good as none */
@@ -20,7 +20,7 @@
 #define CUT_WORKS 0.95			/* of the signal at the cut: below it, it works */
 #define TRIM_MIN (1.0 / 64)
 #define TRIM_MAX 1.25
-#define TRIM_HORIZONS 4.0		/* in which the trim follows a lasting error */
+#define TRIM_HORIZONS 6.0		/* in which the trim follows a lasting error */
 #define GOOD_MEMORY 512			/* samples in which the best rate is forgotten */
 #define DRAIN_MEMORY 16			/* ... and a drain rate that was higher */
 #define PI_KP 0.45			/* times 1/tau; ki = kp^2 / 8 */
