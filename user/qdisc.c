@@ -18,6 +18,11 @@
 /* weir bounds its queue by time (drop-at); fq's packet limits must not come before */
 #define FQ_LIMIT 100000U
 #define FQ_FLOW_LIMIT 20000U
+/*
+ * By how much of their hash fq tells forwarded flows apart. Two that it takes for one wait for each
+ * other; of its own 1,024, 120 flows take every ninth place. 150 bytes for each that is in use.
+ */
+#define FQ_ORPHAN_MASK 0x3ffffU
 
 /* Classless, and their dumped options are what a request takes: these can be put back. */
 static const char *const plain_kinds[] = {
@@ -155,6 +160,7 @@ static int put(__u32 ifindex, __u32 parent, __u32 handle, const char *kind, cons
 
 		mnl_attr_put_u32(nlh, TCA_FQ_PLIMIT, FQ_LIMIT);
 		mnl_attr_put_u32(nlh, TCA_FQ_FLOW_PLIMIT, FQ_FLOW_LIMIT);
+		mnl_attr_put_u32(nlh, TCA_FQ_ORPHAN_MASK, FQ_ORPHAN_MASK);
 		mnl_attr_nest_end(nlh, nest);
 	} else if (len) {
 		mnl_attr_put(nlh, TCA_OPTIONS, len, options);

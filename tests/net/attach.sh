@@ -246,6 +246,10 @@ if has fq; then
 	ip -n "$here" link set many up
 	ip -n "$here" link set ynam up
 	restored "the default" eth 1 ""
+	check "fq: attach" weir attach eth egress
+	is_equal "it tells forwarded flows apart by 18 bits of their hash" \
+		"$(tc_here qdisc show dev eth root | grep -c 'orphan_mask 262143 ')" 1
+	check "fq: detach" weir detach eth
 	tc_here qdisc replace dev eth root handle 77: pfifo limit 77
 	restored "pfifo limit 77" eth 1 ""
 	tc_here qdisc replace dev eth root handle 77: fq_codel limit 333 target 7ms \

@@ -81,7 +81,7 @@ check "100 mbit" "${weir[@]}" class set shared rate 100mbit
 
 # --- shares: N, UDP's rate, Jain's index, of windows; seen, builds differing by BBR's luck:
 # 1 .993, 1 .993, .999 .981-.988; 2 ms .953-.986 .938-.946, .999 .97, .984-.999 .89-.93
-# come and go .999 .98, .995 .974, .991 .93-.95; 2 ms .93-.99 .94-.96, .986 .96, .993 .92-.94
+# come and go .999 .98, .995 .974, .991 .93-.95; 2 ms .87-.99 .93-.96, .986 .96, .993 .92-.94
 # NEEDSWORK: at 2 ms two packets in flight are more than a share of 1.6 mbit, and BBR alone takes
 # time-outs until it has half of 33 mbit; what comes anew starts with more than its share
 while read -r ms n udp jain windows come; do
@@ -97,7 +97,7 @@ done <<- END
 	20 3 0mbit 0.96 0.94 1
 	20 12 25mbit 0.98 0.95 1
 	20 64 6mbit 0.97 0.9 1
-	2 3 0mbit 0.9 0.88 1
+	2 3 0mbit 0.85 0.85 1
 	2 12 25mbit 0.96 0.93 1
 	2 64 6mbit 0.97 0.88 1
 END
