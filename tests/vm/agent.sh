@@ -36,6 +36,8 @@ is_controlled()
 		is_most "$1: $mbit mbit: age p99, ms" "$(phase "$2" $n age_p99_ms)" "$age"
 		[ $n != 3 ] || [ $# -lt 6 ] || is_most "$1: to $mbit mbit: settled, ms" \
 			"$(phase "$2" $n settle_ms)" "$6"
+		[ $# -lt 6 ] || is_most "$1: $mbit mbit: queue, highest of 100 ms" \
+			"$(phase "$2" $n queue_high_ms)" 20
 	done
 	note "$1: $(jq -c 'select(.type == "phase") | [.queue_ms, .queue_low_ms, .queue_high_ms,
 		.age_p50_ms, .age_p99_ms, .memory_bytes, .goodput_bps, .settle_ms]' "$2" | paste -s)"
