@@ -27,7 +27,10 @@ struct sock_common {
 	volatile unsigned char skc_state;
 } __attribute__((preserve_access_index));
 
-struct tcp_sock;
+struct tcp_sock {
+	__u32 srtt_us;			/* eight times the smoothed round trip */
+	__u32 mss_cache;
+} __attribute__((preserve_access_index));
 
 struct bpf_iter__tcp {
 	struct bpf_iter_meta *meta;
@@ -63,9 +66,37 @@ struct bpf_iter__tcp {
 	(s)->applied = (s)->rate; \
 } while (0)
 
+#define WEIR_TCP_BPF_SNDCWND_CLAMP 1002
+#define WEIR_CLAMP_BELOW 1000000	/* bytes/s: above, 64 KiB are 64 ms and less */
+#define WEIR_CLAMP_MIN 5		/* segments */
+#define WEIR_CLAMP_ACK_US 80000		/* twice the time for which a receiver delays an ACK */
+#define WEIR_CLAMP_NONE 0x7fffffff
+
+/*
+ * The window that the rate needs, twice over, or 0: no bound. On a short round trip TCP sends up
+ * to 64 KiB at once, which is half a second of 1 Mbit/s; but never more than half of its window.
+ */
+static __always_inline __u32 weir_clamp(const struct tcp_sock *sk, __u64 rate)
+{
+	__u64 mss = sk->mss_cache, us = (sk->srtt_us >> 2) + WEIR_CLAMP_ACK_US;
+
+	return rate && rate < WEIR_CLAMP_BELOW && mss ?
+	       WEIR_CLAMP_MIN + rate * us / (mss * 1000000) : 0;
+}
+
+/* set anew when it has to grow, or has become twice too wide: the option also resets ssthresh */
+#define WEIR_BOUND_WINDOW(ctx, tp, s) do { \
+	__u32 need_ = weir_clamp(tp, (s)->rate); \
+	__u32 set_ = need_ ? need_ + need_ / 4 : WEIR_CLAMP_NONE; \
+	if ((need_ || (s)->clamp) && (need_ > (s)->clamp || 2 * need_ < (s)->clamp) && \
+	    !bpf_setsockopt(ctx, WEIR_SOL_TCP, WEIR_TCP_BPF_SNDCWND_CLAMP, &set_, 4)) \
+		(s)->clamp = need_ ? set_ : 0; \
+} while (0)
+
 static __always_inline int weir_sockops_run(struct bpf_sock_ops *ctx)
 {
 	struct weir_sock *asked;
+	struct tcp_sock *tp;
 	struct bpf_sock *sk;
 
 	switch (ctx->op) {
@@ -85,8 +116,15 @@ static __always_inline int weir_sockops_run(struct bpf_sock_ops *ctx)
 	if (!sk)
 		return 1;
 	asked = bpf_sk_storage_get(&sockets, sk, NULL, 0);
-	if (asked && asked->rate != asked->applied)
+	if (!asked)
+		return 1;
+	if (asked->rate != asked->applied)
 		WEIR_APPLY(ctx, asked);
+	if (asked->rate < WEIR_CLAMP_BELOW || asked->clamp) {
+		tp = bpf_skc_to_tcp_sock(sk);
+		if (tp)
+			WEIR_BOUND_WINDOW(ctx, tp, asked);
+	}
 	return 1;
 }
 

@@ -157,6 +157,7 @@ int weir_sk_walk(struct bpf_iter__tcp *ctx)
 		if (asked && (asked->flags & WEIR_SK_APPLIED)) {
 			asked->rate = 0;
 			WEIR_APPLY(sk, asked);
+			WEIR_BOUND_WINDOW(sk, sk, asked);
 		}
 		return 0;
 	}
@@ -165,8 +166,10 @@ int weir_sk_walk(struct bpf_iter__tcp *ctx)
 		flags |= BPF_SOCK_OPS_RTT_CB_FLAG;
 		bpf_setsockopt(sk, WEIR_SOL_TCP, WEIR_TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, 4);
 	}
-	if (asked && asked->rate != asked->applied)
+	if (asked && asked->rate != asked->applied) {
 		WEIR_APPLY(sk, asked);
+		WEIR_BOUND_WINDOW(sk, sk, asked);
+	}
 	return 0;
 }
 

@@ -112,19 +112,6 @@ static void try_devices(struct probe *probes)
 	put(probes, PROBE_IFB, link_make("ifb", "weir-try", &ifindex, &err), err.text);
 }
 
-/* of this network namespace: kernel 5.18 and later let a packet grow where round trips are short */
-static void try_smooth(struct probe *probes)
-{
-	_cleanup_close_ int fd = open("/proc/sys/net/ipv4/tcp_tso_rtt_log", O_RDONLY | O_CLOEXEC);
-	char text[16] = "0", why[64];
-	ssize_t n = fd < 0 ? 1 : read(fd, text, sizeof(text) - 1);
-
-	text[n > 0 ? n : 0] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	snprintf(why, sizeof(why), "net.ipv4.tcp_tso_rtt_log is %s", text);
-	put(probes, PROBE_SMOOTH, strcmp(text, "0") ? -EDOM : 0, why);
-}
-
 /*
  * For connections to the port, when established: sets the callback flags as a socket option, and
  * then a pacing rate that tells how that went.
@@ -307,7 +294,6 @@ int probe_all(struct probe ret_probes[PROBE_COUNT], struct err *err)
 	rc = pin_privileges(&why);
 	put(probes, PROBE_PRIVILEGES, rc, why.text);
 	put_errno(probes, PROBE_BTF, !access("/sys/kernel/btf/vmlinux", R_OK));
-	try_smooth(probes);
 	if (!rc) {
 		pid = fork();
 		if (!pid) {

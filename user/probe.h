@@ -27,8 +27,6 @@
 	X(BTF, "btf", "the kernel's type information", "sockets that were there before are not paced") \
 	X(TIMER, "timer", "move fair shares in the kernel", "fair off: shares are left to chance") \
 	X(LOOP, "loop", "go over all classes (bpf_loop)", "fair off: shares are left to chance") \
-	X(SMOOTH, "smooth", "no 64 KiB at once from a socket (sysctl tcp_tso_rtt_log 0)", \
-	  "below some 10 mbit TCP sends up to 64 KiB at once on short paths") \
 	X(PACE_SOCKET, "means-socket", "1. pace the sender's socket", "the next means takes over") \
 	X(PACE_EDT, "means-edt", "2. delay the packet", "the next means takes over") \
 	X(PACE_IFB, "means-edt-in", "2. delay what arrives", "the next means takes over") \

@@ -391,6 +391,8 @@ struct weir_sock {
 	__u64 saved_rate;		/* the application's own SO_MAX_PACING_RATE */
 	__u32 saved_lowat;		/* the application's own TCP_NOTSENT_LOWAT */
 	__u32 flags;			/* WEIR_SK_* */
+	__u32 clamp;			/* its window's bound, segments; 0: weir has set none */
+	__u32 reserved;
 };
 
 /*
@@ -446,6 +448,6 @@ WEIR_ASSERT_SIZE(weir_event_state, 88);
 WEIR_ASSERT_SIZE(weir_class_told, 32);
 WEIR_ASSERT_SIZE(weir_dev_key, 8);
 WEIR_ASSERT_SIZE(weir_dev, 512);
-WEIR_ASSERT_SIZE(weir_sock, 32);
+WEIR_ASSERT_SIZE(weir_sock, 40);
 
 #endif
