@@ -46,7 +46,8 @@ bulk()
 	is_most "$1: 120 flows: request p50, us" "$(flow "$tmp/out" rr p50_us)" 500
 	is_most "$1: 120 flows: request p99, us" "$(flow "$tmp/out" rr p99_us)" 4000
 	is_least "$1: 120 flows: utilisation" "$(total)" "${2-97000000}"
-	is_most "$1: 120 flows: utilisation" "$(total)" 100500000
+	# what waited when the count began is in it
+	is_most "$1: 120 flows: utilisation" "$(total)" 101500000
 }
 
 # share WHERE N RATE JAIN WINDOWS [ECN]: N flows, and as many that come at 2 s and go at 4 s
@@ -103,16 +104,19 @@ check "100 mbit" "${weir[@]}" class set shared rate 100mbit flow-rate none
 for dev in eth near; do
 	check "netem, 5 ms" tc -n "$consumer" qdisc add dev $dev root netem delay 5ms limit 10000
 done
-share edt 3 60mbit 0.99 0.99
-share edt 3 60mbit 0.99 0.99 on
-share edt 12 25mbit 0.99 0.985
-share edt 64 6mbit 0.99 0.985
+# runs differ: bounds are below the worst seen by more than the spread. Seen, index and windows:
+# .998-1 .997-.999, ecn .995-.999 .985-.999 (BBR answers no mark: it has its share at once, the
+# others, cut by marks, come to theirs some windows later), .999 .993-.994, 1 .995-.997
+share edt 3 60mbit 0.985 0.98
+share edt 3 60mbit 0.98 0.97 on
+share edt 12 25mbit 0.99 0.98
+share edt 64 6mbit 0.99 0.98
 check "edt: detach" "${weir[@]}" detach all
 where sockets false
 old=''
 [[ $(uname -r) != 6.1.* ]] || old=1
 share sockets 3 60mbit 0.99 0.99
-share sockets 12 25mbit 0.99 0.97
+share sockets 12 25mbit 0.985 0.96
 # NEEDSWORK: what cannot be paced here, UDP, has half a second of its rate as its burst: of the
 # flows that live for 2 s it gets 1.07 Mbit/s where TCP gets 0.75
 share sockets 64 6mbit 0.95 "$([ "$old" ] && echo 0.8 || echo 0.88)"
