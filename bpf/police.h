@@ -14,6 +14,26 @@
 #define WEIR_BURST_MIN_NS 20000000ULL
 #define WEIR_BURST_MAX_NS 500000000ULL
 
+/*
+ * How many bytes a phantom queue beside what is delayed has at a rate: Cubic's need for 95 % at a
+ * round trip of 100 ms (its depth is N^2/76 packets for N in flight), which is WEIR_BURST_BYTES at
+ * 10 Mbit/s and goes with the rate's square below; and sixteen packets for its trains. Deeper, it
+ * is of use to nobody: what does not answer fills it, has it on top of its share when it comes, and
+ * is silent for as long when the depth shrinks with an excess of the class.
+ */
+#define WEIR_BURST_NPB (800ULL << WEIR_NPB_SHIFT)
+static __always_inline __u32 weir_burst_bytes(__u64 npb)
+{
+	__u64 part, bytes;
+
+	if (npb <= WEIR_BURST_NPB)
+		return WEIR_BURST_BYTES;
+	part = (WEIR_BURST_NPB << 16) / npb;
+	bytes = WEIR_BURST_BYTES * part >> 16;
+	bytes = bytes * part >> 16;
+	return bytes > WEIR_RISE_BYTES ? bytes : WEIR_RISE_BYTES;
+}
+
 /* one that was set makes a plain token bucket: no deeper, and no drop before it is full */
 static __always_inline int weir_burst_set(const struct weir_class *class)
 {
@@ -35,16 +55,15 @@ static __always_inline __u64 weir_burst(const struct weir_class *class, __u64 np
 }
 
 /*
- * Beside what is delayed or paced: 128 KiB, about what Cubic needs for 95 % of the rate up to 20 ms
- * at 50 Mbit/s (its depth is N^2/76 packets for N in flight). An ECN-capable packet may go sixteen
- * times as deep, since it is marked long before. In a fair class that is over its rate (debt beyond
- * the mean of its buckets'), each bucket's depth shrinks alike, so that the class's excess is
- * dropped from those that are furthest ahead, and not from those who wait.
+ * Beside what is delayed or paced: 128 KiB, less below 10 Mbit/s. An ECN-capable packet may go
+ * sixteen times as deep, since it is marked long before. In a fair class that is over its rate
+ * (debt beyond the mean of its buckets'), each bucket's depth shrinks alike, so that the class's
+ * excess is dropped from those that are furthest ahead, and not from those who wait.
  */
 static __always_inline void weir_limits_beside(struct weir_facts *f,
 					       const struct weir_class *class, __u64 npb)
 {
-	f->burst = weir_burst(class, npb, WEIR_BURST_BYTES);
+	f->burst = weir_burst(class, npb, weir_burst_bytes(npb));
 	f->limit = f->burst;
 	/* a marked flow's ACKs and FIN are Not-ECT: they meet the debt of its data */
 	if (weir_markable(f, class) || (f->flags & WEIR_F_MARKED && f->flags & WEIR_F_CONTROL))
