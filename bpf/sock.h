@@ -27,8 +27,16 @@ struct sock_common {
 	volatile unsigned char skc_state;
 } __attribute__((preserve_access_index));
 
+struct minmax_sample {
+	__u32 v;
+} __attribute__((preserve_access_index));
+
+struct minmax {
+	struct minmax_sample s[3];
+} __attribute__((preserve_access_index));
+
 struct tcp_sock {
-	__u32 srtt_us;			/* eight times the smoothed round trip */
+	struct minmax rtt_min;		/* us; ~0: none yet */
 	__u32 mss_cache;
 } __attribute__((preserve_access_index));
 
@@ -67,30 +75,33 @@ struct bpf_iter__tcp {
 } while (0)
 
 #define WEIR_TCP_BPF_SNDCWND_CLAMP 1002
-#define WEIR_CLAMP_BELOW 1000000	/* bytes/s: above, 64 KiB are 64 ms and less */
-#define WEIR_CLAMP_MIN 5		/* segments */
+#define WEIR_CLAMP_BELOW 2000000	/* bytes/s: above, 64 KiB are 32 ms and less */
+#define WEIR_CLAMP_RTT_US 5000		/* on longer ones TCP sends less at once by itself */
+#define WEIR_CLAMP_MIN 2		/* segments */
 #define WEIR_CLAMP_ACK_US 80000		/* twice the time for which a receiver delays an ACK */
 #define WEIR_CLAMP_NONE 0x7fffffff
 
 /*
  * The window that the rate needs, twice over, or 0: no bound. On a short round trip TCP sends up
  * to 64 KiB at once, which is half a second of 1 Mbit/s; but never more than half of its window.
+ * By the least round trip: others contain what the socket itself has waiting in fq.
  */
 static __always_inline __u32 weir_clamp(const struct tcp_sock *sk, __u64 rate)
 {
-	__u64 mss = sk->mss_cache, us = (sk->srtt_us >> 2) + WEIR_CLAMP_ACK_US;
+	__u64 mss = sk->mss_cache, us = sk->rtt_min.s[0].v;
 
-	return rate && rate < WEIR_CLAMP_BELOW && mss ?
-	       WEIR_CLAMP_MIN + rate * us / (mss * 1000000) : 0;
+	if (!rate || rate >= WEIR_CLAMP_BELOW || !mss || us >= WEIR_CLAMP_RTT_US)
+		return 0;
+	return WEIR_CLAMP_MIN + rate * (2 * us + WEIR_CLAMP_ACK_US) / (mss * 1000000);
 }
 
 /* set anew when it has to grow, or has become twice too wide: the option also resets ssthresh */
 #define WEIR_BOUND_WINDOW(ctx, tp, s) do { \
-	__u32 need_ = weir_clamp(tp, (s)->rate); \
-	__u32 set_ = need_ ? need_ + need_ / 4 : WEIR_CLAMP_NONE; \
-	if ((need_ || (s)->clamp) && (need_ > (s)->clamp || 2 * need_ < (s)->clamp) && \
+	__u32 need_ = weir_clamp(tp, (s)->rate), set_ = need_ ? need_ : WEIR_CLAMP_NONE; \
+	if ((need_ || (s)->clamp) && \
+	    (8 * need_ > 9 * (s)->clamp || 2 * need_ < (s)->clamp) && \
 	    !bpf_setsockopt(ctx, WEIR_SOL_TCP, WEIR_TCP_BPF_SNDCWND_CLAMP, &set_, 4)) \
-		(s)->clamp = need_ ? set_ : 0; \
+		(s)->clamp = need_; \
 } while (0)
 
 static __always_inline int weir_sockops_run(struct bpf_sock_ops *ctx)
