@@ -38,7 +38,7 @@ ask port 1.5 -j show flows dport 443
 ask classes 1.5 show classes
 ask tables 1.5 -j show tables
 ask all 5 show flows
-ask sorted 12 show flows sort age
+ask sorted 3 show flows sort age
 ask all-json 5 -j show flows
 
 # weir's own namespace sends a few packets (neighbour discovery) of its own
