@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <string.h>
+#include "address.h"
 #include "conf.h"
 #include "flow_filter.h"
 #include "flow_rows.h"
@@ -72,22 +73,6 @@ static const char *class_name(const struct policy *policy, const struct weir_flo
 	return policy->classes[slot].name;
 }
 
-/* at most INET6_ADDRSTRLEN bytes; where it ends */
-static char *address(char *to, const __u8 addr[16], __u8 family)
-{
-	if (family != 4) {
-		if (!inet_ntop(AF_INET6, addr, to, INET6_ADDRSTRLEN))
-			strcpy(to, "?");
-		return to + strlen(to);
-	}
-	for (unsigned int i = 12; i < 16; i++) {
-		to += quantity_digits(to, addr[i]);
-		*to++ = '.';
-	}
-	*--to = '\0';
-	return to;
-}
-
 /* JSON: address and port apart; text: 10.0.0.1:80, [2001:db8::1]:80 */
 static void end_point(struct out *out, const char *name, const __u8 addr[16], __be16 port,
 		      __u8 family)
@@ -95,7 +80,7 @@ static void end_point(struct out *out, const char *name, const __u8 addr[16], __
 	char text[INET6_ADDRSTRLEN + 24], *at = text + 1;
 
 	text[0] = '[';
-	at = address(at, addr, family);
+	at = address_put(at, addr, family);
 	out_only(out, OUT_JSON);
 	out_str(out, name, text + 1);
 	out_only(out, OUT_TEXT);
