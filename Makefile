@@ -134,6 +134,10 @@ $(B)/tests/other: tests/net/other.c | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(PKG_LIBS)
 
+$(B)/tests/pace: tests/see/pace.c | $(B)/tests
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $<
+
 $(B)/tests/fill: tests/see/fill.c | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(PKG_LIBS)
@@ -151,7 +155,7 @@ deps:
 
 check:
 	@sh tools/deps --install all
-	@$(MAKE) --no-print-directory -j$$(nproc) all unit prog fuzz $(B)/tests/traffic $(B)/tests/consumer $(B)/tests/other $(B)/tests/fill
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit prog fuzz $(B)/tests/traffic $(B)/tests/consumer $(B)/tests/other $(B)/tests/fill $(B)/tests/pace
 	@tests/run
 
 demo:
@@ -162,7 +166,7 @@ demo:
 bench:
 	@sh tools/deps --install all
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/tests/bench $(B)/tests/traffic $(B)/tests/consumer \
-		$(B)/tests/other $(B)/tests/fill
+		$(B)/tests/other $(B)/tests/fill $(B)/tests/pace
 	@tools/bench/bench
 
 lint:
