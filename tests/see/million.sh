@@ -176,4 +176,16 @@ is_most "top: KiB" "$(awk '/VmHWM/ { print $2 }' "/proc/$pid/status")" $KIB
 in_tmux send-keys Q
 check "top: leaves with 0" wait_until 20 shows "left with 0"
 in_tmux kill-server
+
+# --- a million over IPv6, whose rows do not fit at once: a second pass
+"$WEIR" -n "$here" detach all
+check "IPv6: attach" "$WEIR" -n "$here" attach eth egress flows 1100000
+is_equal "IPv6: packets sent" "$("$fill" "/sys/fs/bpf/weir/v1/$here" $FLOWS 6)" $((2 * FLOWS))
+ask six 5 show flows
+ask six-sorted 5 show flows sort bytes
+is_equal "IPv6, sorted: none twice" \
+	"$(tail -n +2 "$tmp/six-sorted" | awk '{ print $5, $6 }' | sort | uniq -d | wc -l)" 0
+is_least "IPv6: all of them" "$(grep -c '2001:db8::1' "$tmp/six")" $FLOWS
+is_equal "IPv6, sorted: none left out" "$(grep -c '2001:db8::1' "$tmp/six-sorted")" \
+	"$(grep -c '2001:db8::1' "$tmp/six")"
 finish
