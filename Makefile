@@ -29,14 +29,14 @@ USER += conf_control signals sample backlog
 # the agent
 USER += cmd_run loop steer sense psi tell repair watch push remote http http_peers serve notify caps cmd_signal
 PKGS += libevent_core libevent_extra
-USER += snapshot snapshot_rates flow_filter text metrics cmd_top cmd_monitor monitor control maps_agent live seer http_seen
+USER += snapshot snapshot_rates flow_filter flow_rows address text metrics cmd_top cmd_monitor monitor control maps_agent live seer http_seen
 # a part that needs a library that nothing else needs is left out where that is not there
 HAVE_TOP := $(shell pkg-config --exists ncursesw 2>/dev/null && echo top_keys top_draw top_detail top_table)
 USER += $(HAVE_TOP)
 PKGS += $(if $(HAVE_TOP),ncursesw)
 CPPFLAGS += $(if $(HAVE_TOP),-DHAVE_TOP)
 # what the unit tests link: pure modules only
-PURE := util table quantity opts conf conf_class conf_control conf_match signals control sample policy snapshot_rates text metrics
+PURE := util table address flow_rows quantity opts conf conf_class conf_control conf_match signals control sample policy snapshot_rates text metrics
 UNIT := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 PROG := $(patsubst tests/prog/test_%.c,%,$(wildcard tests/prog/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -134,6 +134,10 @@ $(B)/tests/other: tests/net/other.c | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(PKG_LIBS)
 
+$(B)/tests/pace: tests/see/pace.c | $(B)/tests
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $<
+
 $(B)/tests/fill: tests/see/fill.c | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(PKG_LIBS)
@@ -151,7 +155,7 @@ deps:
 
 check:
 	@sh tools/deps --install all
-	@$(MAKE) --no-print-directory -j$$(nproc) all unit prog fuzz $(B)/tests/traffic $(B)/tests/consumer $(B)/tests/other $(B)/tests/fill
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit prog fuzz $(B)/tests/traffic $(B)/tests/consumer $(B)/tests/other $(B)/tests/fill $(B)/tests/pace
 	@tests/run
 
 demo:
@@ -162,7 +166,7 @@ demo:
 bench:
 	@sh tools/deps --install all
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(B)/tests/bench $(B)/tests/traffic $(B)/tests/consumer \
-		$(B)/tests/other $(B)/tests/fill
+		$(B)/tests/other $(B)/tests/fill $(B)/tests/pace
 	@tools/bench/bench
 
 lint:

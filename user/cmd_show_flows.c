@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * cmd_show_flows.c: `weir show flows [FILTER] [class NAME] [sort FIELD] [limit N]`: the flow
- * table, filtered in the grammar of matches, in bounded memory: what does not fit and is to be
- * sorted takes another pass over the table; what needs no order is written as it is read.
- * Reads only.
+ * table, filtered in the grammar of matches, in bounded memory: a million rows are sorted in one
+ * pass over the table (flow_rows.c), and what needs no order is written as it is read. Reads only.
  */
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <string.h>
+#include "address.h"
 #include "conf.h"
 #include "flow_filter.h"
+#include "flow_rows.h"
 #include "quantity.h"
 #include "show.h"
 
@@ -19,14 +20,9 @@ static const char *const reason_names[WEIR_R_COUNT] = {
 #undef X
 };
 
-#define ROWS 131072			/* that are kept at a time: 31 MB ... */
-#define ROWS_FEW 8192			/* ... and where few are asked for */
-
-struct row {
-	struct weir_flow_key key;
-	struct weir_flow flow;
-	__u64 rate_bps;
-};
+#define ROWS 131072			/* more, and nobody asked for an order: as they come */
+#define FEW 2048			/* the page and its interface ask for no more: ... */
+#define ROOM_FEW (1UL << 20)		/* ... so many bytes will do */
 
 struct query {
 	struct flow_filter filter;	/* first: its keys and ours have the same target */
@@ -34,15 +30,11 @@ struct query {
 	int sort;			/* index of sort_words; -1: not said */
 	__u64 limit;			/* rows still to be written */
 
-	struct row *rows;
-	size_t n, room;
+	struct flow_rows *rows;
 	bool streams;			/* there are too many, and nobody asked for an order */
-	bool dropped;			/* there are rows behind those that are kept */
-	bool has_floor, has_last;
-	struct row floor;		/* the hindmost that is worth keeping */
-	struct row last;		/* the hindmost of the passes before */
 };
 
+/* as enum flow_rows_sort */
 static const char *const sort_words[] = { "rate", "bytes", "packets", "marked", "dropped", "delayed",
 					"age", NULL };
 
@@ -81,49 +73,6 @@ static const char *class_name(const struct policy *policy, const struct weir_flo
 	return policy->classes[slot].name;
 }
 
-static __u64 sort_value(const struct row *row, int sort)
-{
-	switch (sort) {
-	case 1: return row->flow.bytes;
-	case 2: return row->flow.packets;
-	case 3: return row->flow.marked;
-	case 4: return row->flow.dropped;
-	case 5: return row->flow.delayed;
-	case 6: return row->flow.last_seen_ns;
-	default: return row->rate_bps;
-	}
-}
-
-/* by the value, then by bytes, then by the key: no two rows are equal */
-static int order(const void *a, const void *b, void *arg)
-{
-	const struct query *query = arg;
-	const struct row *one = a, *other = b;
-	__u64 x = sort_value(one, query->sort), y = sort_value(other, query->sort);
-
-	if (x == y) {
-		x = one->flow.bytes;
-		y = other->flow.bytes;
-	}
-	return x == y ? memcmp(&one->key, &other->key, sizeof(one->key)) : x > y ? -1 : 1;
-}
-
-/* at most INET6_ADDRSTRLEN bytes; where it ends */
-static char *address(char *to, const __u8 addr[16], __u8 family)
-{
-	if (family != 4) {
-		if (!inet_ntop(AF_INET6, addr, to, INET6_ADDRSTRLEN))
-			strcpy(to, "?");
-		return to + strlen(to);
-	}
-	for (unsigned int i = 12; i < 16; i++) {
-		to += quantity_digits(to, addr[i]);
-		*to++ = '.';
-	}
-	*--to = '\0';
-	return to;
-}
-
 /* JSON: address and port apart; text: 10.0.0.1:80, [2001:db8::1]:80 */
 static void end_point(struct out *out, const char *name, const __u8 addr[16], __be16 port,
 		      __u8 family)
@@ -131,7 +80,7 @@ static void end_point(struct out *out, const char *name, const __u8 addr[16], __
 	char text[INET6_ADDRSTRLEN + 24], *at = text + 1;
 
 	text[0] = '[';
-	at = address(at, addr, family);
+	at = address_put(at, addr, family);
 	out_only(out, OUT_JSON);
 	out_str(out, name, text + 1);
 	out_only(out, OUT_TEXT);
@@ -155,7 +104,7 @@ static const char *device_name(__u32 ifindex)
 	return name;
 }
 
-static void flow_identity(struct show *show, const struct row *row)
+static void flow_identity(struct show *show, const struct flow_row *row)
 {
 	const struct weir_flow_key *key = &row->key;
 	struct out *out = show->out;
@@ -182,7 +131,7 @@ static void flow_identity(struct show *show, const struct row *row)
 	out_only(out, OUT_BOTH);
 }
 
-static void flow_row(struct show *show, const struct row *row)
+static void flow_row(struct show *show, const struct flow_row *row)
 {
 	const struct weir_flow *flow = &row->flow;
 	__u64 age = show->now_ns > flow->last_seen_ns ? show->now_ns - flow->last_seen_ns : 0;
@@ -211,29 +160,17 @@ static void flow_row(struct show *show, const struct row *row)
 	out_row_end(out);
 }
 
-/* the foremost half, or as many as are asked for; a row behind them is not looked at again */
-static void make_room(struct query *query)
-{
-	size_t keep = query->limit < query->room / 2 ? query->limit : query->room / 2;
-
-	qsort_r(query->rows, query->n, sizeof(*query->rows), order, query);
-	query->n = keep;
-	query->floor = query->rows[keep - 1];
-	query->has_floor = true;
-	query->dropped = true;
-}
-
 static void write_rows(struct query *query)
 {
-	size_t n = query->n < query->limit ? query->n : query->limit;
+	size_t n = flow_rows_count(query->rows);
 
-	for (size_t i = 0; i < n; i++)
-		flow_row(query->show, &query->rows[i]);
-	if (n)
-		query->last = query->rows[n - 1];
-	query->has_last = n;
+	for (size_t i = 0; i < n; i++) {
+		struct flow_row row;
+
+		flow_rows_get(query->rows, i, &row);
+		flow_row(query->show, &row);
+	}
 	query->limit -= n;
-	query->n = 0;
 }
 
 static int collect(const struct weir_flow_key *key, const struct weir_flow *flow, void *arg)
@@ -242,7 +179,7 @@ static int collect(const struct weir_flow_key *key, const struct weir_flow *flow
 	const struct weir_class *class = flow->class_slot < WEIR_MAX_CLASSES ?
 					 &query->show->policy->classes[flow->class_slot] : NULL;
 	bool used = class && class->flags & WEIR_CLASS_USED;
-	struct row row = { *key, *flow,
+	struct flow_row row = { *key, *flow,
 		flow->last_seen_ns + SHOW_ACTIVE_NS > query->show->now_ns ? flow->rate_bps : 0 };
 
 	/* a tunnel's own, of a class that looks inside: it has counted nothing */
@@ -250,36 +187,27 @@ static int collect(const struct weir_flow_key *key, const struct weir_flow *flow
 		return 0;
 	if (!flow_filter_wants(&query->filter, key, used ? class->name : NULL))
 		return 0;
-	if (query->n == query->room && query->sort < 0) {
+	if (query->sort < 0 && !query->streams && flow_rows_count(query->rows) == ROWS) {
 		write_rows(query);
 		query->streams = true;
-	} else if (query->n == query->room) {
-		make_room(query);
 	}
-	if (query->streams) {
+	if (query->streams)
 		flow_row(query->show, &row);
-		return 0;
-	}
-	if (query->has_last && order(&row, &query->last, query) <= 0)
-		return 0;
-	if (query->has_floor && order(&row, &query->floor, query) > 0)
-		return 0;
-	query->rows[query->n++] = row;
+	else
+		flow_rows_add(query->rows, &row);
 	return 0;
 }
 
 /* one pass over the table; true where there is more to come */
 static bool pass(struct query *query, int *ret_r)
 {
-	query->dropped = false;
-	query->has_floor = false;
+	flow_rows_begin(query->rows, query->limit);
 	*ret_r = maps_flows_each(&query->show->maps, collect, query);
 	if (*ret_r || query->streams)
 		return false;
-	if (query->n)
-		qsort_r(query->rows, query->n, sizeof(*query->rows), order, query);
+	flow_rows_sort(query->rows);
 	write_rows(query);
-	return query->dropped && query->limit;
+	return flow_rows_more(query->rows);
 }
 
 static int query_words(struct query *query, int argc, char **argv)
@@ -309,14 +237,14 @@ int show_flows(struct show *show, int argc, char **argv)
 
 	if (r)
 		return r;
-	query.room = query.limit <= ROWS_FEW / 4 ? ROWS_FEW : ROWS;
-	query.rows = calloc(query.room, sizeof(*query.rows));
+	query.rows = flow_rows_new(query.limit <= FEW ? ROOM_FEW : FLOW_ROWS_MANY,
+				   query.sort < 0 ? FLOW_ROWS_RATE : query.sort, show->now_ns);
 	if (!query.rows)
 		return err_set(&show->context->err, ENOMEM, "out of memory");
 	out_list(show->out, "flows");
 	while (pass(&query, &r))
 		;
 	out_list_end(show->out);
-	free(query.rows);
+	flow_rows_free(query.rows);
 	return r ? err_set(&show->context->err, -r, "cannot read the flows: %s", strerror(-r)) : 0;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cmd_top.c: `weir top`: looks at the maps once a second and shows what goes on. Owns the loop, the
- * terminal and the maps; reads only. The instance may go and come while it runs.
+ * cmd_top.c: `weir top`: looks at the maps once a second, less often where a look costs more than
+ * a fifth of a core, and shows what goes on. Owns the loop, the terminal and the maps; reads only.
+ * The instance may go and come while it runs.
  */
 #include "cmd.h"
 
@@ -100,7 +101,7 @@ static int run(struct top *top, const struct context *context)
 
 	while (!top->quit && !stopped) {
 		struct err err = {};
-		__u64 now = now_ms(), took;
+		__u64 now = now_ms();
 		int r;
 
 		if (top->stale || (!top->paused && now >= due)) {
@@ -111,9 +112,10 @@ static int run(struct top *top, const struct context *context)
 				top->message[0] = '\0';
 			failed = r;
 			top->stale = false;
-			/* a large table takes long to look at: rest for as long at least */
-			took = now_ms() - now;
-			due = now + (took * 2 > top->interval_ms ? took * 2 : top->interval_ms);
+			top->apart_ms = top->snapshot ?
+					snapshot_apart_ns(top->snapshot) / 1000000 : 0;
+			due = now + (top->apart_ms > top->interval_ms ? top->apart_ms :
+				     top->interval_ms);
 		}
 		top_draw(top);
 		r = keys_read(top, top->paused ? -1 : due > now ? (int)(due - now) : 0);

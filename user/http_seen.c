@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * http_seen.c: the routes that show what goes on. Looks at the maps through the seer, at most
- * twice a second however many ask, and never waits: a request that needs a fresh look is answered
- * when the look has come.
+ * twice a second however many ask, less often where a look costs much, and never waits: a request
+ * that needs a fresh look is answered when the look has come.
  */
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -199,11 +199,23 @@ static void want_look(struct http_seen *seen)
 	seen->looking = true;
 }
 
-/* while somebody listens */
+/* no other look is needed yet */
+static bool is_fresh(const struct http_seen *seen, __u64 fresh_ns)
+{
+	if (!seen->last)
+		return false;
+	if (fresh_ns < seen->last->apart_ns)
+		fresh_ns = seen->last->apart_ns;
+	return now_ns() - seen->last->at_ns < fresh_ns;
+}
+
+/* while somebody listens; each tick has its look unless that costs too much */
 static void tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_seen *seen = arg;
 
+	if (is_fresh(seen, 0))
+		return;
 	for (unsigned int i = 0; i < LISTENERS_MAX; i++)
 		if (seen->listeners[i])
 			return want_look(seen);
@@ -216,7 +228,7 @@ static void look_route(struct http_seen *seen, struct evhttp_request *request, e
 {
 	struct err err = {};
 
-	if (seen->last && now_ns() - seen->last->at_ns < FRESH_NS)
+	if (is_fresh(seen, FRESH_NS))
 		send_look(request, kind, seen->last);
 	else if (seer_need(seen, &err))
 		http_reply_error(request, 503, err.text);

@@ -15,6 +15,7 @@
 
 #define DEPTH 2
 #define BUFFER 65536
+#define SHORT 64			/* bytes of a text with its end */
 
 struct out {
 	FILE *to;
@@ -61,20 +62,17 @@ static void put_bytes(struct out *out, const char *text, size_t n)
 	out->filled += n;
 }
 
-/* most of what is put is shorter than the way through strlen and memcpy */
 static void put(struct out *out, const char *text)
 {
-	size_t at = out->filled;
+	put_bytes(out, text, strlen(text));
+}
 
-	for (; *text; text++) {
-		if (at == BUFFER) {
-			out->filled = at;
-			pass_on(out);
-			at = 0;
-		}
-		out->buffer[at++] = *text;
-	}
-	out->filled = at;
+/* so many bytes at once, to be written to; at most BUFFER */
+static char *room(struct out *out, size_t n)
+{
+	if (n > BUFFER - out->filled)
+		pass_on(out);
+	return out->buffer + out->filled;
 }
 
 static void put_line(void *arg, const char *text, size_t n)
@@ -254,38 +252,60 @@ static void text_field(struct out *out, const char *name, const char *value, boo
 	cell(out, name, value, n, right);
 }
 
-/* the name of a field; false where it is not meant for JSON */
-static bool json_name(struct out *out, const char *name)
+/*
+ * The name of a field and room for `more` bytes behind it, where `filled` then is to be moved to;
+ * NULL where it is not meant for JSON. Names are the program's own: short, and of letters.
+ */
+static char *json_name(struct out *out, const char *name, size_t more)
 {
+	size_t n = strlen(name);
+	char *to;
+
 	if (out->form == OUT_TEXT)
-		return false;
-	put(out, out->begun[out->depth] ? ", \"" : "\"");
+		return NULL;
+	to = room(out, n + more + 6);
+	if (out->begun[out->depth]) {
+		*to++ = ',';
+		*to++ = ' ';
+	}
 	out->begun[out->depth] = true;
-	put(out, name);
-	put(out, "\": ");
-	return true;
+	*to++ = '"';
+	memcpy(to, name, n);
+	to += n;
+	*to++ = '"';
+	*to++ = ':';
+	*to++ = ' ';
+	out->filled = to - out->buffer;
+	return to;
 }
 
 static void json_word(struct out *out, const char *name, const char *word)
 {
-	if (json_name(out, name))
+	if (json_name(out, name, 0))
 		put(out, word);
 }
 
 static void json_number(struct out *out, const char *name, __u64 value)
 {
-	char text[24];
+	char *to = json_name(out, name, 24);
 
-	if (json_name(out, name))
-		put_bytes(out, text, quantity_digits(text, value));
+	if (to)
+		out->filled += quantity_digits(to, value);
 }
 
-static bool is_plain(const char *text)
+/* a short text between quotes; how many bytes, 0 where something needs an escape */
+static size_t short_put(char *to, const char *text)
 {
-	for (; *text; text++)
-		if (is_control(*text) || *text & 0x80 || *text == '"' || *text == '\\')
-			return false;
-	return true;
+	for (size_t i = 0; i < SHORT; i++) {
+		unsigned char c = text[i];
+
+		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\') {
+			to[0] = to[i + 1] = '"';
+			return c ? 0 : i + 2;
+		}
+		to[i + 1] = c;
+	}
+	return 0;
 }
 
 /* what has to be escaped, or may be no UTF-8: then every byte beyond ASCII is shown as \xNN */
@@ -313,17 +333,29 @@ static void json_odd(struct out *out, const char *value)
 
 void out_str(struct out *out, const char *name, const char *value)
 {
+	size_t n;
+	char *to;
+
 	if (!out->json)
 		return text_field(out, name, value ?: "-", false);
 	if (!value)
 		return out_null(out, name);
-	if (!json_name(out, name))
+	to = json_name(out, name, SHORT + 2);
+	if (!to)
 		return;
-	if (!is_plain(value))
-		return json_odd(out, value);
-	put(out, "\"");
-	put(out, value);
-	put(out, "\"");
+	n = short_put(to, value);
+	out->filled += n;
+	if (!n)
+		json_odd(out, value);
+}
+
+/* digits and units: nothing that has to be escaped */
+static void number_field(struct out *out, const char *name, const char *value, size_t n)
+{
+	if (out->in_list && out->form != OUT_JSON && !out->depth)
+		cell(out, name, value, n, true);
+	else
+		text_field(out, name, value, true);
 }
 
 void out_u64(struct out *out, const char *name, __u64 value)
@@ -332,8 +364,8 @@ void out_u64(struct out *out, const char *name, __u64 value)
 
 	if (out->json)
 		return json_number(out, name, value);
-	quantity_digits(text, value);
-	text_field(out, name, text, true);
+	if (out->form != OUT_JSON)
+		number_field(out, name, text, quantity_digits(text, value));
 }
 
 void out_bool(struct out *out, const char *name, bool value)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include "live.h"
 #include "seer.h"
@@ -17,6 +18,7 @@
 
 #define WAITING_MAX 8
 #define SPAN_MIN_NS 500000000ULL
+#define NICE 10				/* whatever is asked for here, the rates come first */
 
 struct seer {
 	pthread_t thread;
@@ -129,6 +131,7 @@ static struct seen *look(struct seer *seer)
 	    metrics_write(&seen->metrics[METRICS_OPEN], snapshot, METRICS_OPEN) ||
 	    live_write(&seen->live, snapshot))
 		err_set(&seen->err, ENOMEM, "out of memory");
+	seen->apart_ns = snapshot_apart_ns(snapshot);
 	keep(seer, snapshot);
 	return seen;
 }
@@ -227,6 +230,8 @@ static void *thread(void *arg)
 {
 	struct seer *seer = arg;
 
+	/* in Linux that is of this thread alone, and of those that it makes */
+	setpriority(PRIO_PROCESS, 0, NICE);
 	pthread_mutex_lock(&seer->lock);
 	while (!seer->stop) {
 		if (seer->look || seer->waiting)

@@ -13,6 +13,7 @@
 /* one look, in all its forms */
 struct seen {
 	__u64 at_ns;			/* CLOCK_MONOTONIC */
+	__u64 apart_ns;			/* the next one is to begin so much later, or more */
 	struct text metrics[2];		/* by enum metrics_form */
 	struct text live;		/* JSON */
 	struct err err;			/* where there was nothing to see; the texts are empty */

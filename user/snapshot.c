@@ -290,6 +290,7 @@ int snapshot_take(const struct maps *maps, const struct instance *instance,
 {
 	_cleanup_free_ struct policy *policy = calloc(1, sizeof(*policy));
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	__u64 cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	int r;
 
 	if (!policy || !snapshot)
@@ -314,6 +315,7 @@ int snapshot_take(const struct maps *maps, const struct instance *instance,
 		      device_order);
 	snapshot_compare(snapshot, before);
 	snapshot->took_ns = clock_ns(CLOCK_MONOTONIC) - snapshot->now_ns;
+	snapshot->cost_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns;
 	*ret = snapshot;
 	snapshot = NULL;
 	return 0;

@@ -10,6 +10,7 @@
 #define COLUMNS 32
 #define BLOCK_ROWS 1024			/* column widths are found over so many rows */
 #define TEXT_ROOM 65536
+#define SLACK 16			/* bytes that are copied at once */
 
 struct cell {
 	unsigned int at, length;	/* in the block's text */
@@ -24,6 +25,7 @@ struct table {
 	bool headings_done;
 	unsigned int widths[COLUMNS], n_columns, column;
 	struct cell (*block)[COLUMNS];
+	unsigned int cells[BLOCK_ROWS];	/* of each row */
 	unsigned int block_rows;
 	char *text;			/* of the block's cells */
 	size_t text_size, text_room;
@@ -92,7 +94,6 @@ static char *text_room(struct table *table, size_t n)
 void table_row(struct table *table)
 {
 	table->column = 0;
-	memset(table->block[table->block_rows], 0, sizeof(*table->block));
 }
 
 int table_cell(struct table *table, const char *name, const char *text, size_t length, bool right)
@@ -121,48 +122,75 @@ int table_cell(struct table *table, const char *name, const char *text, size_t l
 	return 0;
 }
 
-/* a cell at its place in a line of blanks; where it ends */
-static size_t place(char *line, size_t at, const char *text, size_t length, unsigned int width,
-		    bool right)
+/*
+ * Both write whole lumps: as many bytes more as SLACK are touched behind the end, and written over
+ * by what comes next.
+ */
+static char *blanks_put(char *to, size_t n)
 {
-	if (right)
-		at += width - length;
-	memcpy(line + at, text, length);
-	return at + length;
+	for (size_t at = 0; at < n; at += SLACK)
+		memset(to + at, ' ', SLACK);
+	return to + n;
 }
 
-/* one row; cells NULL: the headings */
-static int put_line(struct table *table, const struct cell *cells)
+static char *cell_put(char *to, const char *text, size_t n)
 {
-	size_t room = 1, at = 0, end = 0;
-	char *line;
+	for (size_t at = 0; at < n; at += SLACK)
+		memcpy(to + at, text + at, SLACK);
+	return to + n;
+}
+
+/* one row; columns that it has no cell for are empty */
+static int put_line(struct table *table, const struct cell *cells, unsigned int n)
+{
+	size_t room = 2 * SLACK + 1, blanks = 0;
+	char *line, *to;
 
 	for (unsigned int c = 0; c < table->n_columns; c++)
 		room += table->widths[c] + 2;
 	line = text_room(table, room);
 	if (!line)
 		return -ENOMEM;
-	memset(line, ' ', room);
+	line += SLACK;
+	to = line;
 	for (unsigned int c = 0; c < table->n_columns; c++) {
-		const char *text = cells ? table->text + cells[c].at : table->headings[c];
-		size_t length = cells ? cells[c].length : strlen(text);
-		bool right = cells ? cells[c].right : table->block_rows && table->block[0][c].right;
+		struct cell cell = c < n ? cells[c] : (struct cell){};
+		size_t pad = table->widths[c] - cell.length;
 
-		end = place(line, at, text, length, table->widths[c], right);
-		at += table->widths[c] + 2;
+		to = blanks_put(to, blanks + (cell.right ? pad : 0));
+		to = cell_put(to, table->text + cell.at, cell.length);
+		blanks = 2 + (cell.right ? 0 : pad);
 	}
-	line[end] = '\n';
-	table->put(table->arg, line, end + 1);
+	*to++ = '\n';
+	table->put(table->arg, line, to - line);
 	return 0;
+}
+
+static int put_headings(struct table *table)
+{
+	struct cell cells[COLUMNS];
+
+	for (unsigned int c = 0; c < table->n_columns; c++) {
+		size_t n = strlen(table->headings[c]);
+		char *to = text_room(table, n);
+
+		if (!to)
+			return -ENOMEM;
+		memcpy(to, table->headings[c], n);
+		cells[c] = (struct cell){ table->text_size, n, table->block_rows &&
+					  c < table->cells[0] && table->block[0][c].right };
+		table->text_size += n;
+	}
+	return put_line(table, cells, table->n_columns);
 }
 
 static int flush(struct table *table)
 {
-	int r = table->headings_done ? 0 : put_line(table, NULL);
+	int r = table->headings_done ? 0 : put_headings(table);
 
 	table->headings_done = true;
 	for (unsigned int i = 0; i < table->block_rows && !r; i++)
-		r = put_line(table, table->block[i]);
+		r = put_line(table, table->block[i], table->cells[i]);
 	table->block_rows = 0;
 	table->text_size = 0;
 	return r;
@@ -170,7 +198,8 @@ static int flush(struct table *table)
 
 int table_row_end(struct table *table)
 {
-	return ++table->block_rows == BLOCK_ROWS ? flush(table) : 0;
+	table->cells[table->block_rows++] = table->column;
+	return table->block_rows == BLOCK_ROWS ? flush(table) : 0;
 }
 
 int table_end(struct table *table)

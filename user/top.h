@@ -30,7 +30,8 @@ struct top {
 	unsigned int page;		/* rows of the list that has the cursor */
 	struct weir_flow_key flow_key;	/* of view TOP_FLOW */
 	char class_name[WEIR_NAME_LEN];	/* of view TOP_CLASS */
-	unsigned int interval_ms;
+	unsigned int interval_ms;	/* as wanted */
+	unsigned int apart_ms;		/* what looks cost bids: longer than wanted, it is said */
 
 	bool utf8, colors;
 	bool asking;			/* a filter is being typed into `typed` */

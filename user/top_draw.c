@@ -136,7 +136,7 @@ static void flow_row(const struct snapshot_flow *flow, struct top_row *row)
 static void draw_title(const struct top *top)
 {
 	const struct snapshot *snapshot = top->snapshot;
-	char left[512], right[64];
+	char left[512], right[96], every[48] = "";
 	struct tm tm = {};
 	time_t now = snapshot ? snapshot->unix_ms / 1000 : 0;
 
@@ -149,7 +149,11 @@ static void draw_title(const struct top *top)
 		 snapshot->instance, snapshot->n_devices, snapshot->n_devices == 1 ? "" : "s",
 		 snapshot->n_all_flows, snapshot->n_all_flows == 1 ? "" : "s", snapshot->active,
 		 top->filter_words[0] ? "; " : "", top->filter_words);
-	snprintf(right, sizeof(right), "%s %02d:%02d:%02d", top->paused ? " PAUSED" : "",
+	/* so many flows cost too much to be looked at as often as wanted */
+	if (top->apart_ms > top->interval_ms)
+		snprintf(every, sizeof(every), " every %u.%u s", top->apart_ms / 1000,
+			 top->apart_ms / 100 % 10);
+	snprintf(right, sizeof(right), "%s %02d:%02d:%02d", top->paused ? " PAUSED" : every,
 		 tm.tm_hour, tm.tm_min, tm.tm_sec);
 	attron(A_BOLD);
 	top_text(0, 0, TOP_PLAIN, left);

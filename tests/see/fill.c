@@ -2,44 +2,56 @@
 /*
  * fill.c: fills an instance's flow table by way of its own program (BPF_PROG_TEST_RUN), so that
  * entries and counters are what packets would have made: each flow has two UDP packets, port 443
- * or another. Prints how many it has sent.
+ * or another, over IPv4 or IPv6. Prints how many it has sent.
  *
- *	fill PIN_DIRECTORY FLOWS
+ *	fill PIN_DIRECTORY FLOWS [6]
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/bpf.h>
 
-#define HEADERS 42
+#define FRAME 128			/* bytes */
 #define EVERY 64			/* so many flows have port 443 */
+
+static unsigned char v4[FRAME] = {
+	[12] = 0x08, [14] = 0x45, [17] = FRAME - 14, [22] = 64, [23] = IPPROTO_UDP,
+	[26] = 10, [30] = 192, [31] = 0, [32] = 2, [33] = 1,
+	[34] = 0x9c, [35] = 0x40, [39] = FRAME - 34,
+};
+
+static unsigned char v6[FRAME] = {
+	[12] = 0x86, [13] = 0xdd, [14] = 0x60, [19] = FRAME - 54, [20] = IPPROTO_UDP, [21] = 64,
+	[22] = 0x20, [23] = 0x01, [24] = 0x0d, [25] = 0xb8, [28] = 0x12, [29] = 0x34,
+	[38] = 0x20, [39] = 0x01, [40] = 0x0d, [41] = 0xb8, [53] = 0x01,
+	[54] = 0x9c, [55] = 0x40, [59] = FRAME - 54,
+};
 
 int main(int argc, char **argv)
 {
-	unsigned char frame[HEADERS + 86] = {
-		[12] = 0x08, [14] = 0x45, [17] = sizeof(frame) - 14, [22] = 64, [23] = IPPROTO_UDP,
-		[26] = 10, [30] = 192, [31] = 0, [32] = 2, [33] = 1,
-		[34] = 0x9c, [35] = 0x40, [39] = sizeof(frame) - 34,
-	};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
-		    .repeat = 2);
-	unsigned long n = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+	bool six = argc == 4 && !strcmp(argv[3], "6");
+	unsigned char *frame = six ? v6 : v4;
+	/* the last bytes of the source, the port of the destination */
+	unsigned char *host = frame + (six ? 35 : 27), *port = frame + (six ? 56 : 36);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME, .repeat = 2);
+	unsigned long n = argc == 3 || six ? strtoul(argv[2], NULL, 10) : 0;
 	char path[512];
 	int fd;
 
 	if (!n || n > 1UL << 24) {
-		fprintf(stderr, "usage: fill PIN_DIRECTORY FLOWS\n");
+		fprintf(stderr, "usage: fill PIN_DIRECTORY FLOWS [6]\n");
 		return 2;
 	}
 	snprintf(path, sizeof(path), "%s/weir_egress", argv[1]);
 	fd = bpf_obj_get(path);
 	for (unsigned int i = 0; fd >= 0 && i < n; i++) {
-		*(__be16 *)(frame + 36) = htons(i % EVERY ? 1000 + i % EVERY : 443);
-		frame[27] = i >> 16;
-		frame[28] = i >> 8;
-		frame[29] = i;
+		*(__be16 *)port = htons(i % EVERY ? 1000 + i % EVERY : 443);
+		host[0] = i >> 16;
+		host[1] = i >> 8;
+		host[2] = i;
 		if (bpf_prog_test_run_opts(fd, &opts)) {
 			fd = -1;
 			break;
