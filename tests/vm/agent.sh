@@ -105,7 +105,7 @@ note "many: $(jq -c 'select(.n == 1)' "$tmp/many")"
 check "consumer: udp: class" "${weir[@]}" "$consumer" class set datagrams
 check "consumer: udp: match" "${weir[@]}" "$consumer" match add datagrams \
 	proto udp dport 7000 pref 1
-check "producers: udp: class" "${weir[@]}" "$producers" class set datagrams burst 10ms \
+check "producers: udp: class" "${weir[@]}" "$producers" class set datagrams \
 	control http://10.88.1.2:9090/datagrams target 10ms
 check "producers: udp: match" "${weir[@]}" "$producers" match add datagrams \
 	proto udp dport 7000 pref 1
