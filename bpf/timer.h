@@ -13,6 +13,7 @@
 #define WEIR_TICK_NS 4000000ULL		/* while a class with a rate has traffic */
 #define WEIR_TICK_IDLE_NS 50000000ULL
 #define WEIR_WINDOW_FREE_NS 64000000ULL	/* a window while the class has no rate */
+#define WEIR_EXCESS_LEASED_NS 50000000ULL
 #define WEIR_IDLE_NS 1000000000ULL	/* without a packet for so long, a class is idle */
 
 struct weir_tick {
@@ -94,6 +95,19 @@ static __always_inline void weir_window_next(struct weir_class_state *state,
 	__sync_fetch_and_add(&state->window, 1);
 }
 
+/*
+ * Where an agent moves the rate, it answers for what the class has let pass: more than a sign that
+ * the levels add up to too much is not kept.
+ */
+static __always_inline void weir_level_forgive(const struct weir_class *class,
+					       struct weir_class_state *state, __u64 now)
+{
+	__u64 tat = state->tat, most = now + state->mean_bucket + WEIR_EXCESS_LEASED_NS;
+
+	if (class->flags & WEIR_CLASS_LEASED && tat > most)
+		__sync_val_compare_and_swap(&state->tat, tat, most);
+}
+
 static long weir_level_one(__u32 slot, void *context)
 {
 	struct weir_tick *tick = context;
@@ -136,6 +150,7 @@ static long weir_level_one(__u32 slot, void *context)
 		return 0;
 	}
 	weir_level_follow(class, state, rate, tick->now);
+	weir_level_forgive(class, state, tick->now);
 	level = state->level_bps;
 	if (span < weir_window_ns(npb)) {
 		/* newly limited buckets are answered within a tick, the rest at the window's end */

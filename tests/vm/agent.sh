@@ -73,7 +73,7 @@ load "$tmp/warm" at 0s speed 50mbit stop 2s
 load "$tmp/with" "${steps[@]}"
 if [[ $(uname -r) = 6.1.* ]]; then
 	# NEEDSWORK: 6.1's sockets send in more and smaller pieces: a deep cut finds them owing for
-	# several, which they sleep off below the rate (goodput 8.9 to 9.6 of 10 mbit)
+	# several, which they sleep off below the rate (goodput 9.4 to 9.9 of 10 mbit)
 	for n in 1 2 3; do
 		is_within "producers: phase $n: queue, ms" "$(phase "$tmp/with" $n queue_ms)" 10 60
 		is_most "producers: phase $n: age p99, ms" "$(phase "$tmp/with" $n age_p99_ms)" 300
@@ -83,7 +83,7 @@ if [[ $(uname -r) = 6.1.* ]]; then
 else
 	# seen: 8.6 to 9.7 ms, 99.4 % of 10 mbit
 	is_controlled "producers" "$tmp/with" 25 40 60 800
-	dropped=0 many=3000000
+	dropped=0 many=20000000
 fi
 # NEEDSWORK: on 6.1 some of what they owe lies beyond drop-at (0 to 32 packets)
 is_most "producers: dropped" "$(class "$producers" sink dropped)" "$dropped"
@@ -93,11 +93,11 @@ is_least "after a standstill of 10 s: goodput" "$(phase "$tmp/stop" 3 goodput_bp
 is_within "after a standstill of 10 s: queue, ms" "$(phase "$tmp/stop" 3 queue_ms)" 10 30
 note "stop: $(jq -c 'select(.n == 3)' "$tmp/stop")"
 
-# two packets of each are 485 ms of the consumer's time. NEEDSWORK: sockets that were cut at the
-# start sleep for seconds: 18 to 43 of 50 mbit after ten seconds, 1 to 46 on 6.1
+# two packets of each are 485 ms of the consumer's time. NEEDSWORK: bursts of many at a time leave
+# it idle in between: 40 to 49.7 of 50 mbit after ten seconds, 34 once on 6.1
 load "$tmp/many" n 1000 step 50ms at 0s speed 50mbit stop 16s after 10s
 is_least "1,000 connections: goodput" "$(phase "$tmp/many" 1 goodput_bps)" "$many"
-is_most "1,000 connections: queue, ms" "$(phase "$tmp/many" 1 queue_ms)" 100
+is_most "1,000 connections: queue, ms" "$(phase "$tmp/many" 1 queue_ms)" 250
 note "many: $(jq -c 'select(.n == 1)' "$tmp/many")"
 
 # --- UDP, policed: what may pass at once waits at the consumer, so that it is the target at most.
