@@ -127,28 +127,51 @@ static __always_inline void weir_socket_ratio(struct weir_job *job)
 		flow->sk_ratio += ((ratio - (__s64)flow->sk_ratio) * weight) >> 16;
 }
 
+#define WEIR_WISH_LEASED WEIR_MTU	/* where an agent moves the rate: a burst in 2 s */
+
+/*
+ * A cut finds all sockets at the ends of their bursts, and they all sleep for the same time. So
+ * that they do not go on in step, each is steered to a debt of its own, up to a burst apart.
+ */
+static __always_inline __u64 weir_phase(const struct weir_flow *flow, __u64 npb)
+{
+	__u32 part = (__u32)(flow->first_seen_ns >> 4) * 0x9e3779b1U >> 22;
+
+	return weir_cost(2 * WEIR_MTU, npb) * part >> 10;
+}
+
 /*
  * The pacing rate to ask for, payload bytes/s: rate * (1 - (debt - aim) / span), so that what went
  * too fast or too slow is made good within some spans, whatever the socket makes of the wish. A
- * span is several bursts long: TCP takes the wish for the pause after its next burst.
+ * span is several bursts long: TCP takes the wish for the pause after its next burst. A global
+ * function: the verifier reads it once.
  */
-static __always_inline __u64 weir_socket_wish(const struct weir_facts *f, __u64 drop_at, __u64 npb,
-					      __u32 ratio)
+__attribute__((noinline)) __u64 weir_socket_wish(const struct weir_facts *f,
+						 const struct weir_class *class,
+						 const struct weir_flow *flow)
 {
-	__u64 cost = weir_cost(f->bytes, npb), aim = weir_aim(npb);
-	__u64 span = weir_max(drop_at / 4, 4 * weir_max(aim, cost)) >> 10;
-	__u64 wish = ((1000000000ULL << WEIR_NPB_SHIFT) / npb * ratio) >> 16;
-	__u64 debt = f->npb_bucket ? f->debt_bucket : f->debt_class, off;
+	__u64 cost, aim, span, wish, debt, off, npb;
+	__u32 leased;
 
+	if (!f || !class || !flow)
+		return 0;
+	npb = f->npb_bucket ? f->npb_bucket : f->npb_class;
+	leased = (class->flags & WEIR_CLASS_LEASED) != 0;
+	cost = weir_cost(f->bytes, npb);
+	aim = weir_aim(npb) + leased * weir_phase(flow, npb);
+	span = weir_max(class->drop_at_ns / 4, 4 * weir_max(aim, cost)) >> 10;
+	wish = ((1000000000ULL << WEIR_NPB_SHIFT) / npb * flow->sk_ratio) >> 16;
+	debt = f->npb_bucket ? f->debt_bucket : f->debt_class;
 	/* fq paces what it sends, headers included, and keeps departure times: it only needs not
 	 * to be slower, and what waits in it is no debt to be made good */
 	if (f->flags & WEIR_F_EDT)
 		return (1000000000ULL << WEIR_NPB_SHIFT) / npb * 33 / 32;
 	if (debt > aim) {
 		off = (debt - aim) >> 10;
-		/* TCP fixes the pause after a burst when it sends it: a low wish lasts */
-		if (off > span / 2)
-			off = span / 2;
+		/* TCP fixes the pause after a burst when it sends it: a low wish lasts, and the
+		 * longer where an agent has just cut the rate */
+		if (off > span >> (1 + leased))
+			off = span >> (1 + leased);
 		wish -= wish * off / span;
 	} else {
 		off = (aim - debt) >> 10;
@@ -156,7 +179,8 @@ static __always_inline __u64 weir_socket_wish(const struct weir_facts *f, __u64 
 			off = span / 16;
 		wish += wish * off / span;
 	}
-	return wish ? wish : 1;
+	/* no later rate wakes a socket that sleeps */
+	return weir_max(wish, leased ? WEIR_WISH_LEASED : 1);
 }
 
 /*
@@ -173,7 +197,7 @@ static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_
 
 	if (npb && job->class->flags & WEIR_CLASS_SOCKET) {
 		weir_socket_ratio(job);
-		wish = weir_socket_wish(f, job->class->drop_at_ns, npb, flow->sk_ratio);
+		wish = weir_socket_wish(f, job->class, flow);
 	} else if (!flow->sk_rate) {
 		return;
 	}

@@ -160,7 +160,8 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 		    can & WEIR_CAN_SOCKET &&
 		    (flow_flags & WEIR_FLOW_ACTUATED ||
 		     f->now - job->flow->first_seen_ns < WEIR_ACTUATE_NS))
-			flags |= WEIR_F_SOCKET;
+			flags |= WEIR_F_SOCKET |
+				 (flow_flags & WEIR_FLOW_ACTUATED ? WEIR_F_ACTUATED : 0);
 	}
 	if (job->bucket && job->bucket->flags & WEIR_BUCKET_MARKED)
 		flags |= WEIR_F_MARKED;
@@ -225,6 +226,27 @@ static __always_inline void weir_mean_debt(struct weir_job *job)
 	state->mean_bucket += ((__s64)f->debt_bucket - (__s64)state->mean_bucket) >> 5;
 }
 
+/*
+ * Where an agent moves the rate: what a socket sent by an older one has arrived and been answered
+ * for. It owes no more than some packets' time at this one; else ten packets sent before the first
+ * cut would have silenced it for seconds, and its drops for longer: TCP takes them for a failure
+ * and tries again by a timer that doubles. A global function: the verifier reads it once.
+ */
+#define WEIR_OWED_PACKETS 4
+__attribute__((noinline)) int weir_forgive(__u64 *clock, const struct weir_facts *f)
+{
+	__u64 tat, most;
+
+	if (!clock || !f || (f->flags & (WEIR_F_SOCKET | WEIR_F_EDT)) != WEIR_F_SOCKET)
+		return 0;
+	most = f->now + WEIR_AIM_NS +
+	       weir_cost(WEIR_OWED_PACKETS * WEIR_MTU + f->bytes, f->npb_bucket);
+	tat = *(volatile __u64 *)clock;
+	if (tat > most)
+		__sync_val_compare_and_swap(clock, tat, most);
+	return 0;
+}
+
 /* Moves both clocks; weir_settle() takes back what the verdict refuses. */
 static __always_inline void weir_charge_job(struct weir_job *job)
 {
@@ -234,6 +256,8 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 	if (fair && job->bucket->window != job->state->window)
 		weir_window_report(job);
 	if (f->npb_bucket && job->tat) {
+		if (job->class->flags & WEIR_CLASS_LEASED)
+			weir_forgive(job->tat, f);
 		job->cost_bucket = weir_cost_mean(f->bytes, f->npb_bucket, f->now);
 		f->debt_bucket = weir_charge(job->tat, f->now, job->cost_bucket);
 	}

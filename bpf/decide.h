@@ -187,7 +187,10 @@ __attribute__((noinline)) int weir_decide(struct weir_facts *f,
 	} else {
 		if (debt > 2 * f->aim && f->flags & WEIR_F_FLOW)
 			f->reason = WEIR_R_SOCKET;
-		if (debt > f->limit / 2 && weir_markable(f, class))
+		/* one that follows an agent's rate owes for what it sent by an older one: marks
+		 * would take its window, until it waited for delayed ACKs, a packet in 50 ms */
+		if (debt > f->limit / 2 && weir_markable(f, class) &&
+		    !(f->flags & WEIR_F_ACTUATED && class->flags & WEIR_CLASS_LEASED))
 			weir_set_mark(f, WEIR_R_MARKED);
 	}
 	return 0;

@@ -13,6 +13,7 @@
 #define WEIR_RISE_BYTES (16 * WEIR_MTU)	/* action police: where learning starts from */
 #define WEIR_BURST_MIN_NS 20000000ULL
 #define WEIR_BURST_MAX_NS 500000000ULL
+#define WEIR_BURST_LEASED_NS 10000000ULL	/* a class under control: this at least */
 
 /*
  * How many bytes a phantom queue beside what is delayed has at a rate: Cubic's need for 95 % at a
@@ -55,6 +56,22 @@ static __always_inline __u64 weir_burst(const struct weir_class *class, __u64 np
 }
 
 /*
+ * Beside what is delayed or paced. Where an agent moves the rate, a depth of so many bytes would be
+ * another time with each step, and a rise would silence whoever is as far ahead as the old depth
+ * allowed (UDP had 20 of 50 mbit). There it is a time: what passes at once waits at the consumer,
+ * so that it is the signal's target.
+ */
+static __always_inline __u64 weir_burst_beside(const struct weir_class *class, __u64 npb)
+{
+	__u64 ns = class->set & WEIR_SET_TARGET_TIME ? class->target : WEIR_BURST_MIN_NS;
+
+	if (weir_burst_set(class) || !(class->flags & WEIR_CLASS_LEASED))
+		return weir_burst(class, npb, weir_burst_bytes(npb));
+	return ns < WEIR_BURST_LEASED_NS ? WEIR_BURST_LEASED_NS :
+	       ns > WEIR_BURST_MAX_NS ? WEIR_BURST_MAX_NS : ns;
+}
+
+/*
  * Beside what is delayed or paced: 128 KiB, less below 10 Mbit/s. An ECN-capable packet may go
  * sixteen times as deep, since it is marked long before. In a fair class that is over its rate
  * (debt beyond the mean of its buckets'), each bucket's depth shrinks alike, so that the class's
@@ -63,13 +80,13 @@ static __always_inline __u64 weir_burst(const struct weir_class *class, __u64 np
 static __always_inline void weir_limits_beside(struct weir_facts *f,
 					       const struct weir_class *class, __u64 npb)
 {
-	f->burst = weir_burst(class, npb, weir_burst_bytes(npb));
+	f->burst = weir_burst_beside(class, npb);
 	f->limit = f->burst;
 	/* a marked flow's ACKs and FIN are Not-ECT: they meet the debt of its data */
 	if (weir_markable(f, class) || (f->flags & WEIR_F_MARKED && f->flags & WEIR_F_CONTROL))
 		f->limit *= 16;
 	f->limit_bucket = f->limit;
-	f->limit_class = weir_burst(class, f->npb_class, WEIR_BURST_BYTES);
+	f->limit_class = weir_burst_beside(class, f->npb_class);
 	if (!(class->flags & WEIR_CLASS_FAIR))
 		return;
 	f->limit_class *= 8;

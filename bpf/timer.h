@@ -12,6 +12,8 @@
 
 #define WEIR_TICK_NS 4000000ULL		/* while a class with a rate has traffic */
 #define WEIR_TICK_IDLE_NS 50000000ULL
+#define WEIR_WINDOW_FREE_NS 64000000ULL	/* a window while the class has no rate */
+#define WEIR_EXCESS_LEASED_NS 50000000ULL
 #define WEIR_IDLE_NS 1000000000ULL	/* without a packet for so long, a class is idle */
 
 struct weir_tick {
@@ -79,13 +81,40 @@ static __always_inline void weir_level_follow(const struct weir_class *class,
 						   WEIR_RATIO_SHIFT) - debt);
 }
 
+/* the window ends: what it saw stays known, the next one is empty */
+static __always_inline void weir_window_next(struct weir_class_state *state,
+					     const struct weir_window *sum, __u64 now)
+{
+	struct weir_window *next = &state->windows[(state->window + 1) & 1];
+	__u64 us = (now - state->level_at) / 1000;
+
+	state->used_bps = us ? sum->bytes * 8 * 1000000 / us : 0;
+	state->active = sum->active;
+	__builtin_memset(next, 0, sizeof(*next));
+	state->level_at = now;
+	__sync_fetch_and_add(&state->window, 1);
+}
+
+/*
+ * Where an agent moves the rate, it answers for what the class has let pass: more than a sign that
+ * the levels add up to too much is not kept.
+ */
+static __always_inline void weir_level_forgive(const struct weir_class *class,
+					       struct weir_class_state *state, __u64 now)
+{
+	__u64 tat = state->tat, most = now + state->mean_bucket + WEIR_EXCESS_LEASED_NS;
+
+	if (class->flags & WEIR_CLASS_LEASED && tat > most)
+		__sync_val_compare_and_swap(&state->tat, tat, most);
+}
+
 static long weir_level_one(__u32 slot, void *context)
 {
 	struct weir_tick *tick = context;
 	__u32 at = tick->base + slot;
 	const struct weir_class *class = bpf_map_lookup_elem(&classes, &at);
 	struct weir_class_state *state = bpf_map_lookup_elem(&class_state, &slot);
-	struct weir_window *sum, *next;
+	struct weir_window *sum;
 	__u64 rate, level, span, npb;
 
 	if (!class || !state)
@@ -100,23 +129,28 @@ static long weir_level_one(__u32 slot, void *context)
 	if (!(class->flags & WEIR_CLASS_FAIR))
 		return 0;
 	rate = weir_rate_now(class, slot, tick->now);
+	span = tick->now - state->level_at;
+	sum = &state->windows[state->window & 1];
 	if (!rate) {
 		state->npb_level = 0;
 		state->rate_bps = 0;
+		/* how many there are is known when a rate comes */
+		if (span >= WEIR_WINDOW_FREE_NS)
+			weir_window_next(state, sum, tick->now);
 		return 0;
 	}
 	npb = state->npb_level;
 	if (!npb) {
+		level = state->active && state->used_bps > rate ? rate / state->active : rate;
 		state->gain = WEIR_GAIN_ONE;
 		state->level_at = tick->now;
 		state->limited_bytes = ~0ULL;
-		weir_level_set(class, state, rate, tick->now);
+		weir_level_set(class, state, level, tick->now);
 		state->rate_bps = rate;
 		return 0;
 	}
 	weir_level_follow(class, state, rate, tick->now);
-	span = tick->now - state->level_at;
-	sum = &state->windows[state->window & 1];
+	weir_level_forgive(class, state, tick->now);
 	level = state->level_bps;
 	if (span < weir_window_ns(npb)) {
 		/* newly limited buckets are answered within a tick, the rest at the window's end */
@@ -128,15 +162,10 @@ static long weir_level_one(__u32 slot, void *context)
 	state->limited = weir_limited_count(sum, state->limited);
 	level = weir_level_next(rate, level, sum, state->limited, span,
 				weir_above(class, state, tick->now), &state->gain);
-	state->used_bps = sum->bytes * 8 * 1000000 / (span / 1000);
-	state->active = sum->active;
 	weir_level_set(class, state, level, tick->now);
 	npb = state->npb_level;
 	state->limited_bytes = weir_limited_bytes(weir_bps(npb), weir_window_ns(npb));
-	next = &state->windows[(state->window + 1) & 1];
-	__builtin_memset(next, 0, sizeof(*next));
-	state->level_at = tick->now;
-	__sync_fetch_and_add(&state->window, 1);
+	weir_window_next(state, sum, tick->now);
 	return 0;
 }
 

@@ -33,6 +33,7 @@
 #define BURST_BITS (2.0 * WEIR_MTU * 8)
 #define PAUSE_NS 50e6
 #define PAUSE_PART 2			/* of what is to be waited for, where that is longer */
+#define GAP_NS 100e6			/* a clear signal that lasts so long is always one */
 #define FLOOR_PART 2			/* a cut to this part of the drain rate is never refused */
 #define FLOOR_UNKNOWN 4			/* where nobody knows how many flows there are */
 #define FLOOR_LEAST 16			/* and one below this part never asked for */
@@ -222,6 +223,11 @@ static double feed_forward(const struct control_config *config, struct control_s
 	double before = state->smooth, value = smooth(state, sample, config->interval_ns);
 	bool clear = value < (double)config->target / CLEAR_PART;
 
+	if (!clear)
+		state->clear_ns = 0;
+	else if (!state->clear_ns)
+		state->clear_ns = now;
+
 	learn(config, state, sample, value, before, clear ? 1e18 : horizon, now);
 	drain = sample->drain_bps * state->trim;
 	off = value - config->target;
@@ -232,7 +238,9 @@ static double feed_forward(const struct control_config *config, struct control_s
 	off = near / horizon + (off - near) * HORIZON / horizon;
 	rate = drain * (1 - clamp(off, 1 - STEP_UP, CUT_MAX));
 	*reason = side(config, sample->value);
-	if (clear)
+	/* with nothing waiting, the next bursts may still be on their way */
+	if (clear && now - state->clear_ns >=
+	    clamp(echo_ns(config, sample, lowest_rate(state)), 0, GAP_NS))
 		raised = probe(config, state, sample, STEP_UP, now, reason);
 	/* while little waits, the drain rate seen may be the producers' and not the consumer's */
 	else if (off < 0 && sample->value < config->target)

@@ -41,15 +41,16 @@ agent "$producers"
 load "$tmp/warm" at 0s speed 50mbit stop 2s
 load "$tmp/with" "${steps[@]}"
 for n in 1 2 3; do
-	mbit=50 age=40
-	[ $n != 2 ] || { mbit=10 age=60; }
+	mbit=50 age=40 least=$((100 - factor))
+	# at 10 mbit a socket's burst is 10 ms of it: 97.4 to 98.7 % seen
+	[ $n != 2 ] || { mbit=10 age=60 least=95; }
 	if is_too_slow "$tmp/without" $n $mbit; then
 		skip "with, phase $n" "this machine is too busy: $mbit mbit are not reached without weir"
 		continue
 	fi
 	is_within "with, phase $n: queue, ms" "$(phase "$tmp/with" $n queue_ms)" 10 $((20 * factor))
 	is_least "with, phase $n: goodput of $mbit mbit" "$(phase "$tmp/with" $n goodput_bps)" \
-		$((mbit * (100 - factor) * 10000))
+		$((mbit * least * 10000))
 	is_most "with, phase $n: age p99, ms" "$(phase "$tmp/with" $n age_p99_ms)" $((age * factor))
 	note "phase $n: without $(jq -c "select(.n == $n) | [.queue_ms, .age_p50_ms, .age_p99_ms,
 		.memory_bytes, .goodput_bps]" "$tmp/without"), with $(jq -c "select(.n == $n) |

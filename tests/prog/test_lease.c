@@ -99,6 +99,45 @@ static void the_level_follows_a_lease(void **state)
 	}
 }
 
+/* of 1000 packets of 1000 bytes, one each 100 us: how many pass */
+static int pass_of_flood(struct harness *h)
+{
+	struct spec spec = { .payload = 958 };
+	int i, passed = 0;
+
+	for (i = 0; i < 1000; i++) {
+		h->now_ns += 100 * USEC;
+		passed += send_spec(h, EGRESS, &spec) == HARNESS_PASS;
+	}
+	return passed;
+}
+
+/*
+ * What can be neither paced nor delayed: at once passes what the consumer takes in the target, and
+ * each rate is in force from its first ns on, whatever the one before.
+ */
+static void a_flood_gets_each_rate(void **state)
+{
+	struct harness *h = *state;
+	int i;
+
+	paced_class(h, false);
+	harness_class(h, 0)->set |= WEIR_SET_TARGET_TIME;
+	harness_class(h, 0)->target = 10 * MSEC;
+	harness_device(h, EGRESS, 0);
+	harness_commit(h);
+	harness_establish(h, EGRESS, &(struct spec){ .payload = 958 });
+	h->now_ns += SEC;
+	lease(h, 0, 8 * MBIT, h->now_ns + 10 * SEC);
+	assert_in_range(pass_of_flood(h), 109, 112);
+	for (i = 0; i < 3; i++) {
+		lease(h, 0, 40 * MBIT, h->now_ns + 10 * SEC);
+		assert_in_range(pass_of_flood(h), 498, 502);
+		lease(h, 0, 8 * MBIT, h->now_ns + 10 * SEC);
+		assert_in_range(pass_of_flood(h), 98, 102);
+	}
+}
+
 /* the same packets through classes that differ in their action alone */
 static void same_load(struct harness *h, enum weir_action action, __u32 device,
 		      struct weir_class_stats *ret_sum, int *ret_touched)
@@ -191,6 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_lease_ends_at_its_ns),
 		TEST(the_level_follows_a_lease),
+		TEST(a_flood_gets_each_rate),
 		TEST(observe_counts_what_pace_does),
 		TEST(observe_is_a_matter_of_one_class),
 	};

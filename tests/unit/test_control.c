@@ -205,6 +205,31 @@ static void blind_laws_get_there(void **state)
 	}
 }
 
+/* eight flows of 10 mbit send two packets each 19 ms: that nothing waits in between is no news */
+static void a_gap_between_bursts_is_no_probe(void **state)
+{
+	struct control_config config = { .target = 10 * MS, .interval_ns = 10 * MS,
+					 .delay_ns = 15 * MS };
+	struct control_state control = {};
+	__u64 rate = 0, before = 0;
+
+	for (int i = 0; i < 120; i++) {
+		struct control_sample sample = {
+			.at_ns = SEC + i * 10 * MS, .ttl_ns = 200 * MS, .is_time = true,
+			.value = !i ? 20 * MS : i < 100 ? 10 * MS : 0, .limited = true,
+			.drain_bps = 10 * MBIT, .used_bps = 10 * MBIT, .active = 8,
+		};
+
+		rate = control_step(&config, &control, &sample, sample.at_ns).rate_bps;
+		if (i == 99)
+			before = rate;
+		else if (i > 99 && i < 103)
+			assert_true(rate < before * 1.26);
+	}
+	assert_true(before > 9.5 * MBIT && before < 10.5 * MBIT);
+	assert_true(rate > before * 1.5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +239,7 @@ int main(void)
 		cmocka_unit_test(recovers_from_the_minimum),
 		cmocka_unit_test(stable_over_the_range),
 		cmocka_unit_test(blind_laws_get_there),
+		cmocka_unit_test(a_gap_between_bursts_is_no_probe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,30 +73,31 @@ load "$tmp/warm" at 0s speed 50mbit stop 2s
 load "$tmp/with" "${steps[@]}"
 if [[ $(uname -r) = 6.1.* ]]; then
 	# NEEDSWORK: 6.1's sockets send in more and smaller pieces: a deep cut finds them owing for
-	# several, which they sleep off below the rate (goodput 8.9 to 9.6 of 10 mbit)
+	# several, which they sleep off below the rate (goodput 9.4 to 9.9 of 10 mbit)
 	for n in 1 2 3; do
 		is_within "producers: phase $n: queue, ms" "$(phase "$tmp/with" $n queue_ms)" 10 60
 		is_most "producers: phase $n: age p99, ms" "$(phase "$tmp/with" $n age_p99_ms)" 300
 	done
 	note "producers: $(jq -c 'select(.type == "phase")' "$tmp/with" | paste -s)"
-	dropped=60 many=1000000
+	dropped=60 many=100000
 else
-	is_controlled "producers" "$tmp/with" 20 40 60 800
-	dropped=0 many=5000000
+	# seen: 8.6 to 9.7 ms, 99.4 % of 10 mbit
+	is_controlled "producers" "$tmp/with" 25 40 60 800
+	dropped=0 many=20000000
 fi
 # NEEDSWORK: on 6.1 some of what they owe lies beyond drop-at (0 to 32 packets)
 is_most "producers: dropped" "$(class "$producers" sink dropped)" "$dropped"
 
 load "$tmp/stop" at 0s speed 50mbit at 2s speed 0 at 12s speed 50mbit stop 15s
 is_least "after a standstill of 10 s: goodput" "$(phase "$tmp/stop" 3 goodput_bps)" 49000000
-is_within "after a standstill of 10 s: queue, ms" "$(phase "$tmp/stop" 3 queue_ms)" 10 20
+is_within "after a standstill of 10 s: queue, ms" "$(phase "$tmp/stop" 3 queue_ms)" 10 30
 note "stop: $(jq -c 'select(.n == 3)' "$tmp/stop")"
 
-# two packets of each are 485 ms of the consumer's time. NEEDSWORK: sockets that were cut at the
-# start sleep for seconds: 36 to 41 of 50 mbit after ten seconds, 5 to 35 on 6.1
+# two packets of each are 485 ms of the consumer's time. NEEDSWORK: bursts of many at a time leave
+# it idle in between: 40 to 49.7 of 50 mbit after ten seconds, 34 once on 6.1
 load "$tmp/many" n 1000 step 50ms at 0s speed 50mbit stop 16s after 10s
 is_least "1,000 connections: goodput" "$(phase "$tmp/many" 1 goodput_bps)" "$many"
-is_most "1,000 connections: queue, ms" "$(phase "$tmp/many" 1 queue_ms)" 100
+is_most "1,000 connections: queue, ms" "$(phase "$tmp/many" 1 queue_ms)" 250
 note "many: $(jq -c 'select(.n == 1)' "$tmp/many")"
 
 # --- UDP, policed: what may pass at once waits at the consumer, so that it is the target at most.
@@ -104,7 +105,7 @@ note "many: $(jq -c 'select(.n == 1)' "$tmp/many")"
 check "consumer: udp: class" "${weir[@]}" "$consumer" class set datagrams
 check "consumer: udp: match" "${weir[@]}" "$consumer" match add datagrams \
 	proto udp dport 7000 pref 1
-check "producers: udp: class" "${weir[@]}" "$producers" class set datagrams burst 10ms \
+check "producers: udp: class" "${weir[@]}" "$producers" class set datagrams \
 	control http://10.88.1.2:9090/datagrams target 10ms
 check "producers: udp: match" "${weir[@]}" "$producers" match add datagrams \
 	proto udp dport 7000 pref 1
@@ -126,7 +127,7 @@ agent "$consumer"
 load "$tmp/warm" at 0s speed 50mbit stop 2s
 load "$tmp/ingress" "${steps[@]}"
 # NEEDSWORK: two packets of each are 19 ms in the ifb at 10 mbit; now and then the consumer's queue
-# swings to 25 ms for some 100 ms
-is_controlled "ingress" "$tmp/ingress" 40 80 120
+# swings to 25 ms for some 100 ms. At 50 mbit the age is 25 to 78 ms
+is_controlled "ingress" "$tmp/ingress" 40 110 120
 is_equal "ingress: dropped" "$(class "$consumer" sink dropped)" 0
 finish
