@@ -68,8 +68,6 @@ share()
 			head -n 8 | tr '\n' ' ')"
 }
 
-warm_up
-warm_up_tcp
 
 # --- 120 bulk flows
 where edt true

@@ -11,7 +11,6 @@ SECONDS_RUN=${WEIR_TEST_SECONDS:-5}
 modprobe -a sch_fq ifb act_mirred cls_bpf 8021q 2> /dev/null || true
 lab far eth
 
-warm_up
 vias=(clsact)
 [ "$("$WEIR" -j check | jq '.[] | select(.check == "tcx") | .available')" != true ] || vias+=(tcx)
 is_equal "what arrives can be delayed" \

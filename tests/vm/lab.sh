@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# lab.sh: what the tests in virtual time share: three namespaces and two ways, and a machine that
-# has read its files. Owns nothing beyond what tests/net/lib.sh cleans up.
+# lab.sh: what the tests in virtual time share: three namespaces and two ways, and mixed traffic.
+# Owns nothing beyond what tests/net/lib.sh cleans up.
 #
 #     producer ---- router ---- consumer
 #        \-----------------------/
@@ -20,24 +20,6 @@ lab()
 	ip -n "$producer" route add 10.88.2.0/24 via 10.88.1.2
 	ip -n "$consumer" route add 10.88.1.0/24 via 10.88.2.1
 }
-
-# the guest's clock leaps while a file is read for the first time
-warm_up()
-{
-	"$WEIR" version && "$TRAFFIC" cc cubic && jq -n 1 && awk 'BEGIN {}'
-	"$TRAFFIC" run udp from "$producer" to "$consumer" addr 10.88.3.2 port 1 rate 1mbit \
-		packets 1 stop 1s
-} > /dev/null
-
-# and each congestion control's module
-warm_up_tcp()
-{
-	for cc in reno cubic bbr dctcp; do
-		can_cc $cc && "$TRAFFIC" run tcp from "$producer" to "$consumer" addr 10.88.2.2 \
-			port 1 cc $cc n 20 stop 100ms rr from "$producer" to "$consumer" \
-			addr 10.88.3.2 port 2 stop 100ms
-	done
-} > /dev/null
 
 # mix N START STOP PORT RATE: Reno, Cubic and BBR, and from 4 on a UDP flood, into words
 mix()

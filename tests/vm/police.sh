@@ -48,8 +48,6 @@ share()
 		"dropped $(class "$ns" shared dropped)"
 }
 
-warm_up
-warm_up_tcp
 
 # --- 120 bulk flows beside a request each 5 ms, without a round trip: three times a delayed class's
 on "$router" out 10.88.2.2 100mbit

@@ -14,7 +14,6 @@ modprobe -a sch_fq sch_netem 2> /dev/null || true
 lab eth near
 
 rates=("3.7mbit 3700000" "10mbit 10000000" "100mbit 100000000")
-warm_up
 
 # --- EDT for packets that nobody's socket here sends: UDP of a neighbour's, forwarded TCP
 weir=("$WEIR" -n "$router")
@@ -61,7 +60,7 @@ for rate in 1 10 100 1000; do
 		addr=10.88.3.2
 		[ $cc != cubic ] || addr=fd88:3::2
 		traffic "$tmp/out" tcp from "$producer" to "$consumer" addr $addr port $((5000 + rate)) \
-			cc $cc stop "$((rate == 1000 ? 2 : SECONDS_RUN))s" name $cc
+			cc $cc stop "$((rate == 1000 ? 2 : 2 * SECONDS_RUN))s" name $cc
 		is_within "$cc at $rate mbit" "$(flow "$tmp/out" $cc wire_bps)" "${rate}000000" 1
 		is_most "$cc at $rate mbit: first second" "$(flow "$tmp/out" $cc first_second_bps)" \
 			$((rate * 1100000))
