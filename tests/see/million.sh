@@ -83,7 +83,8 @@ turns()
 
 	read -r median p99 longest < <("$pace" "$agent" 5)
 	note "$1: from turn to turn, us: median $median, 99 % below $p99, longest $longest"
-	is_within "$1: the agent's interval, us" "$median" 10000 20
+	# it may also go to sleep between two of them, as for a lock: that holds nothing up
+	is_most "$1: the agent's interval, us" "$median" 12000
 	is_most "$1: 99 % of them, us" "$p99" 25000
 	is_most "$1: the longest, us" "$longest" 300000
 }
