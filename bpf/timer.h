@@ -108,6 +108,18 @@ static __always_inline void weir_level_forgive(const struct weir_class *class,
 		__sync_val_compare_and_swap(&state->tat, tat, most);
 }
 
+/* an idle class begins anew: what is known of its flows was of others */
+static __always_inline void weir_level_forget(struct weir_class_state *state)
+{
+	if (!state->npb_level && !state->active)
+		return;
+	state->npb_level = 0;
+	state->limited = 0;
+	state->active = 0;
+	state->mean_bucket = 0;
+	__builtin_memset(state->windows, 0, sizeof(state->windows));
+}
+
 static long weir_level_one(__u32 slot, void *context)
 {
 	struct weir_tick *tick = context;
@@ -121,8 +133,10 @@ static long weir_level_one(__u32 slot, void *context)
 		return 0;
 	if (tick->events && class->flags & WEIR_CLASS_USED)
 		weir_events_class(class, slot, state, tick->now);
-	if (tick->now - state->last_ns > WEIR_IDLE_NS)
+	if (tick->now - state->last_ns > WEIR_IDLE_NS) {
+		weir_level_forget(state);
 		return 0;
+	}
 	/* a class that may get a rate any moment is answered as soon */
 	if (class->rate_bps || class->flow_rate_bps || class->flags & WEIR_CLASS_LEASED)
 		tick->busy = 1;

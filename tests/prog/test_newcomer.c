@@ -4,6 +4,7 @@
  * pace it: its share from the first packet on and hardly more, nor are those that are there already
  * refused what is theirs; and all that it wants, where that is less. In virtual time.
  */
+#include <bpf/bpf.h>
 #include "fixture.h"
 
 #define RATE (10 * MBIT)
@@ -114,11 +115,29 @@ static void all_it_wants_below_its_share(void **state)
 	assert_int_equal(newcomer->dropped, 0);
 }
 
+/* the share that nine had is not that of who comes when they have gone */
+static void nothing_is_kept_of_those_who_left(void **state)
+{
+	struct harness *h = *state;
+	struct weir_class_state class;
+	__u32 slot = 0;
+
+	busy(h);
+	for (unsigned int i = 0; i < FLOWS; i++)
+		sources[i].bps = 0;
+	advance(h, 1200 * MSEC);
+	assert_int_equal(bpf_map_lookup_elem(harness_map(h, "class_state"), &slot, &class), 0);
+	assert_int_equal(class.active, 0);
+	assert_int_equal(class.npb_level, 0);
+	assert_int_equal(class.mean_bucket, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(no_burst_on_top),
 		TEST(all_it_wants_below_its_share),
+		TEST(nothing_is_kept_of_those_who_left),
 	};
 
 	return RUN(tests, 0);

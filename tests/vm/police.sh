@@ -67,7 +67,10 @@ done
 # --- one flow at 50 mbit, 20 ms: 83 packets in flight
 rtt 20
 check "50 mbit" "${weir[@]}" class set shared rate 50mbit
+# its level is that of 120 flows until it is idle
+is_idle() { [ "$(class "$router" shared active)" = 0 ]; }
 for cc in cubic reno; do
+	check "the class is idle" wait_until 5 is_idle
 	before=$(class "$router" shared dropped)
 	traffic "$tmp/out" arrivals on after 2s tcp from "$producer" to "$consumer" addr $addr \
 		port 7000 cc $cc ecn on stop 12s name one group all
