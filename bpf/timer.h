@@ -108,16 +108,38 @@ static __always_inline void weir_level_forgive(const struct weir_class *class,
 		__sync_val_compare_and_swap(&state->tat, tat, most);
 }
 
-/* an idle class begins anew: what is known of its flows was of others */
-static __always_inline void weir_level_forget(struct weir_class_state *state)
+/*
+ * An idle class begins anew: what is known of its flows was of others. Where an agent moves the
+ * rate, the level stays and follows it: most likely the same ones come again.
+ */
+static __always_inline void weir_level_forget(const struct weir_class *class,
+					      struct weir_class_state *state)
 {
-	if (!state->npb_level && !state->active)
+	if (state->active | state->limited | state->windows[0].active | state->windows[1].active) {
+		state->active = 0;
+		state->limited = 0;
+		__builtin_memset(state->windows, 0, sizeof(state->windows));
+	}
+	if (class->flags & WEIR_CLASS_LEASED || !state->npb_level)
 		return;
 	state->npb_level = 0;
-	state->limited = 0;
-	state->active = 0;
 	state->mean_bucket = 0;
-	__builtin_memset(state->windows, 0, sizeof(state->windows));
+}
+
+/* where a class without a rate gets one: the share of those who have just been counted */
+static __always_inline void weir_level_first(const struct weir_class *class,
+					     struct weir_class_state *state, __u64 rate, __u64 now)
+{
+	__u64 level = rate;
+
+	if (now - state->level_at < 2 * WEIR_WINDOW_FREE_NS && state->active &&
+	    state->used_bps > rate)
+		level = rate / state->active;
+	state->gain = WEIR_GAIN_ONE;
+	state->level_at = now;
+	state->limited_bytes = ~0ULL;
+	state->rate_bps = rate;
+	weir_level_set(class, state, level, now);
 }
 
 static long weir_level_one(__u32 slot, void *context)
@@ -134,7 +156,7 @@ static long weir_level_one(__u32 slot, void *context)
 	if (tick->events && class->flags & WEIR_CLASS_USED)
 		weir_events_class(class, slot, state, tick->now);
 	if (tick->now - state->last_ns > WEIR_IDLE_NS) {
-		weir_level_forget(state);
+		weir_level_forget(class, state);
 		return 0;
 	}
 	/* a class that may get a rate any moment is answered as soon */
@@ -155,12 +177,7 @@ static long weir_level_one(__u32 slot, void *context)
 	}
 	npb = state->npb_level;
 	if (!npb) {
-		level = state->active && state->used_bps > rate ? rate / state->active : rate;
-		state->gain = WEIR_GAIN_ONE;
-		state->level_at = tick->now;
-		state->limited_bytes = ~0ULL;
-		weir_level_set(class, state, level, tick->now);
-		state->rate_bps = rate;
+		weir_level_first(class, state, rate, tick->now);
 		return 0;
 	}
 	weir_level_follow(class, state, rate, tick->now);
