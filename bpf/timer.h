@@ -12,7 +12,6 @@
 
 #define WEIR_TICK_NS 4000000ULL		/* while a class with a rate has traffic */
 #define WEIR_TICK_IDLE_NS 50000000ULL
-#define WEIR_WINDOW_FREE_NS 64000000ULL	/* a window while the class has no rate */
 #define WEIR_EXCESS_LEASED_NS 50000000ULL
 #define WEIR_IDLE_NS 1000000000ULL	/* without a packet for so long, a class is idle */
 
@@ -126,22 +125,6 @@ static __always_inline void weir_level_forget(const struct weir_class *class,
 	state->mean_bucket = 0;
 }
 
-/* where a class without a rate gets one: the share of those who have just been counted */
-static __always_inline void weir_level_first(const struct weir_class *class,
-					     struct weir_class_state *state, __u64 rate, __u64 now)
-{
-	__u64 level = rate;
-
-	if (now - state->level_at < 2 * WEIR_WINDOW_FREE_NS && state->active &&
-	    state->used_bps > rate)
-		level = rate / state->active;
-	state->gain = WEIR_GAIN_ONE;
-	state->level_at = now;
-	state->limited_bytes = ~0ULL;
-	state->rate_bps = rate;
-	weir_level_set(class, state, level, now);
-}
-
 static long weir_level_one(__u32 slot, void *context)
 {
 	struct weir_tick *tick = context;
@@ -170,14 +153,15 @@ static long weir_level_one(__u32 slot, void *context)
 	if (!rate) {
 		state->npb_level = 0;
 		state->rate_bps = 0;
-		/* how many there are is known when a rate comes */
-		if (span >= WEIR_WINDOW_FREE_NS)
-			weir_window_next(state, sum, tick->now);
 		return 0;
 	}
 	npb = state->npb_level;
 	if (!npb) {
-		weir_level_first(class, state, rate, tick->now);
+		state->gain = WEIR_GAIN_ONE;
+		state->level_at = tick->now;
+		state->limited_bytes = ~0ULL;
+		weir_level_set(class, state, rate, tick->now);
+		state->rate_bps = rate;
 		return 0;
 	}
 	weir_level_follow(class, state, rate, tick->now);
