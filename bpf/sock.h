@@ -75,7 +75,7 @@ struct bpf_iter__tcp {
 } while (0)
 
 #define WEIR_TCP_BPF_SNDCWND_CLAMP 1002
-#define WEIR_CLAMP_BELOW 2000000	/* bytes/s: above, 64 KiB are 32 ms and less */
+#define WEIR_CLAMP_BELOW 200000		/* bytes/s, 1.6 Mbit/s: above, TCP is left alone */
 #define WEIR_CLAMP_RTT_US 5000		/* on longer ones TCP sends less at once by itself */
 #define WEIR_CLAMP_MIN 2		/* segments */
 #define WEIR_CLAMP_ACK_US 80000		/* twice the time for which a receiver delays an ACK */
