@@ -161,30 +161,6 @@ static __always_inline void sender(const struct weir_seen *last, const struct tc
 	class->lost += tp->total_retrans - last->lost;
 }
 
-static __always_inline int is_listener(const struct sock_common *common)
-{
-	return common->skc_state == TCP_LISTEN;
-}
-
-/*
- * The kernel's table of sockets may have hundreds of thousands of places, used or not: walking it
- * finds the sockets of this namespace now and then, and gives each the storage by which the pass
- * below reaches them without it.
- */
-SEC("iter/tcp")
-int weir_backlog_find(struct bpf_iter__tcp *ctx)
-{
-	struct sock_common *common = ctx->sk_common;
-	struct tcp_sock *tp;
-
-	if (!common)
-		return 0;
-	tp = bpf_skc_to_tcp_sock(common);
-	if (tp)
-		bpf_sk_storage_get(&seen, tp, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	return 0;
-}
-
 static __always_inline void connection(const struct sock_common *common, const struct tcp_sock *tp,
 				       struct weir_seen *last)
 {
@@ -213,26 +189,70 @@ static __always_inline void connection(const struct sock_common *common, const s
 	last->known = 1;
 }
 
+static __always_inline void look(const struct tcp_sock *tp, struct weir_seen *last)
+{
+	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	struct weir_backlog *class;
+
+	if (sk->__sk_common.skc_state != TCP_LISTEN) {
+		connection(&sk->__sk_common, tp, last);
+		return;
+	}
+	class = class_of(slot_of_port(ports.tcp, sk->__sk_common.skc_num));
+	if (class)
+		class->listening += sk->sk_ack_backlog;
+}
+
+/*
+ * The kernel's table of sockets may have hundreds of thousands of places, used or not: walking it
+ * finds the sockets of this namespace now and then, and gives each the storage by which the pass
+ * below reaches them without it.
+ */
+SEC("iter/tcp")
+int weir_backlog_find(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct tcp_sock *tp;
+
+	if (!common)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(common);
+	if (tp)
+		bpf_sk_storage_get(&seen, tp, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	return 0;
+}
+
 SEC("iter/bpf_sk_storage_map")
 int weir_backlog_tcp(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct weir_seen *last = ctx->value;
 	struct sock *sk = ctx->sk;
-	struct weir_backlog *class;
 	struct tcp_sock *tp;
 
 	if (!sk || !last)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp)
+		look(tp, last);
+	return 0;
+}
+
+/* Both in one, for kernels that let nobody iterate over storage: each pass walks the table. */
+SEC("iter/tcp")
+int weir_backlog_walk(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct weir_seen *last;
+	struct tcp_sock *tp;
+
+	if (!common)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(common);
 	if (!tp)
 		return 0;
-	if (!is_listener(&sk->__sk_common)) {
-		connection(&sk->__sk_common, tp, last);
-		return 0;
-	}
-	class = class_of(slot_of_port(ports.tcp, sk->__sk_common.skc_num));
-	if (class)
-		class->listening += sk->sk_ack_backlog;
+	last = bpf_sk_storage_get(&seen, tp, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (last)
+		look(tp, last);
 	return 0;
 }
 

@@ -19,6 +19,7 @@ struct backlog {
 	struct backlog_bpf *skel;
 	int find_link, tcp_link, udp_link;
 	__u64 next_find_ns;
+	bool walk;			/* no find: each pass walks the whole table of sockets */
 	bool udp;			/* a rule leads UDP sockets to a class */
 	unsigned int n_classes;
 	__u64 cost_ns;
@@ -33,8 +34,63 @@ static __u64 cpu_ns(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-static int load(struct backlog *backlog, const struct instance *instance, struct err *err)
+/* flows: the datapath's map; none for a try */
+static int load(struct backlog *backlog, int flows)
 {
+	struct backlog_bpf *skel;
+	int r;
+
+	libbpf_set_print(log_libbpf);
+	backlog->skel = skel = backlog_bpf__open();
+	if (!skel)
+		return -errno;
+	bpf_program__set_autoload(skel->progs.weir_backlog_find, !backlog->walk);
+	bpf_program__set_autoload(skel->progs.weir_backlog_tcp, !backlog->walk);
+	bpf_program__set_autoload(skel->progs.weir_backlog_walk, backlog->walk);
+	r = flows < 0 ? bpf_map__set_max_entries(skel->maps.flows, 1) :
+			bpf_map__reuse_fd(skel->maps.flows, flows);
+	if (!r)
+		r = backlog_bpf__load(skel);
+	if (r)
+		return r;
+	backlog->udp_link = hook_iterator_link(bpf_program__fd(skel->progs.weir_backlog_udp));
+	if (backlog->walk) {
+		backlog->tcp_link =
+			hook_iterator_link(bpf_program__fd(skel->progs.weir_backlog_walk));
+	} else {
+		backlog->find_link =
+			hook_iterator_link(bpf_program__fd(skel->progs.weir_backlog_find));
+		backlog->tcp_link =
+			hook_map_iterator_link(bpf_program__fd(skel->progs.weir_backlog_tcp),
+					       bpf_map__fd(skel->maps.seen));
+		r = backlog->find_link < 0 ? backlog->find_link : 0;
+	}
+	if (!r)
+		r = backlog->tcp_link < 0 ? backlog->tcp_link : backlog->udp_link;
+	return r < 0 ? r : 0;
+}
+
+static void unload(struct backlog *backlog)
+{
+	closep(&backlog->find_link);
+	closep(&backlog->tcp_link);
+	closep(&backlog->udp_link);
+	backlog_bpf__destroy(backlog->skel);
+	backlog->find_link = backlog->tcp_link = backlog->udp_link = -1;
+}
+
+int backlog_try(bool walk)
+{
+	struct backlog backlog = { .walk = walk, .find_link = -1, .tcp_link = -1, .udp_link = -1 };
+	int r = load(&backlog, -1);
+
+	unload(&backlog);
+	return r;
+}
+
+int backlog_open(struct backlog **ret, const struct instance *instance, struct err *err)
+{
+	struct backlog *backlog;
 	_cleanup_close_ int flows = -1;
 	char path[320];
 	int r = instance_path(instance, "flows", path, sizeof(path));
@@ -42,41 +98,21 @@ static int load(struct backlog *backlog, const struct instance *instance, struct
 	flows = r ? r : bpf_obj_get(path);
 	if (flows < 0)
 		return err_set(err, errno, "%s: %s", path, strerror(errno));
-	libbpf_set_print(log_libbpf);
-	backlog->skel = backlog_bpf__open();
-	if (!backlog->skel)
-		return err_set(err, errno, "cannot open the iterators: %s", strerror(errno));
-	r = bpf_map__reuse_fd(backlog->skel->maps.flows, flows);
-	if (!r)
-		r = backlog_bpf__load(backlog->skel);
-	if (r)
-		return err_set(err, -r, "cannot load the iterators over sockets: %s (WEIR_LOG=debug "
-			       "says more)", strerror(-r));
-	backlog->find_link = hook_iterator_link(
-		bpf_program__fd(backlog->skel->progs.weir_backlog_find));
-	backlog->tcp_link = hook_map_iterator_link(
-		bpf_program__fd(backlog->skel->progs.weir_backlog_tcp),
-		bpf_map__fd(backlog->skel->maps.seen));
-	backlog->udp_link = hook_iterator_link(
-		bpf_program__fd(backlog->skel->progs.weir_backlog_udp));
-	r = backlog->find_link < 0 ? backlog->find_link :
-	    backlog->tcp_link < 0 ? backlog->tcp_link : backlog->udp_link;
-	return r < 0 ? err_set(err, -r, "cannot link the iterators over sockets: %s",
-			       strerror(-r)) : 0;
-}
-
-int backlog_open(struct backlog **ret, const struct instance *instance, struct err *err)
-{
-	struct backlog *backlog = calloc(1, sizeof(*backlog));
-	int r;
-
+	backlog = calloc(1, sizeof(*backlog));
 	if (!backlog)
 		return err_set(err, ENOMEM, "out of memory");
 	backlog->find_link = backlog->tcp_link = backlog->udp_link = -1;
-	r = load(backlog, instance, err);
+	r = load(backlog, flows);
+	/* some kernels let nobody iterate over sockets' storage */
+	if (r) {
+		unload(backlog);
+		backlog->walk = true;
+		r = load(backlog, flows);
+	}
 	if (r) {
 		backlog_close(backlog);
-		return r;
+		return err_set(err, -r, "cannot load the iterators over sockets: %s (WEIR_LOG=debug "
+			       "says more)", strerror(-r));
 	}
 	*ret = backlog;
 	return 0;
@@ -86,10 +122,7 @@ void backlog_close(struct backlog *backlog)
 {
 	if (!backlog)
 		return;
-	closep(&backlog->find_link);
-	closep(&backlog->tcp_link);
-	closep(&backlog->udp_link);
-	backlog_bpf__destroy(backlog->skel);
+	unload(backlog);
 	free(backlog);
 }
 
@@ -168,7 +201,7 @@ static int find(struct backlog *backlog, __u64 now_ns)
 	__u64 start = cpu_ns(), wait;
 	int r;
 
-	if (now_ns < backlog->next_find_ns)
+	if (backlog->walk || now_ns < backlog->next_find_ns)
 		return 0;
 	r = run(backlog->find_link);
 	wait = (cpu_ns() - start) * FIND_PART;

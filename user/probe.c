@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 
 #include <weir/abi.h>
+#include "backlog.h"
 #include "dp.h"
 #include "hook.h"
 #include "link.h"
@@ -208,6 +209,13 @@ static void try_program(struct probe *probes, enum probe_id id, const char *cons
 	put(probes, id, rc, err.text);
 }
 
+static void try_backlog(struct probe *probes, enum probe_id id, bool walk)
+{
+	int rc = backlog_try(walk);
+
+	put(probes, id, rc, strerror(-rc));
+}
+
 static void try_programs(struct probe *probes)
 {
 	static const char *const hooks[] = {
@@ -221,6 +229,8 @@ static void try_programs(struct probe *probes)
 	try_program(probes, PROBE_TIMER, (const char *const []){ "weir_timer", NULL });
 	loop = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_loop, NULL);
 	put(probes, PROBE_LOOP, loop == 1 ? 0 : -ENOTSUP, "no such helper");
+	try_backlog(probes, PROBE_BACKLOG, true);
+	try_backlog(probes, PROBE_STORAGE, false);
 }
 
 static void child(struct probe *probes)

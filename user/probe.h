@@ -27,6 +27,9 @@
 	X(BTF, "btf", "the kernel's type information", "sockets that were there before are not paced") \
 	X(TIMER, "timer", "move fair shares in the kernel", "fair off: shares are left to chance") \
 	X(LOOP, "loop", "go over all classes (bpf_loop)", "fair off: shares are left to chance") \
+	X(BACKLOG, "backlog", "see how far behind local sockets are", "no signal of local sockets") \
+	X(STORAGE, "storage", "go over known sockets alone", \
+	  "each look of the agent walks the kernel's table of sockets") \
 	X(PACE_SOCKET, "means-socket", "1. pace the sender's socket", "the next means takes over") \
 	X(PACE_EDT, "means-edt", "2. delay the packet", "the next means takes over") \
 	X(PACE_IFB, "means-edt-in", "2. delay what arrives", "the next means takes over") \

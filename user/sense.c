@@ -160,9 +160,12 @@ static int sockets_step(struct steer *steer, __u64 now_ns)
 	cost = (__s64)backlog_cost_ns(steer->backlog) - (__s64)steer->pass_ns;
 	steer->pass_ns += cost / (cost > 0 ? 2 : 8);
 	interval = sample_interval_ns(steer->pass_ns);
-	/* said once it has clearly moved */
-	if (interval > steer->interval_ns * 5 / 4 || interval < steer->interval_ns * 3 / 4) {
+	if (interval > steer->interval_ns * 5 / 4 || interval < steer->interval_ns * 3 / 4)
 		steer->interval_ns = interval;
+	/* said where it is another by half */
+	if (steer->interval_ns > steer->told_interval_ns * 3 / 2 ||
+	    steer->interval_ns < steer->told_interval_ns * 2 / 3) {
+		steer->told_interval_ns = steer->interval_ns;
 		log_note("a pass over the sockets takes %llu us: one every %llu ms",
 			 steer->pass_ns / 1000, interval / 1000000);
 	}

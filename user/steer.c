@@ -23,7 +23,7 @@ int steer_init(struct steer *steer, struct err *err)
 	steer->classes = calloc(WEIR_MAX_CLASSES, sizeof(*steer->classes));
 	steer->policy = calloc(1, sizeof(*steer->policy));
 	steer->signals = signals_new();
-	steer->interval_ns = CONTROL_INTERVAL_MIN_NS;
+	steer->interval_ns = steer->told_interval_ns = CONTROL_INTERVAL_MIN_NS;
 	if (!steer->classes || !steer->policy || !steer->signals)
 		return err_set(err, ENOMEM, "out of memory");
 	return 0;

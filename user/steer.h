@@ -45,6 +45,7 @@ struct steer {
 	struct remotes *remotes;
 	struct tell *tell;
 	bool observe, serve;		/* serve: every class's backlog is sampled */
+	__u64 told_interval_ns;		/* what the log said last */
 	__u64 interval_ns, pass_ns;	/* of a step, of a pass over the sockets */
 	__u64 next_pass_ns, next_state_ns;
 	bool need_backlog, no_backlog_told;
