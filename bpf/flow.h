@@ -122,7 +122,8 @@ static __always_inline void weir_flow_classify(struct __sk_buff *skb, const stru
 	head.generation = generation;
 	head.class_slot = slot;
 	head.flags = flags | (flow->flags & WEIR_FLOW_ACTUATED);
-	flow->sk_rate = 0;
+	/* asked anew, or taken back: what the socket was asked is of another policy */
+	flow->sk_rate = flow->sk_rate != 0;
 	*weir_flow_head(flow) = head.whole;
 }
 

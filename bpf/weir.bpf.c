@@ -85,12 +85,10 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	facts->bytes = weir_wire_bytes(skb, &job.packet, facts->segments, job.class);
 
 	weir_judge(&job, live->can);
-	if (job.class->action != WEIR_OBSERVE) {
-		if (facts->reason < WEIR_R_FIRST_DROP)
-			weir_act(skb, &job);
-		if (job.flow && job.flow->flags & WEIR_FLOW_LOCAL)
-			weir_socket_pace(skb, &job);
-	}
+	if (job.class->action != WEIR_OBSERVE && facts->reason < WEIR_R_FIRST_DROP)
+		weir_act(skb, &job);
+	if (job.flow && job.flow->flags & WEIR_FLOW_LOCAL)
+		weir_socket_pace(skb, &job);
 	weir_count(&job);
 	weir_tell(skb, &job);
 	if (job.class->action == WEIR_OBSERVE)

@@ -154,7 +154,7 @@ static void flow_counters(struct page *page, const struct top *top,
 	snprintf(text, sizeof(text), "%llu packets, %s each", f->delayed,
 		 quantity_time_show(f->delayed ? f->delay_ns / f->delayed : 0).text);
 	line(page, "delayed", TOP_PLAIN, text);
-	if (f->sk_rate) {
+	if (f->sk_rate > 1) {
 		snprintf(text, sizeof(text), "asked to send %s of payload%s",
 			 quantity_rate_show(f->sk_rate * 8).text,
 			 f->flags & WEIR_FLOW_ACTUATED ? "" : ", has not followed yet");

@@ -3,6 +3,7 @@
 #
 # retune.sh: a rate changed with traffic running, 200 -> 50 -> 200 mbit: reached within 200 ms,
 # nothing lost. Both families and every congestion control at once, each flow with its own cap.
+# And one that is taken away, in each of the ways there are: the sockets are let go.
 #
 #     producer (weir on eth, egress) ---- consumer
 . "$(dirname "$0")/lib.sh"
@@ -61,4 +62,21 @@ for name in "${names[@]}"; do
 	is_lossless "$name" "$tmp/out" "$name"
 done
 is_equal "dropped" "$(class "$producer" web dropped)" 0
+
+flows=() port=90
+for name in none observe unmatched; do
+	check "class $name" "$WEIR" -n "$producer" class set "$name" flow-rate 20mbit
+	check "match $name" "$WEIR" -n "$producer" match add "$name" proto tcp dport $port
+	flows+=(tcp from "$producer" to "$consumer" addr 10.88.1.2 port $port stop 3s name "$name")
+	port=$((port + 1))
+done
+traffic "$tmp/out" series on step 10ms \
+	at 1s exec "$WEIR -n $producer class set none flow-rate none &&
+		$WEIR -n $producer class set observe action observe &&
+		$WEIR -n $producer match del unmatched" "${flows[@]}"
+is_equal "all were accepted" "$(jq -r 'select(.type == "event") | .status' "$tmp/out")" 0
+for name in none observe unmatched; do
+	is_most "$name: at 20 mbit before" "$(mean_bps "$name" 500000000 1000000000)" 25000000
+	is_least "$name: let go" "$(mean_bps "$name" 2000000000 3000000000)" 40000000
+done
 finish
