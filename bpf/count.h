@@ -37,7 +37,7 @@ static __always_inline void weir_count_class(__u32 slot, enum weir_reason reason
 
 static __always_inline void weir_count_flow(struct weir_flow *flow, const struct weir_facts *f)
 {
-	__u64 span = f->now - flow->rate_at_ns, before;
+	__u64 span = weir_since(flow->rate_at_ns, f->now), before;
 
 	__sync_fetch_and_add(&flow->packets, f->segments);
 	before = __sync_fetch_and_add(&flow->bytes, f->bytes);
@@ -84,7 +84,7 @@ static __always_inline void weir_count(struct weir_job *job)
 		__sync_fetch_and_add(&job->bucket->bytes, f->bytes);
 	if (job->flow)
 		weir_count_flow(job->flow, f);
-	if (f->now - job->state->last_ns > WEIR_WINDOW_MIN_NS)
+	if (weir_since(job->state->last_ns, f->now) > WEIR_WINDOW_MIN_NS)
 		job->state->last_ns = f->now;
 }
 

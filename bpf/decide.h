@@ -79,7 +79,7 @@ static __always_inline __u32 weir_classic(struct weir_facts *f, const struct wei
 {
 	__u64 target = markable ? weir_mark_target(class->mark_at_ns, f->packet_ns) :
 				  weir_drop_target(class->drop_at_ns, f->packet_ns);
-	__u64 elapsed = f->now - bucket->pi_at, p;
+	__u64 elapsed = weir_since(bucket->pi_at, f->now), p;
 	__u32 delay_us = f->delay / 1000;
 
 	if (elapsed >= WEIR_PI_UPDATE_NS) {

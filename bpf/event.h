@@ -24,9 +24,9 @@ static __always_inline void weir_hold(struct weir_job *job)
 {
 	struct weir_class_state *state = job->state;
 	const struct weir_facts *f = &job->facts;
-	__u64 debt = f->debt_bucket;
+	__u64 debt = f->debt_bucket, free = weir_since(state->held_at, f->now);
 
-	if (!(f->debt_bucket | f->debt_class) || f->now - state->held_at < WEIR_HELD_STEP_NS)
+	if (!(f->debt_bucket | f->debt_class) || free < WEIR_HELD_STEP_NS)
 		return;
 	if (!(job->class->flags & WEIR_CLASS_FAIR))
 		debt = weir_max(debt, f->debt_class);
@@ -34,7 +34,7 @@ static __always_inline void weir_hold(struct weir_job *job)
 	    !f->mark && f->reason != WEIR_R_SPARED && f->reason < WEIR_R_FIRST_DROP :
 	    debt <= f->ahead)
 		return;
-	if (f->now - state->held_at > WEIR_HELD_NS)
+	if (free > WEIR_HELD_NS)
 		state->held_since = f->now;
 	state->held_at = f->now;
 }

@@ -14,6 +14,7 @@
 #include <linux/ipv6.h>
 #include <weir/abi.h>
 #include <weir/aqm.h>
+#include <weir/bucket.h>
 
 #define WEIR_P_CONTROL 0x01		/* SYN, FIN, RST, pure ACK, ND, MLD, IGMP, DHCP */
 #define WEIR_P_SMALL 0x02		/* at most 256 bytes: spared by the AQM */
@@ -300,7 +301,7 @@ static __always_inline void weir_fragment_note(struct weir_fragment *first,
 static __always_inline void weir_fragment_follow(struct weir_packet *p,
 						 const struct weir_fragment *first, __u64 now)
 {
-	if (now - first->seen_ns > WEIR_FRAGMENT_NS)
+	if (weir_since(first->seen_ns, now) > WEIR_FRAGMENT_NS)
 		return;
 	p->key.sport = first->sport;
 	p->key.dport = first->dport;

@@ -138,7 +138,7 @@ static long weir_level_one(__u32 slot, void *context)
 		return 0;
 	if (tick->events && class->flags & WEIR_CLASS_USED)
 		weir_events_class(class, slot, state, tick->now);
-	if (tick->now - state->last_ns > WEIR_IDLE_NS) {
+	if (weir_since(state->last_ns, tick->now) > WEIR_IDLE_NS) {
 		weir_level_forget(class, state);
 		return 0;
 	}

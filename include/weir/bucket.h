@@ -73,6 +73,12 @@ static __always_inline __u64 weir_debt(__u64 tat, __u64 now)
 	return tat > now ? tat - now : 0;
 }
 
+/* time that has passed since then; none where another CPU's clock reading was a little ahead */
+static __always_inline __u64 weir_since(__u64 then, __u64 now)
+{
+	return now > then ? now - then : 0;
+}
+
 /*
  * Charge cost at now. Returns the debt before the packet (0: it found the bucket idle); who refuses
  * the packet for it takes the charge back by weir_refund().

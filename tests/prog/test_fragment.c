@@ -170,6 +170,19 @@ static void after_30_s_the_first_is_forgotten(void **state)
 	assert_int_equal(packets(h, &p, EGRESS, false), 1);
 }
 
+/* another CPU has read the clock some ns before the one that saw the first */
+static void a_clock_that_is_behind_is_no_other_year(void **state)
+{
+	struct harness *h = *state;
+	struct packet p = datagram(4);
+
+	send_first(h, p);
+	send_later(h, p);
+	h->now_ns -= 100;
+	send_later(h, p);
+	assert_int_equal(packets(h, &p, EGRESS, true), 2);
+}
+
 /* an id that is used again: the later fragments are the newer packet's */
 static void a_reused_id_is_the_newer_packets(void **state)
 {
@@ -314,6 +327,7 @@ int main(void)
 		TEST(one_that_comes_too_early_has_no_ports),
 		TEST(those_of_another_packet_do_not_follow),
 		TEST(after_30_s_the_first_is_forgotten),
+		TEST(a_clock_that_is_behind_is_no_other_year),
 		TEST(a_reused_id_is_the_newer_packets),
 		TEST(options_behind_the_fragment_header),
 		TEST(an_atomic_fragment_is_whole),
