@@ -184,8 +184,9 @@ __attribute__((noinline)) __u64 weir_socket_wish(const struct weir_facts *f,
 }
 
 /*
- * Asks the packet's own socket for the rate in force; where there is none any more, takes back what
- * was asked. sock.h carries it into the socket at the next ACK. The storage is only looked up when the wish moved by 1/512.
+ * Asks the packet's own socket for the rate in force, or takes back what was asked where there is
+ * none any more. sock.h carries it into the socket at the next ACK. The storage is only looked up
+ * when the wish moved by 1/512.
  */
 static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_job *job)
 {

@@ -4,7 +4,6 @@
  * of devices and cgroups resolved in the instance's namespace, stored, sockets told. Owns no
  * grammar and no maps.
  */
-#include <mntent.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "change.h"
 #include "conf.h"
 #include "dp.h"
+#include "hook.h"
 #include "log.h"
 
 int change_begin(struct change *change, const char *netns, struct err *err)
@@ -45,24 +45,6 @@ void change_end(struct change *change)
 	free(change->next);
 }
 
-/* the first mount of cgroup v2 */
-static int cgroup_root(char *buf, size_t size)
-{
-	FILE *mounts = setmntent("/proc/self/mounts", "re");
-	struct mntent *entry;
-	int r = -ENOENT;
-
-	if (!mounts)
-		return -errno;
-	while (r && (entry = getmntent(mounts)))
-		if (!strcmp(entry->mnt_type, "cgroup2") && strlen(entry->mnt_dir) < size) {
-			strcpy(buf, entry->mnt_dir);
-			r = 0;
-		}
-	endmntent(mounts);
-	return r;
-}
-
 static __u32 depth(const char *path)
 {
 	__u32 n = 0;
@@ -78,19 +60,19 @@ static __u32 depth(const char *path)
 /* a cgroup's id is the inode number of its directory */
 static int cgroup_resolve(struct weir_rule *rule, const char *class_name, struct err *err)
 {
-	char root[256], path[512];
+	_cleanup_close_ int root = hook_cgroup_open();
+	const char *path = rule->cgroup + strspn(rule->cgroup, "/");
 	struct stat st;
 
-	if (cgroup_root(root, sizeof(root)))
+	if (root < 0)
 		return err_set(err, ENOENT, "%s: cgroup '%s': cgroup v2 is not mounted", class_name,
 			       rule->cgroup);
-	snprintf(path, sizeof(path), "%s/%s", root, rule->cgroup);
-	if (strstr(path, "/../") || stat(path, &st) || !S_ISDIR(st.st_mode)) {
+	if (fstatat(root, *path ? path : ".", &st, 0) || !S_ISDIR(st.st_mode)) {
 		/* one that is in force and has gone since is no reason to refuse another change */
 		if (rule->cgroup_id)
 			return 0;
-		return err_set(err, ENOENT, "%s: cgroup '%s': no such cgroup below %s", class_name,
-			       rule->cgroup, root);
+		return err_set(err, ENOENT, "%s: cgroup '%s': no such cgroup below the mount of "
+			       "cgroup v2", class_name, rule->cgroup);
 	}
 	rule->cgroup_id = st.st_ino;
 	rule->cgroup_level = depth(rule->cgroup);

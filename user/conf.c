@@ -54,12 +54,10 @@ static int class_known(const struct policy *policy, const char *name, struct err
 static void freeze(const struct weir_class *before, struct weir_class *class, int argc,
 		   char *const *argv)
 {
-	bool rate = false, control = false;
+	const char *by_hand = opts_value(conf_class_keys, conf_n_class_keys, argc, argv, "rate");
+	bool rate = by_hand && strcmp(by_hand, "auto");
+	bool control = opts_value(conf_class_keys, conf_n_class_keys, argc, argv, "control");
 
-	for (int i = 0; i < argc; i++) {
-		rate |= !strcmp(argv[i], "rate") && strcmp(argv[i + 1], "auto");
-		control |= !strcmp(argv[i], "control");
-	}
 	if (control || !class->signal[0]) {
 		if (before->flags & WEIR_CLASS_FROZEN && !rate)
 			class->rate_bps = before->auto_bps;

@@ -428,11 +428,14 @@ static int mark_get(const struct opts_key *key, const void *target, struct opts_
 static int cgroup_set(const struct opts_key *key, const char *word, void *target, struct err *err)
 {
 	struct weir_rule *rule = target;
+	char path[sizeof(rule->cgroup) + 2];
 	size_t n = strlen(word);
 
-	if (!n || n >= sizeof(rule->cgroup) || strchr(word, '\n'))
+	snprintf(path, sizeof(path), "/%s/", word);
+	if (!n || n >= sizeof(rule->cgroup) || strchr(word, '\n') || strstr(path, "/./") ||
+	    strstr(path, "/../"))
 		return err_set(err, EINVAL, "'%s': want a path below the cgroup v2 mount, such as "
-			       "system.slice/nginx.service, up to %zu characters", word,
+			       "system.slice/nginx.service, without . and .., up to %zu characters", word,
 			       sizeof(rule->cgroup) - 1);
 	memcpy(rule->cgroup, word, n);
 	rule->fields |= key->bit;

@@ -109,6 +109,14 @@ static const struct opts_key *key_find(const struct opts_key *keys, unsigned int
 	return NULL;
 }
 
+/* how many of the words behind a key are its value */
+static int value_words(const struct opts_key *key, int argc, char *const *argv)
+{
+	if (key->flags & OPTS_ALONE)
+		return 0;
+	return key->words ? (int)key->words(argc, argv) : 1;
+}
+
 /* words that are one value, with a blank between them */
 static int join(char *const *argv, int n, char joined[WORDS_BYTES], struct err *err)
 {
@@ -137,24 +145,33 @@ int opts_parse(const struct opts_key *keys, unsigned int n_keys, int argc, char 
 		if (seen[key - keys])
 			return err_set(err, EINVAL, "%s: given twice", key->name);
 		seen[key - keys] = true;
-		n = 0;
-		if (key->flags & OPTS_ALONE) {
-			r = key->set(key, "", target, err);
-			if (r)
-				return r;
-			continue;
-		}
-		if (i + 1 == argc)
+		n = value_words(key, argc - i - 1, argv + i + 1);
+		if (n && i + 1 == argc)
 			return err_set(err, EINVAL, "%s: a value is missing; want %s", key->name,
 				       key->value);
-		n = key->words ? key->words(argc - i - 1, argv + i + 1) : 1;
 		r = join(argv + i + 1, n, joined, err);
 		if (!r)
-			r = key->set(key, n > 1 ? joined : argv[i + 1], target, err);
+			r = key->set(key, n > 1 ? joined : n ? argv[i + 1] : "", target, err);
 		if (r) {
 			err_prefix(err, "%s ", key->name);
 			return r;
 		}
 	}
 	return 0;
+}
+
+const char *opts_value(const struct opts_key *keys, unsigned int n_keys, int argc,
+		       char *const *argv, const char *name)
+{
+	const struct opts_key *key;
+	struct err ignored;
+
+	for (int i = 0; i + 1 < argc; i += 1 + value_words(key, argc - i - 1, argv + i + 1)) {
+		if (!strcmp(argv[i], name))
+			return argv[i + 1];
+		key = key_find(keys, n_keys, argv[i], &ignored);
+		if (!key)
+			break;
+	}
+	return NULL;
 }

@@ -42,6 +42,10 @@ struct opts_key {
 int opts_parse(const struct opts_key *keys, unsigned int n_keys, int argc, char *const *argv,
 	       void *target, struct err *err);
 
+/* The (first) word of a key's value among words that opts_parse() has taken; NULL: not given. */
+const char *opts_value(const struct opts_key *keys, unsigned int n_keys, int argc,
+		       char *const *argv, const char *name);
+
 /* The index of word among the choices, or -EINVAL with an error that names them or the nearest. */
 int opts_choice(const char *word, const char *const *choices, struct err *err);
 

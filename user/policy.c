@@ -264,6 +264,9 @@ static int burst_finish(struct weir_class *class, struct err *err)
 	class->burst_bytes = 0;
 	if (!(class->set & WEIR_SET_BURST))
 		class->burst_ns = 0;	/* the datapath's own: it knows the level */
+	else if (!class->burst_ns && class->action == WEIR_POLICE)
+		return err_set(err, EINVAL, "burst 0 with action police: it would pass nothing; "
+			       "want more than 0");
 	return 0;
 }
 

@@ -213,7 +213,7 @@ struct weir_flow {
 	__u64 last_seen_ns;
 	__u64 packets;			/* wire packets seen: passed and dropped */
 	__u64 bytes;			/* wire bytes seen: passed and dropped */
-	__u64 sk_rate;			/* payload bytes/s last asked of the socket; 0 none, 1 ask */
+	__u64 sk_rate;			/* payload bytes/s asked of its socket; 0 none, 1 anew */
 	__u32 sk_ratio;			/* payload / wire bytes of recent packets, 2^-16 */
 	__u32 last_reason;		/* enum weir_reason */
 	__u64 marked;			/* wire packets on which weir set CE */

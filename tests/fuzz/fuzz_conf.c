@@ -47,7 +47,8 @@ static void bounds(const struct policy *policy)
 					  class->rate_bps <= WEIR_RATE_MAX), "rate", class->name);
 		must(class->action < WEIR_ACTION_COUNT && class->per < WEIR_PER_COUNT, "enum",
 		     class->name);
-		must(class->mark_at_ns <= class->drop_at_ns, "mark-at", class->name);
+		must(class->action == WEIR_POLICE || class->mark_at_ns <= class->drop_at_ns,
+		     "mark-at", class->name);
 		must(class->plen4 >= 1 && class->plen4 <= 32 && class->plen6 >= 1 &&
 		     class->plen6 <= 128, "prefix length", class->name);
 	}

@@ -209,6 +209,9 @@ static const struct {
 	{ "match add web mark 0x100000000", EINVAL, "mark '0x100000000'" },
 	{ "match add web dev a/b", EINVAL, "dev 'a/b'" },
 	{ "match add web dev 1234567890123456", EINVAL, "1 to 15 characters" },
+	{ "match add web cgroup a/..", EINVAL, "without . and .." },
+	{ "match add web cgroup ./a", EINVAL, "without . and .." },
+	{ "match add web cgroup ..", EINVAL, "without . and .." },
 	{ "match add web pref 0", EINVAL, "pref '0'" },
 	{ "match add web dport 80 dport 81", EINVAL, "dport: given twice" },
 	{ "match add web dports 80", EINVAL, "did you mean 'dport'?" },
@@ -231,6 +234,37 @@ static void refuses(void **state)
 			fail_msg("%s: %d %s", refused[i].line, r, err.text);
 		free(policy);
 	}
+}
+
+/* keys are no keys where they stand for a value, the last word of all as well */
+static void a_value_that_is_called_as_a_key(void **state)
+{
+	struct policy *policy = policy_of("class set web rate 1gbit control rate target 5\n"
+					  "class set web target 5 control rate\n"
+					  "match add web cgroup pref dev rate\n");
+	struct err err = {};
+
+	assert_string_equal(class_of(policy, "web")->signal, "rate");
+	assert_int_equal(words(policy, "class set web rate 2gbit", &err), 0);
+	assert_true(class_of(policy, "web")->flags & WEIR_CLASS_FROZEN);
+	assert_int_equal(words(policy, "class set web control psi io cgroup rate", &err), 0);
+	assert_false(class_of(policy, "web")->flags & WEIR_CLASS_FROZEN);
+	free(policy);
+}
+
+/* what is wanted stands behind the word, however long that is */
+static void a_long_word_hides_nothing(void **state)
+{
+	char line[4200] = "";
+	struct policy *policy = policy_new();
+	struct err err = {};
+	char *words[] = { "class", "set", "web", "rate", line };
+
+	memset(line, 'x', 4096);
+	assert_int_equal(conf_words(policy, 5, words, &err), -EINVAL);
+	assert_ptr_equal(strstr(err.text, "web: rate 'xxx"), err.text);
+	assert_non_null(strstr(err.text, "x': want a rate such as 10mbit"));
+	free(policy);
 }
 
 static int text(const char *file, struct policy **ret, struct err *err)
@@ -303,6 +337,8 @@ int main(void)
 		cmocka_unit_test(class_takes_back),
 		cmocka_unit_test(match_keys),
 		cmocka_unit_test(refuses),
+		cmocka_unit_test(a_value_that_is_called_as_a_key),
+		cmocka_unit_test(a_long_word_hides_nothing),
 		cmocka_unit_test(reads_files),
 		cmocka_unit_test(names_the_line),
 	};

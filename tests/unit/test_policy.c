@@ -106,6 +106,9 @@ static void burst_given(void **state)
 	assert_int_equal(class->mark_at_ns, 0);
 	class->burst_bytes = 16 << 20;
 	refused("web: burst 16mib: more than 10s at 8mbit");
+	class->set &= ~WEIR_SET_BURST_BYTES;
+	class->burst_ns = 0;
+	refused("web: burst 0 with action police");
 	class->set = WEIR_SET_BURST;
 	class->burst_ns = 30000000;
 	class->action = WEIR_PACE;
