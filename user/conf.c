@@ -28,6 +28,16 @@ int conf_class_name(const char *name, struct err *err)
 	return 0;
 }
 
+bool conf_has_control(const char *word)
+{
+	unsigned char before = 0;
+
+	for (; *word; before = *word++)
+		if (is_control(before, *word))
+			return true;
+	return false;
+}
+
 /* the slot of a class that must exist; names the nearest one where it does not */
 static int class_known(const struct policy *policy, const char *name, struct err *err)
 {

@@ -47,6 +47,9 @@ const char *conf_flow_proto(const struct weir_flow_key *key, char buf[CONF_PROTO
 /* Appends a word, quoted where it must be, after a blank; -ENOSPC. */
 int conf_append(struct opts_text *line, const char *word);
 
+/* Has the word characters that a file shows in another way than it reads them? */
+bool conf_has_control(const char *word);
+
 /* Class names: letters, digits, '_', '-', '.', ':', '@'. */
 int conf_class_name(const char *name, struct err *err);
 

@@ -90,8 +90,8 @@ static int dev_set(const struct opts_key *key, const char *word, void *target, s
 	struct weir_rule *rule = target;
 	size_t n = strlen(word);
 
-	if (!n || n >= sizeof(rule->dev) || strpbrk(word, "/ \t\n"))
-		return err_set(err, EINVAL, "'%s': want the name of a device, 1 to %zu characters",
+	if (!n || n >= sizeof(rule->dev) || strpbrk(word, "/ ") || conf_has_control(word))
+		return err_set(err, EINVAL, "'%s': want the name of a device, 1 to %zu printable characters",
 			       word, sizeof(rule->dev) - 1);
 	memcpy(rule->dev, word, n);
 	rule->fields |= key->bit;
@@ -432,7 +432,7 @@ static int cgroup_set(const struct opts_key *key, const char *word, void *target
 	size_t n = strlen(word);
 
 	snprintf(path, sizeof(path), "/%s/", word);
-	if (!n || n >= sizeof(rule->cgroup) || strchr(word, '\n') || strstr(path, "/./") ||
+	if (!n || n >= sizeof(rule->cgroup) || conf_has_control(word) || strstr(path, "/./") ||
 	    strstr(path, "/../"))
 		return err_set(err, EINVAL, "'%s': want a path below the cgroup v2 mount, such as "
 			       "system.slice/nginx.service, without . and .., up to %zu characters", word,

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "log.h"
+#include "util.h"
 
 static void log_line(const char *format, va_list args)
 {
@@ -24,7 +25,7 @@ static void log_line(const char *format, va_list args)
 	for (const char *p = text; *p; p++) {
 		unsigned char c = *p;
 
-		if (c < 0x20 || c == 0x7f)
+		if (is_control(p == text ? 0 : p[-1], c))
 			at += snprintf(line + at, sizeof(line) - at, "\\x%02x", c);
 		else
 			line[at++] = c;

@@ -191,18 +191,13 @@ void out_only(struct out *out, enum out_form form)
 	out->form = form;
 }
 
-static bool is_control(unsigned char c)
-{
-	return c < 0x20 || c == 0x7f;
-}
-
 /* control characters as \xNN; to be freed, NULL where memory is out */
 static char *escape(const char *text)
 {
-	char *ret = malloc(4 * strlen(text) + 1), *to = ret;
+	char *ret = malloc(4 * strlen(text) + 1), *to = ret, before = 0;
 
-	for (; ret && *text; text++) {
-		if (is_control(*text))
+	for (; ret && *text; before = *text++) {
+		if (is_control(before, *text))
 			to += sprintf(to, "\\x%02x", (unsigned char)*text);
 		else
 			*to++ = *text;
@@ -242,7 +237,7 @@ static void text_field(struct out *out, const char *name, const char *value, boo
 		put(out, buf);
 		return line_end(out, value);
 	}
-	while (value[n] && !is_control(value[n]))
+	while (value[n] && !is_control(n ? value[n - 1] : 0, value[n]))
 		n++;
 	if (value[n]) {
 		_cleanup_free_ char *shown = escape(value);

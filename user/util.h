@@ -26,6 +26,16 @@ int err_set(struct err *err, int code, const char *format, ...)
 /* Puts what the message is about in front of it: "web: " + "rate '12x': want ...". */
 void err_prefix(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * In text from outside: would this byte steer a terminal? C0 and DEL, and C1 as it is or in UTF-8,
+ * but not the same bytes within a longer character.
+ */
+static inline int is_control(unsigned char before, unsigned char c)
+{
+	return c < 0x20 || c == 0x7f ||
+	       (c >= 0x80 && c < 0xa0 && (before < 0x80 || before == 0xc2 || before > 0xf4));
+}
+
 static inline void closep(int *fd)
 {
 	if (*fd >= 0)

@@ -208,10 +208,12 @@ static const struct {
 	{ "match add web mark 0/0", EINVAL, "outside its mask" },
 	{ "match add web mark 0x100000000", EINVAL, "mark '0x100000000'" },
 	{ "match add web dev a/b", EINVAL, "dev 'a/b'" },
-	{ "match add web dev 1234567890123456", EINVAL, "1 to 15 characters" },
+	{ "match add web dev 1234567890123456", EINVAL, "1 to 15 printable characters" },
 	{ "match add web cgroup a/..", EINVAL, "without . and .." },
 	{ "match add web cgroup ./a", EINVAL, "without . and .." },
 	{ "match add web cgroup ..", EINVAL, "without . and .." },
+	{ "match add web dev e\x1b[31m", EINVAL, "want the name of a device" },
+	{ "match add web cgroup a\xc2\x9b/b", EINVAL, "want a path" },
 	{ "match add web pref 0", EINVAL, "pref '0'" },
 	{ "match add web dport 80 dport 81", EINVAL, "dport: given twice" },
 	{ "match add web dports 80", EINVAL, "did you mean 'dport'?" },
@@ -241,7 +243,7 @@ static void a_value_that_is_called_as_a_key(void **state)
 {
 	struct policy *policy = policy_of("class set web rate 1gbit control rate target 5\n"
 					  "class set web target 5 control rate\n"
-					  "match add web cgroup pref dev rate\n");
+					  "match add web cgroup pref dev r\xc4\x9bt\n");
 	struct err err = {};
 
 	assert_string_equal(class_of(policy, "web")->signal, "rate");
