@@ -285,7 +285,7 @@ static int walk(int prog_fd)
 	return n < 0 ? -errno : 0;
 }
 
-int dp_sockets_walk(const struct instance *instance, struct err *err)
+static int sockets_walk(const struct instance *instance, enum maps_walk mode, struct err *err)
 {
 	_cleanup_close_ int fd = get_pin(instance, WALK_PROGRAM);
 	int back, left, rc;
@@ -294,7 +294,10 @@ int dp_sockets_walk(const struct instance *instance, struct err *err)
 		return 0;
 	if (fd < 0)
 		return err_set(err, -fd, "%s/" WALK_PROGRAM ": %s", instance->dir, strerror(-fd));
-	rc = instance_enter(instance, &back, err);
+	/* said every time: a command that was killed has left its own */
+	rc = maps_walk_mode(instance, mode, err);
+	if (!rc)
+		rc = instance_enter(instance, &back, err);
 	if (rc)
 		return rc;
 	rc = walk(fd);
@@ -304,16 +307,14 @@ int dp_sockets_walk(const struct instance *instance, struct err *err)
 	return left ? err_set(err, -left, "cannot go back to our network namespace") : 0;
 }
 
+int dp_sockets_walk(const struct instance *instance, struct err *err)
+{
+	return sockets_walk(instance, MAPS_WALK_FOLLOW, err);
+}
+
 int dp_sockets_release(const struct instance *instance, struct err *err)
 {
-	struct err ignored;
-	int rc = maps_walk_mode(instance, MAPS_WALK_RELEASE, err);
-
-	if (rc)
-		return rc;
-	rc = dp_sockets_walk(instance, err);
-	maps_walk_mode(instance, MAPS_WALK_FOLLOW, rc ? &ignored : err);
-	return rc;
+	return sockets_walk(instance, MAPS_WALK_RELEASE, err);
 }
 
 int dp_destroy(const struct instance *instance, struct err *err)

@@ -95,7 +95,7 @@ int maps_device_del(const struct maps *maps, const struct weir_dev_key *key);
 int maps_can_set(const struct maps *maps, __u32 can, struct err *err);
 int maps_can_get(const struct maps *maps, __u32 *ret_can);
 
-/* Map "walk": what dp_sockets_walk() does with the sockets it meets. */
+/* Map "walk": what the walk over sockets (dp.c) does with those it meets. */
 enum maps_walk { MAPS_WALK_FOLLOW, MAPS_WALK_RELEASE };
 int maps_walk_mode(const struct instance *instance, enum maps_walk mode, struct err *err);
 
