@@ -19,6 +19,7 @@ static const char *const reason_names[WEIR_R_COUNT] = {
 };
 
 struct activity {
+	const struct policy *policy;
 	__u64 now_ns;
 	__u32 flows[WEIR_MAX_CLASSES];	/* seen in the last second */
 };
@@ -27,9 +28,10 @@ static int count_active(const struct weir_flow_key *key, const struct weir_flow 
 {
 	struct activity *activity = arg;
 
-	if (flow->class_slot < WEIR_MAX_CLASSES &&
+	if (policy_class_has(&activity->policy->classes[flow->class_slot % WEIR_MAX_CLASSES],
+			     flow) &&
 	    flow->last_seen_ns + SHOW_ACTIVE_NS > activity->now_ns)
-		activity->flows[flow->class_slot]++;
+		activity->flows[flow->class_slot % WEIR_MAX_CLASSES]++;
 	return 0;
 }
 
@@ -143,6 +145,7 @@ int show_classes(struct show *show, int argc, char **argv)
 
 	if (!activity)
 		return err_set(&show->context->err, ENOMEM, "out of memory");
+	activity->policy = show->policy;
 	activity->now_ns = show->now_ns;
 	r = maps_flows_each(&show->maps, count_active, activity);
 	if (!r)

@@ -63,14 +63,10 @@ const struct opts_key show_flows_keys[] = {
 };
 const unsigned int show_flows_n_keys = ARRAY_SIZE(show_flows_keys);
 
-/* the name of the flow's class, NULL where it is gone */
+/* the name of a row's class, NULL where it is gone */
 static const char *class_name(const struct policy *policy, const struct weir_flow *flow)
 {
-	__u16 slot = flow->class_slot;
-
-	if (slot >= WEIR_MAX_CLASSES || !(policy->classes[slot].flags & WEIR_CLASS_USED))
-		return NULL;
-	return policy->classes[slot].name;
+	return flow->class_slot < WEIR_MAX_CLASSES ? policy->classes[flow->class_slot].name : NULL;
 }
 
 /* JSON: address and port apart; text: 10.0.0.1:80, [2001:db8::1]:80 */
@@ -176,16 +172,16 @@ static void write_rows(struct query *query)
 static int collect(const struct weir_flow_key *key, const struct weir_flow *flow, void *arg)
 {
 	struct query *query = arg;
-	const struct weir_class *class = flow->class_slot < WEIR_MAX_CLASSES ?
-					 &query->show->policy->classes[flow->class_slot] : NULL;
-	bool used = class && class->flags & WEIR_CLASS_USED;
+	const struct policy *policy = query->show->policy;
 	struct flow_row row = { *key, *flow,
 		flow->last_seen_ns + SHOW_ACTIVE_NS > query->show->now_ns ? flow->rate_bps : 0 };
 
+	if (!policy_class_has(&policy->classes[flow->class_slot % WEIR_MAX_CLASSES], flow))
+		row.flow.class_slot = WEIR_MAX_CLASSES;
 	/* a tunnel's own, of a class that looks inside: it has counted nothing */
 	if (!flow->packets)
 		return 0;
-	if (!flow_filter_wants(&query->filter, key, used ? class->name : NULL))
+	if (!flow_filter_wants(&query->filter, key, class_name(policy, &row.flow)))
 		return 0;
 	if (query->sort < 0 && !query->streams && flow_rows_count(query->rows) == ROWS) {
 		write_rows(query);

@@ -174,6 +174,13 @@ int policy_match_del(struct policy *policy, const char *class_name, __u32 pref, 
 	return 0;
 }
 
+bool policy_class_has(const struct weir_class *class, const struct weir_flow *flow)
+{
+	/* generations wrap */
+	return class->flags & WEIR_CLASS_USED &&
+	       (__s32)(flow->generation - (__u32)class->since_generation) >= 0;
+}
+
 static void flag_default(struct weir_class *class, __u32 set_bit, __u32 flag, bool value)
 {
 	if (class->set & set_bit)
@@ -380,6 +387,8 @@ int policy_align(struct policy *next, const struct policy *live, struct err *err
 				continue;
 			slot = slot_choose(class, live, classes);
 			classes[slot] = *class;
+			classes[slot].since_generation = known ?
+				live->classes[slot].since_generation : live->generation + 1;
 			moved[i] = slot;
 		}
 	for (unsigned int i = 0; i < next->n_matches; i++)

@@ -37,6 +37,12 @@ int policy_match_add(struct policy *policy, const struct weir_rule *rule, struct
 int policy_match_del(struct policy *policy, const char *class_name, __u32 pref, struct err *err);
 
 /*
+ * Is the flow of the class that its slot has now? Not where it was last seen before the slot got
+ * that class: the flow's own is gone.
+ */
+bool policy_class_has(const struct weir_class *class, const struct weir_flow *flow);
+
+/*
  * Fills what follows from what the user gave (npb, default burst, mark-at, drop-at, flags) and
  * checks every combination of values; the error names class, key, value and what is possible.
  */
@@ -44,7 +50,8 @@ int policy_finish(struct policy *policy, struct err *err);
 
 /*
  * Keeps slots stable: moves the classes of `next` to the slots that classes of the same name
- * have in `live`, and those not in `live` to slots free in both where there are any.
+ * have in `live`, and those not in `live` to slots free in both where there are any; notes since
+ * when they are there.
  */
 int policy_align(struct policy *next, const struct policy *live, struct err *err);
 

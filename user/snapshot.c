@@ -154,15 +154,20 @@ static void flow_keep(struct pass *pass, const struct snapshot_flow *flow)
 	}
 }
 
+static struct snapshot_class *class_of(const struct pass *pass, const struct weir_flow *flow)
+{
+	struct snapshot_class *class = pass->by_slot[flow->class_slot % WEIR_MAX_CLASSES];
+
+	return class && policy_class_has(&class->conf, flow) ? class : NULL;
+}
+
 static int flow_take(const struct weir_flow_key *key, const struct weir_flow *flow, void *arg)
 {
 	struct pass *pass = arg;
-	struct snapshot_class *class = NULL;
+	struct snapshot_class *class = class_of(pass, flow);
 	bool active = flow->last_seen_ns + SNAPSHOT_ACTIVE_NS > pass->snapshot->now_ns;
 	struct snapshot_flow kept;
 
-	if (flow->class_slot < WEIR_MAX_CLASSES)
-		class = pass->by_slot[flow->class_slot];
 	pass->snapshot->n_all_flows++;
 	pass->snapshot->active += active;
 	if (class && active) {
@@ -214,8 +219,7 @@ static int flows_read(const struct maps *maps, const struct snapshot_query *quer
 	flows_sort(snapshot, query->sort);
 	for (unsigned int i = 0; i < snapshot->n_flows; i++) {
 		struct snapshot_flow *flow = &snapshot->flows[i];
-		struct snapshot_class *class = flow->flow.class_slot < WEIR_MAX_CLASSES ?
-					       pass->by_slot[flow->flow.class_slot] : NULL;
+		struct snapshot_class *class = class_of(pass, &flow->flow);
 
 		if (!if_indextoname(flow->key.ifindex, flow->dev))
 			strcpy(flow->dev, "-");

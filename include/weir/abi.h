@@ -108,7 +108,8 @@ struct weir_class {
 	__u8 law;			/* 0 feed-forward, 1 aimd, 2 pi */
 	__u8 reserved[3];
 	__u64 auto_bps;			/* WEIR_CLASS_FROZEN: what `rate auto` goes back to */
-	__u64 reserved2[3];
+	__u64 since_generation;		/* the slot has had this class from then on */
+	__u64 reserved2[2];
 };
 
 /* addr and mask in network byte order; IPv4 as ::ffff:a.b.c.d, so a /8 has plen 104 */

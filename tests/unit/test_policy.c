@@ -266,6 +266,30 @@ static void align_keeps_slots(void **state)
 	free(live);
 }
 
+/* a slot that has another class now: flows that were last seen before are not of that one */
+static void align_notes_since_when(void **state)
+{
+	struct policy *live = policy_new();
+	struct weir_flow flow = { .class_slot = 1 };
+
+	assert_non_null(live);
+	live->generation = ~0U;		/* they wrap */
+	live->classes[policy_class_get(live, "old")].since_generation = live->generation - 5;
+	make("new");
+	make("old");
+	assert_int_equal(policy_align(policy, live, &err), 0);
+	flow.generation = live->generation;
+	assert_true(policy_class_has(&policy->classes[1], &flow));
+	assert_false(policy_class_has(&policy->classes[2], &flow));
+	flow.generation = live->generation + 1;
+	assert_true(policy_class_has(&policy->classes[2], &flow));
+	flow.generation = live->generation + 100;
+	assert_true(policy_class_has(&policy->classes[2], &flow));
+	memset(&policy->classes[2], 0, sizeof(policy->classes[2]));
+	assert_false(policy_class_has(&policy->classes[2], &flow));
+	free(live);
+}
+
 static void align_when_full(void **state)
 {
 	struct policy *live = policy_new();
@@ -299,7 +323,7 @@ int main(void)
 		TEST(default_class), TEST(rates_follow),      TEST(police_burst),
 		TEST(burst_given),   TEST(delays_follow),     TEST(combinations),
 		TEST(matches_in_order), TEST(full),	      TEST(align_keeps_slots),
-		TEST(align_when_full),
+		TEST(align_when_full), TEST(align_notes_since_when),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
