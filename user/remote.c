@@ -5,6 +5,7 @@
  * ends or falls silent is made anew, at growing intervals.
  */
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <jansson.h>
@@ -19,6 +20,7 @@
 #define RETRY_MAX_MS 5000
 #define SILENCE_S 5
 #define LINE_MAX_BYTES 4096
+#define AHEAD_MAX_BYTES 65536		/* of headers, or of a chunk that has not come whole */
 #define TTL_MAX_NS 10000000000ULL	/* nothing that is followed live stands for longer */
 
 struct remotes {
@@ -89,12 +91,19 @@ static int take(struct remote *remote, const char *text, size_t size)
 	return ok ? 0 : -EINVAL;
 }
 
+/* what is never whole is read no further, and no time-out of the connection's ends that */
+static void watch(struct remote *remote)
+{
+	evtimer_add(remote->retry, &(struct timeval){ .tv_sec = SILENCE_S + 1 });
+}
+
 static void received(struct evhttp_request *request, void *arg)
 {
 	struct remote *remote = arg;
 	size_t size;
 	char *line;
 
+	watch(remote);
 	if (evhttp_request_get_response_code(request) != 200)
 		return;
 	evbuffer_add_buffer(remote->input, evhttp_request_get_input_buffer(request));
@@ -166,6 +175,9 @@ static void start(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	evhttp_connection_set_timeout(remote->connection, SILENCE_S);
+	bufferevent_setwatermark(evhttp_connection_get_bufferevent(remote->connection), EV_READ, 0,
+				 AHEAD_MAX_BYTES);
+	watch(remote);
 	remote->answered = false;
 	evhttp_request_set_header_cb(request, headers_came);
 	evhttp_request_set_chunked_cb(request, received);

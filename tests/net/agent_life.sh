@@ -151,6 +151,31 @@ for url in 127.0.0.1:9090/nothing 127.0.0.1:9/nothing; do
 done
 until_ok "a name that is not there" said ':9090/nothing: answers, but has no such signal'
 until_ok "a port that is not there" said ':9/nothing: cannot be reached'
+# a chunk that never ends: no more than a little of it is kept, and it is tried again
+cat > "$tmp/endless.py" <<- 'END'
+	import socket
+	server = socket.create_server(("127.0.0.1", 9091))
+	for n in range(2):
+	    client = server.accept()[0]
+	    client.recv(4096)
+	    print(n, flush=True)
+	    client.settimeout(1)
+	    try:
+	        client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7fffffffffff\r\n")
+	        for i in range(1000):
+	            client.sendall(b"a" * 65536)
+	    except OSError:
+	        pass
+END
+ip netns exec "$host" python3 "$tmp/endless.py" > "$tmp/endless" &
+pids+=($!)
+wait_until 5 ip netns exec "$host" ss -Htln 'sport = 9091'
+check "follows one without an end" "${weir[@]}" class set endless control http://127.0.0.1:9091/x
+is_tried() { grep -q "$1" "$tmp/endless"; }
+if wait_until 20 is_tried 1; then ok "it is tried again"; else not_ok "it is tried again"; fi
+is_most "the agent's memory, kB" "$(awk '/VmHWM/ { print $2 }' "/proc/$agent/status")" 40000
+wait "${pids[-1]}" 2> /dev/null
+unset "pids[-1]"
 ends TERM
 
 # --- observe
