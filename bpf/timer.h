@@ -145,8 +145,11 @@ static long weir_level_one(__u32 slot, void *context)
 	/* a class that may get a rate any moment is answered as soon */
 	if (class->rate_bps || class->flow_rate_bps || class->flags & WEIR_CLASS_LEASED)
 		tick->busy = 1;
-	if (!(class->flags & WEIR_CLASS_FAIR))
+	if (!(class->flags & WEIR_CLASS_FAIR)) {
+		if (state->used_bps)	/* from when it was: no longer measured */
+			state->used_bps = 0;
 		return 0;
+	}
 	rate = weir_rate_now(class, slot, tick->now);
 	span = tick->now - state->level_at;
 	sum = &state->windows[state->window & 1];

@@ -132,12 +132,33 @@ static void nothing_is_kept_of_those_who_left(void **state)
 	assert_int_equal(class.mean_bucket, 0);
 }
 
+/* what a fair class used tells nothing once it is not fair any more, and idle */
+static void fair_no_more(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .payload = 22, .src = 99 };
+
+	busy(h);
+	harness_class(h, 0)->flags &= ~WEIR_CLASS_FAIR;
+	harness_commit(h);
+	for (int i = 0; i < FLOWS; i++)
+		sources[i].bps = 0;
+	advance(h, 500 * MSEC);
+	h->now_ns += 60 * SEC;
+	for (int i = 0; i < 200; i++) {
+		spec.sport = 3000 + i;
+		assert_int_equal(send_spec(h, EGRESS, &spec), HARNESS_PASS);
+	}
+	assert_int_equal(harness_count(h, 0, WEIR_R_NEWCOMER), 200 + FLOWS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(no_burst_on_top),
 		TEST(all_it_wants_below_its_share),
 		TEST(nothing_is_kept_of_those_who_left),
+		TEST(fair_no_more),
 	};
 
 	return RUN(tests, 0);
