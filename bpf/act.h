@@ -175,8 +175,8 @@ __attribute__((noinline)) __u64 weir_socket_wish(const struct weir_facts *f,
 		wish -= wish * off / span;
 	} else {
 		off = (aim - debt) >> 10;
-		if (off > span / 16)
-			off = span / 16;
+		if (off > span >> (4 + leased))
+			off = span >> (4 + leased);
 		wish += wish * off / span;
 	}
 	/* no later rate wakes a socket that sleeps */
@@ -214,6 +214,11 @@ static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_
 	if (!asked)
 		return;
 	asked->rate = wish;
+	asked->class_slot = job->slot;
+	/* an agent's rate moves faster than packets come: sock.h looks at it once more */
+	asked->level = wish && job->class->flags & WEIR_CLASS_LEASED &&
+		       npb == job->state->npb_level && !(f->flags & WEIR_F_EDT) ?
+		       npb >> WEIR_SK_LEVEL_SHIFT : 0;
 	flow->sk_rate = wish;
 	if (asked->flags & WEIR_SK_APPLIED)
 		flow->flags |= WEIR_FLOW_ACTUATED;

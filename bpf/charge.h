@@ -227,23 +227,41 @@ static __always_inline void weir_mean_debt(struct weir_job *job)
 }
 
 /*
- * Where an agent moves the rate: what a socket sent by an older one has arrived and been answered
- * for. It owes no more than some packets' time at this one; else ten packets sent before the first
- * cut would have silenced it for seconds, and its drops for longer: TCP takes them for a failure
- * and tries again by a timer that doubles. A global function: the verifier reads it once.
+ * Where an agent moves the rate: what a socket owes is bytes, and each new rate makes another time
+ * of them. A clock that kept the time had sockets sleep off a cut long after the rate was back, and
+ * go by more or less than a rate until they owed what they do at that one. It owes no more than
+ * some packets' time, and just after a cut no more than what it is steered to: what it sent by the
+ * older rate has arrived and been answered for. Else ten packets sent before the first cut would
+ * have silenced it for seconds, and its drops for longer: TCP takes them for a failure and tries
+ * again by a timer that doubles. A global function: the verifier reads it once.
  */
 #define WEIR_OWED_PACKETS 4
-__attribute__((noinline)) int weir_forgive(__u64 *clock, const struct weir_facts *f)
+#define WEIR_OWED_CUT_PACKETS 2
+#define WEIR_CUT_NS 50000000ULL		/* sockets go on by the older rate */
+__attribute__((noinline)) int weir_owed(struct weir_bucket *bucket,
+					const struct weir_class_state *state,
+					const struct weir_facts *f)
 {
-	__u64 tat, most;
+	__u64 tat, owed, most, was;
 
-	if (!clock || !f || (f->flags & (WEIR_F_SOCKET | WEIR_F_EDT)) != WEIR_F_SOCKET)
+	if (!bucket || !state || !f || (f->flags & (WEIR_F_SOCKET | WEIR_F_EDT)) != WEIR_F_SOCKET)
 		return 0;
-	most = f->now + WEIR_AIM_NS +
-	       weir_cost(WEIR_OWED_PACKETS * WEIR_MTU + f->bytes, f->npb_bucket);
-	tat = *(volatile __u64 *)clock;
-	if (tat > most)
-		__sync_val_compare_and_swap(clock, tat, most);
+	was = bucket->npb;
+	bucket->npb = f->npb_bucket;
+	tat = *(volatile __u64 *)&bucket->tat;
+	owed = weir_debt(tat, f->now + WEIR_AIM_NS);
+	if (!owed)
+		return 0;
+	if (f->now - state->cut_at < WEIR_CUT_NS)
+		most = weir_cost(WEIR_OWED_CUT_PACKETS * WEIR_MTU, f->npb_bucket);
+	else
+		most = weir_cost(WEIR_OWED_PACKETS * WEIR_MTU + f->bytes, f->npb_bucket);
+	if (was && was != f->npb_bucket)
+		owed = ((owed < 1ULL << 38 ? owed : 1ULL << 38) *
+			weir_ratio(f->npb_bucket, was)) >> WEIR_RATIO_SHIFT;
+	owed = f->now + WEIR_AIM_NS + (owed < most ? owed : most);
+	if (owed != tat)
+		__sync_val_compare_and_swap(&bucket->tat, tat, owed);
 	return 0;
 }
 
@@ -257,7 +275,7 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 		weir_window_report(job);
 	if (f->npb_bucket && job->tat) {
 		if (job->class->flags & WEIR_CLASS_LEASED)
-			weir_forgive(job->tat, f);
+			weir_owed(job->bucket, job->state, f);
 		job->cost_bucket = weir_cost_mean(f->bytes, f->npb_bucket, f->now);
 		f->debt_bucket = weir_charge(job->tat, f->now, job->cost_bucket);
 	}

@@ -8,6 +8,7 @@
 #ifndef WEIR_SOCK_H
 #define WEIR_SOCK_H
 
+#include <weir/bucket.h>
 #include "maps.h"
 
 #define WEIR_SOL_SOCKET 1
@@ -104,6 +105,28 @@ static __always_inline __u32 weir_clamp(const struct tcp_sock *sk, __u64 rate)
 		(s)->clamp = need_; \
 } while (0)
 
+/*
+ * What was asked for with the last burst, by the level of now: where an agent moves the rate, it
+ * has moved since, and the next pause is fixed by what is set here.
+ */
+static __always_inline void weir_sock_refresh(struct weir_sock *asked)
+{
+	const struct weir_class_state *state;
+	__u32 slot = asked->class_slot, level;
+
+	if (!asked->level)
+		return;
+	state = bpf_map_lookup_elem(&class_state, &slot);
+	if (!state)
+		return;
+	level = state->npb_level >> WEIR_SK_LEVEL_SHIFT;
+	if (!level || level == asked->level)
+		return;
+	asked->rate = (asked->rate >> 4) * weir_ratio(asked->level, level) >>
+		      (WEIR_RATIO_SHIFT - 4);
+	asked->level = level;
+}
+
 static __always_inline int weir_sockops_run(struct bpf_sock_ops *ctx)
 {
 	struct weir_sock *asked;
@@ -129,6 +152,7 @@ static __always_inline int weir_sockops_run(struct bpf_sock_ops *ctx)
 	asked = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (!asked)
 		return 1;
+	weir_sock_refresh(asked);
 	if (asked->rate != asked->applied)
 		WEIR_APPLY(ctx, asked);
 	if (asked->rate < WEIR_CLAMP_BELOW || asked->clamp) {

@@ -36,6 +36,11 @@ static __always_inline int weir_above(const struct weir_class *class,
 {
 	__u64 debt = weir_debt(state->tat, now);
 
+	/* the agent moves the rate until what arrives is right: two that correct it swing */
+	if (class->flags & WEIR_CLASS_LEASED && class->action != WEIR_POLICE) {
+		state->gain = (state->gain * 7 + WEIR_GAIN_ONE) / 8;
+		return 0;
+	}
 	return class->action == WEIR_POLICE ? weir_level_above_police(debt, &state->gain) :
 					      weir_level_above(debt, state->mean_bucket);
 }
@@ -66,6 +71,8 @@ static __always_inline void weir_level_follow(const struct weir_class *class,
 	state->rate_bps = rate;
 	if (!was || was == rate)
 		return;
+	if (rate < was - was / 4)
+		state->cut_at = now;
 	ratio = weir_ratio(rate, was);
 	level = (state->level_bps * ratio) >> WEIR_RATIO_SHIFT;
 	state->limited_bytes = (state->limited_bytes >> 8) * ratio >> (WEIR_RATIO_SHIFT - 8);
@@ -125,6 +132,20 @@ static __always_inline void weir_level_forget(const struct weir_class *class,
 	state->mean_bucket = 0;
 }
 
+/*
+ * How long the window is. Where an agent raises the rate, the buckets still come as seldom as the
+ * one before let them: in windows of the new one they would be missing, and each have all of it.
+ */
+static __always_inline __u64 weir_window_span(const struct weir_class *class,
+					      const struct weir_class_state *state)
+{
+	__u64 npb = state->npb_level;
+
+	if (class->flags & WEIR_CLASS_LEASED && state->npb_window > npb)
+		npb = state->npb_window;
+	return weir_window_ns(npb);
+}
+
 static long weir_level_one(__u32 slot, void *context)
 {
 	struct weir_tick *tick = context;
@@ -162,6 +183,8 @@ static long weir_level_one(__u32 slot, void *context)
 	if (!npb) {
 		state->gain = WEIR_GAIN_ONE;
 		state->level_at = tick->now;
+		state->npb_window = 0;
+		state->cut_at = tick->now;
 		state->limited_bytes = ~0ULL;
 		weir_level_set(class, state, rate, tick->now);
 		state->rate_bps = rate;
@@ -170,7 +193,7 @@ static long weir_level_one(__u32 slot, void *context)
 	weir_level_follow(class, state, rate, tick->now);
 	weir_level_forgive(class, state, tick->now);
 	level = state->level_bps;
-	if (span < weir_window_ns(npb)) {
+	if (span < weir_window_span(class, state)) {
 		/* newly limited buckets are answered within a tick, the rest at the window's end */
 		if (sum->now_limited > state->limited && level > rate / sum->now_limited)
 			level = rate / sum->now_limited;
@@ -183,6 +206,7 @@ static long weir_level_one(__u32 slot, void *context)
 	weir_level_set(class, state, level, tick->now);
 	npb = state->npb_level;
 	state->limited_bytes = weir_limited_bytes(weir_bps(npb), weir_window_ns(npb));
+	state->npb_window = npb;
 	weir_window_next(state, sum, tick->now);
 	return 0;
 }

@@ -46,10 +46,15 @@ static void change(struct sample_drain *drain, double rate)
 	drain->n = 0;
 }
 
-static void observe(struct sample_drain *drain, double rate)
+/* sure: the consumer was busy; else it is at least that fast, and the next one replaces this one */
+static void observe(struct sample_drain *drain, double rate, bool sure)
 {
 	double pair = (rate + drain->last[0]) / 2, half;
 
+	if (!sure && drain->n) {
+		change(drain, rate);
+		return;
+	}
 	if (!drain->n) {
 		drain->rate = rate;
 		drain->n = 1;
@@ -86,6 +91,7 @@ static void drain_step(struct sample_drain *drain, double was, double is, double
 		drain->since_ns = now;
 	if (taken > 0) {
 		double rate = drain->taken / drain->busy_ns;
+		bool sure = was > drain->taken || (was && is);
 
 		gap = drain->taken_ns ? now - drain->taken_ns : dt_ns;
 		/*
@@ -95,7 +101,7 @@ static void drain_step(struct sample_drain *drain, double was, double is, double
 		 */
 		if (!drain->stalled && (was > drain->taken || rate > drain->rate * NEAR ||
 					(was && is && rate > drain->rate / NEAR)))
-			observe(drain, rate);
+			observe(drain, rate, sure);
 		if (!drain->stalled && was)
 			drain->gap_ns += (gap - drain->gap_ns) / NOISE_MEMORY;
 		drain->taken_ns = now;

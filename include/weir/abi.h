@@ -190,7 +190,10 @@ struct weir_bucket {
 	__u64 soft;			/* beside pacing: CE-marked ECT(0) bytes are not charged */
 	__u64 bytes;			/* passed so far */
 	__u64 win_bytes;		/* `bytes` when the level's window began */
-	__u64 pi_at;			/* when pi_p was last moved */
+	union {
+		__u64 pi_at;		/* delayed: when pi_p was last moved */
+		__u64 npb;		/* socket, agent's rate: that tat goes by; 0: none yet */
+	};
 	__u32 pi_p;			/* classic AQM: square root of the probability, 2^-32 */
 	union {
 		__u32 pi_delay_us;	/* the delay at pi_at */
@@ -272,7 +275,9 @@ struct weir_class_state {
 	__u64 held_since;		/* held_at when that began, after 200 ms without */
 
 	__u64 rest_tat;			/* fair: clock of what has no bucket of its own */
-	__u64 reserved[7];
+	__u64 cut_at;			/* when an agent last cut the rate by a quarter or more */
+	__u64 npb_window;		/* an agent's rate: npb_level when the window began */
+	__u64 reserved[5];
 };
 
 /* Map "class_stats", per-CPU array[WEIR_MAX_CLASSES]: wire packets and bytes by reason. */
@@ -386,14 +391,16 @@ struct weir_dev {
 
 /* Map "sockets", sk_storage: what weir asks of a local TCP socket, and what was there before. */
 #define WEIR_SK_APPLIED 0x01		/* saved_* are valid */
+#define WEIR_SK_LEVEL_SHIFT 10
 struct weir_sock {
 	__u64 rate;			/* wanted pacing rate, payload bytes/s; 0: none */
 	__u64 applied;			/* last set */
 	__u64 saved_rate;		/* the application's own SO_MAX_PACING_RATE */
 	__u32 saved_lowat;		/* the application's own TCP_NOTSENT_LOWAT */
-	__u32 flags;			/* WEIR_SK_* */
+	__u16 flags;			/* WEIR_SK_* */
+	__u16 class_slot;
 	__u32 clamp;			/* its window's bound, segments; 0: weir has set none */
-	__u32 reserved;
+	__u32 level;			/* npb_level / 2^10 that rate goes by; 0: by none */
 };
 
 /*

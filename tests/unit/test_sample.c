@@ -72,6 +72,20 @@ static void idling_is_not_slowness(void **state)
 	assert_true(sample.drain_bps > 9.9e6);
 }
 
+/* a consumer that reads all that comes is at least that fast with each look: no part of a mean */
+static void what_may_have_idled_is_no_mean(void **state)
+{
+	look(25000, 0);
+	for (int i = 0; i < 20; i++)
+		look(12500, 12500);
+	look(18000, 43000);
+	for (int i = 0; i < 3; i++)
+		look(50000, 50000);
+	look(75000, 62500);
+	look(62500, 62500);
+	near(sample.drain_bps, 50e6, 0.01);
+}
+
 static void a_change_is_taken_at_once(void **state)
 {
 	look(200000, 0);
@@ -204,7 +218,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_first_look_says_nothing), TEST(drain_and_queueing_time),
-		TEST(idling_is_not_slowness), TEST(a_change_is_taken_at_once),
+		TEST(idling_is_not_slowness), TEST(what_may_have_idled_is_no_mean),
+		TEST(a_change_is_taken_at_once),
 		TEST(a_change_between_two_looks), TEST(a_short_queue_tells_too),
 		TEST(a_standstill_between_two_looks),
 		TEST(a_batch_reader_has_one_rate), TEST(a_standstill_is_no_rate),

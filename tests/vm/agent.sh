@@ -19,10 +19,10 @@ done
 weir=("$WEIR" -n)
 steps=(at 0s speed 50mbit at 3s speed 10mbit at 7s speed 50mbit stop 10s)
 
-# is_controlled WHAT FILE PERCENT AGE_50 AGE_10 [SETTLED]: the queue within PERCENT of the target,
-# all but PERCENT / 20 of the goodput, the age of messages in ms at each speed, and the time after
-# which each 100 ms is within half of the target, on the way up. NEEDSWORK: on the way down 0.2 to
-# 0.8 s, once 2.6 s (a mean of 15.5 ms): two packets of each flow at 10 mbit are 19 ms by themselves
+# is_controlled WHAT FILE PERCENT AGE_50 AGE_10 [UP DOWN]: the queue within PERCENT of the target,
+# all but PERCENT / 20 of the goodput, the age of messages in ms at each speed, and the time in ms
+# after which each 100 ms is within 35 % of the target, on the way up and down. NEEDSWORK: within
+# 20 % (0.1 to 0.3 s up) it is at 10 mbit by 0.1 to 1.5 s: two packets of each flow are 19 ms there
 is_controlled()
 {
 	local n mbit age
@@ -34,10 +34,10 @@ is_controlled()
 		is_least "$1: $mbit mbit: goodput" "$(phase "$2" $n goodput_bps)" \
 			$((mbit * (1000000 - $3 * 500)))
 		is_most "$1: $mbit mbit: age p99, ms" "$(phase "$2" $n age_p99_ms)" "$age"
-		[ $n != 3 ] || [ $# -lt 6 ] || is_most "$1: to $mbit mbit: settled, ms" \
-			"$(phase "$2" $n settle_ms)" "$6"
-		[ $# -lt 6 ] || is_most "$1: $mbit mbit: queue, highest of 100 ms" \
-			"$(phase "$2" $n queue_high_ms)" 20
+		[ $n = 1 ] || [ $# -lt 7 ] || is_most "$1: to $mbit mbit: settled, ms" \
+			"$(phase "$2" $n settle_ms)" "${@:$((9 - n)):1}"
+		[ $# -lt 7 ] || is_most "$1: $mbit mbit: queue, highest of 100 ms" \
+			"$(phase "$2" $n queue_high_ms)" 16
 	done
 	note "$1: $(jq -c 'select(.type == "phase") | [.queue_ms, .queue_low_ms, .queue_high_ms,
 		.age_p50_ms, .age_p99_ms, .memory_bytes, .goodput_bps, .settle_ms]' "$2" | paste -s)"
@@ -70,19 +70,19 @@ check "producers: match" "${weir[@]}" "$producers" match add sink proto tcp dpor
 agent "$producers"
 # a guest's clock leaps while code is read for the first time
 load "$tmp/warm" at 0s speed 50mbit stop 2s
-load "$tmp/with" "${steps[@]}"
+load "$tmp/with" "${steps[@]}" settled 35
 if [[ $(uname -r) = 6.1.* ]]; then
-	# NEEDSWORK: 6.1's sockets send in more and smaller pieces: a deep cut finds them owing for
-	# several, which they sleep off below the rate (goodput 9.4 to 9.9 of 10 mbit)
+	# NEEDSWORK: 6.1 acknowledges single segments after 40 ms, and a new rate is set when an ACK
+	# comes: the pauses of a deep cut last too long (goodput 9.4 to 9.9 of 10 mbit)
 	for n in 1 2 3; do
-		is_within "producers: phase $n: queue, ms" "$(phase "$tmp/with" $n queue_ms)" 10 60
-		is_most "producers: phase $n: age p99, ms" "$(phase "$tmp/with" $n age_p99_ms)" 300
+		is_within "producers: phase $n: queue, ms" "$(phase "$tmp/with" $n queue_ms)" 10 30
+		is_most "producers: phase $n: age p99, ms" "$(phase "$tmp/with" $n age_p99_ms)" 120
 	done
 	note "producers: $(jq -c 'select(.type == "phase")' "$tmp/with" | paste -s)"
-	dropped=60 many=100000
+	dropped=60 many=20000000
 else
-	# seen: 8.6 to 9.7 ms, 99.4 % of 10 mbit
-	is_controlled "producers" "$tmp/with" 25 40 60 800
+	# seen: 8.6 to 9.9 ms, 99.9 %; age 18 and 38 ms; settled by 145 and 260 ms
+	is_controlled "producers" "$tmp/with" 20 30 50 300 500
 	dropped=20 many=20000000
 fi
 # NEEDSWORK: some of what they owe lies beyond drop-at (6.1: 0 to 32 packets, 6.12: 0 to 9)
@@ -94,7 +94,7 @@ is_within "after a standstill of 10 s: queue, ms" "$(phase "$tmp/stop" 3 queue_m
 note "stop: $(jq -c 'select(.n == 3)' "$tmp/stop")"
 
 # two packets of each are 485 ms of the consumer's time. NEEDSWORK: bursts of many at a time leave
-# it idle in between: 40 to 49.7 of 50 mbit after ten seconds, 34 and 41 on 6.1 (263 ms of queue)
+# it idle in between: 46.8 of 50 mbit after ten seconds on 6.1 and 6.12 (15 and 22 ms of queue)
 load "$tmp/many" n 1000 step 50ms at 0s speed 50mbit stop 16s after 10s
 is_least "1,000 connections: goodput" "$(phase "$tmp/many" 1 goodput_bps)" "$many"
 is_most "1,000 connections: queue, ms" "$(phase "$tmp/many" 1 queue_ms)" 600
@@ -126,9 +126,8 @@ check "consumer: controls" "${weir[@]}" "$consumer" class set sink control backl
 agent "$consumer"
 load "$tmp/warm" at 0s speed 50mbit stop 2s
 load "$tmp/ingress" "${steps[@]}"
-# NEEDSWORK: two packets of each are 19 ms in the ifb at 10 mbit; now and then the consumer's queue
-# swings to 25 ms for some 100 ms. At 50 mbit the age is 25 to 78 ms
-is_controlled "ingress" "$tmp/ingress" 40 110 120
+# NEEDSWORK: age p99 72 ms at 10 mbit: two packets of each are 19 ms in the ifb alone
+is_controlled "ingress" "$tmp/ingress" 25 60 100
 # NEEDSWORK: once one on 6.1
 is_most "ingress: dropped" "$(class "$consumer" sink dropped)" 10
 finish
