@@ -9,7 +9,9 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
 #include <jansson.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -22,6 +24,7 @@
 #define STREAMS_MAX 256
 #define HEADERS_MAX 8192
 #define TIMEOUT_S 10
+#define BACKLOG 128			/* connections that are not taken yet */
 #define BEHIND_MAX (256 << 10)		/* a stream with more waiting is skipped */
 
 struct route {
@@ -112,6 +115,40 @@ static void dispatch(struct evhttp_request *request, void *arg)
 		route->handler(request, path + strlen(route->path), route->arg);
 }
 
+/*
+ * Not evhttp_bind_socket(): that asks for families which have an address beyond the loopback one
+ * (AI_ADDRCONFIG), and so refuses 127.0.0.1 where there is none.
+ */
+static int listen_on(struct http *http, struct event_base *base, const struct http_address *address,
+		     struct err *err)
+{
+	const unsigned int flags = LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC |
+				   LEV_OPT_CLOSE_ON_FREE;
+	const struct addrinfo hints = { .ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM };
+	struct evconnlistener *listener;
+	struct addrinfo *found;
+	char port[8];
+	int r;
+
+	snprintf(port, sizeof(port), "%u", address->port);
+	r = getaddrinfo(address->host, port, &hints, &found);
+	if (r)
+		return err_set(err, EADDRNOTAVAIL, "listen %s port %s: %s", address->host, port,
+			       gai_strerror(r));
+	errno = 0;
+	listener = evconnlistener_new_bind(base, NULL, NULL, flags, BACKLOG, found->ai_addr,
+					   found->ai_addrlen);
+	r = errno ?: ENOMEM;
+	freeaddrinfo(found);
+	if (!listener)
+		return err_set(err, r, "listen %s port %s: %s", address->host, port, strerror(r));
+	if (!evhttp_bind_listener(http->server, listener)) {
+		evconnlistener_free(listener);
+		return err_set(err, ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
 int http_open(struct http **ret, struct event_base *base, const char *listen, struct err *err)
 {
 	struct http_address address;
@@ -134,12 +171,10 @@ int http_open(struct http **ret, struct event_base *base, const char *listen, st
 	evhttp_set_max_body_size(http->server, 0);
 	evhttp_set_timeout(http->server, TIMEOUT_S);
 	evhttp_set_gencb(http->server, dispatch, http);
-	errno = 0;
-	if (evhttp_bind_socket(http->server, address.host, address.port)) {
-		r = errno ? errno : EADDRNOTAVAIL;
+	r = listen_on(http, base, &address, err);
+	if (r) {
 		http_close(http);
-		return err_set(err, r, "listen %s port %u: %s", address.host, address.port,
-			       strerror(r));
+		return r;
 	}
 	*ret = http;
 	return 0;

@@ -194,6 +194,30 @@ is_equal "the policy is what it was" "$("$WEIR" -n "$other" show config)" "$(cat
 is_equal "nothing is left" "$(ls /run/weir | grep -c "^$other")" 0
 is_equal "the other agent goes on" "$(status /metrics)" 200
 
+# --- a namespace with no IPv4 address but the loopback one
+netns lone
+ip -n "$lone" link add eth type veth peer name far
+ip -n "$lone" link set eth up
+ip -n "$lone" link set far up
+"$WEIR" -n "$lone" attach eth egress
+local_only() { ip -n "$lone" -6 -o address show dev eth | grep -q 'fe80:.* link *\\'; }
+check "IPv6 is there, IPv4 is not" wait_until 10 local_only
+for address in 127.0.0.1:9912 '[::1]:9912'; do
+	"$WEIR" -n "$lone" run listen "$address" > "$tmp/lone" 2>&1 &
+	pids+=($!)
+	answered() { ip netns exec "$lone" curl -sfg "http://$address/healthz" > "$tmp/body"; }
+	check "listen $address" wait_until 10 answered
+	kill ${pids[-1]}
+	wait ${pids[-1]}
+done
+refused() { "$WEIR" -n "$lone" run listen "$1" 2>&1; }
+is_equal "no address of this host" "$(refused 192.0.2.1:9912)" \
+	"weir: listen 192.0.2.1 port 9912: Cannot assign requested address"
+is_equal "nor in IPv6" "$(refused '[2001:db8::1]:9912')" \
+	"weir: listen 2001:db8::1 port 9912: Cannot assign requested address"
+is_equal "no address at all" "$(refused '[fe80::x]:9912')" \
+	"weir: listen fe80::x port 9912: Name or service not known"
+
 # --- the instance goes and comes
 "$WEIR" -n "$producer" detach all
 gone() { [ "$(status /metrics)" = 503 ]; }
