@@ -146,6 +146,19 @@ static __always_inline __u64 weir_window_span(const struct weir_class *class,
 	return weir_window_ns(npb);
 }
 
+/* the first level is the whole rate */
+static __always_inline void weir_level_begin(const struct weir_class *class,
+					     struct weir_class_state *state, __u64 rate, __u64 now)
+{
+	state->gain = WEIR_GAIN_ONE;
+	state->level_at = now;
+	state->npb_window = 0;
+	state->cut_at = now;
+	state->limited_bytes = ~0ULL;
+	weir_level_set(class, state, rate, now);
+	state->rate_bps = rate;
+}
+
 static long weir_level_one(__u32 slot, void *context)
 {
 	struct weir_tick *tick = context;
@@ -179,15 +192,8 @@ static long weir_level_one(__u32 slot, void *context)
 		state->rate_bps = 0;
 		return 0;
 	}
-	npb = state->npb_level;
-	if (!npb) {
-		state->gain = WEIR_GAIN_ONE;
-		state->level_at = tick->now;
-		state->npb_window = 0;
-		state->cut_at = tick->now;
-		state->limited_bytes = ~0ULL;
-		weir_level_set(class, state, rate, tick->now);
-		state->rate_bps = rate;
+	if (!state->npb_level) {
+		weir_level_begin(class, state, rate, tick->now);
 		return 0;
 	}
 	weir_level_follow(class, state, rate, tick->now);
