@@ -21,6 +21,8 @@ static const char *const reason_names[WEIR_R_COUNT] = {
 };
 
 #define ROWS 131072			/* more, and nobody asked for an order: as they come */
+#define MIX 4				/* one of those that were kept among so many of these: */
+					/* all of them at once would hold up the reading */
 #define FEW 2048			/* the page and its interface ask for no more: ... */
 #define ROOM_FEW (1UL << 20)		/* ... so many bytes will do */
 
@@ -31,7 +33,9 @@ struct query {
 	__u64 limit;			/* rows still to be written */
 
 	struct flow_rows *rows;
+	size_t written;			/* of the rows */
 	bool streams;			/* there are too many, and nobody asked for an order */
+	unsigned int streamed;
 };
 
 /* as enum flow_rows_sort */
@@ -156,17 +160,15 @@ static void flow_row(struct show *show, const struct flow_row *row)
 	out_row_end(out);
 }
 
-static void write_rows(struct query *query)
+/* the next n */
+static void write_rows(struct query *query, size_t n)
 {
-	size_t n = flow_rows_count(query->rows);
-
-	for (size_t i = 0; i < n; i++) {
+	for (; n && query->written < flow_rows_count(query->rows); n--) {
 		struct flow_row row;
 
-		flow_rows_get(query->rows, i, &row);
+		flow_rows_get(query->rows, query->written++, &row);
 		flow_row(query->show, &row);
 	}
-	query->limit -= n;
 }
 
 static int collect(const struct weir_flow_key *key, const struct weir_flow *flow, void *arg)
@@ -183,14 +185,15 @@ static int collect(const struct weir_flow_key *key, const struct weir_flow *flow
 		return 0;
 	if (!flow_filter_wants(&query->filter, key, class_name(policy, &row.flow)))
 		return 0;
-	if (query->sort < 0 && !query->streams && flow_rows_count(query->rows) == ROWS) {
-		write_rows(query);
+	if (query->sort < 0 && flow_rows_count(query->rows) == ROWS)
 		query->streams = true;
-	}
-	if (query->streams)
-		flow_row(query->show, &row);
-	else
+	if (!query->streams) {
 		flow_rows_add(query->rows, &row);
+		return 0;
+	}
+	flow_row(query->show, &row);
+	if (++query->streamed % MIX == 0)
+		write_rows(query, 1);
 	return 0;
 }
 
@@ -198,12 +201,15 @@ static int collect(const struct weir_flow_key *key, const struct weir_flow *flow
 static bool pass(struct query *query, int *ret_r)
 {
 	flow_rows_begin(query->rows, query->limit);
+	query->written = 0;
 	*ret_r = maps_flows_each(&query->show->maps, collect, query);
-	if (*ret_r || query->streams)
+	if (*ret_r)
 		return false;
-	flow_rows_sort(query->rows);
-	write_rows(query);
-	return flow_rows_more(query->rows);
+	if (!query->streams)
+		flow_rows_sort(query->rows);
+	write_rows(query, ~0UL);
+	query->limit -= query->written;
+	return !query->streams && flow_rows_more(query->rows);
 }
 
 static int query_words(struct query *query, int argc, char **argv)
