@@ -17,6 +17,8 @@
 #include "snapshot.h"
 
 #define WAITING_MAX 8
+#define WAIT_MAX_NS 10000000000ULL	/* for the passes of those who asked before */
+#define KEPT_MAX 4			/* answers that are still fresh */
 #define SPAN_MIN_NS 500000000ULL
 #define NICE 10				/* whatever is asked for here, the rates come first */
 
@@ -25,7 +27,10 @@ struct seer {
 	char netns[64];
 	bool has_netns;
 	int fd;				/* eventfd */
-	struct snapshot *before, *older;	/* the thread's: what rates are reckoned from */
+	/* the thread's */
+	struct snapshot *before, *older;	/* what rates are reckoned from */
+	struct seer_answer *kept[KEPT_MAX];
+	__u64 next_ns;			/* the next pass for a question may begin */
 
 	pthread_mutex_t lock;		/* over what follows */
 	pthread_cond_t wake;
@@ -33,6 +38,7 @@ struct seer {
 	struct seen *seen;
 	struct seer_answer *waiting, *done, *doing;
 	unsigned int n_waiting;
+	__u64 apart_ns;			/* of the passes for the last question and the next */
 };
 
 void seen_free(struct seen *seen)
@@ -53,12 +59,17 @@ void seer_answer_free(struct seer_answer *answer)
 	free(answer);
 }
 
-static __u64 now_ns(void)
+static __u64 clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+static __u64 now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 /* the instance opened, with this thread in its namespace */
@@ -166,7 +177,7 @@ static int show_text(struct show *show, struct seer_answer *answer)
 	return r ?: closed;
 }
 
-static void answer_question(struct seer *seer, struct seer_answer *answer)
+static void pass(struct seer *seer, struct seer_answer *answer)
 {
 	struct context context = { .json = true };
 	_cleanup_free_ struct policy *policy = calloc(1, sizeof(*policy));
@@ -189,6 +200,76 @@ static void answer_question(struct seer *seer, struct seer_answer *answer)
 	}
 }
 
+static bool is_same(const struct seer_answer *a, const struct seer_answer *b)
+{
+	int i = 0;
+
+	while (i < a->argc && i < b->argc && !strcmp(a->argv[i], b->argv[i]))
+		i++;
+	return a->argc == b->argc && i == a->argc;
+}
+
+/* the answer to the same question while it is fresh, or NULL */
+static struct seer_answer *kept_find(const struct seer *seer, const struct seer_answer *question,
+				     __u64 now)
+{
+	for (unsigned int i = 0; i < KEPT_MAX; i++)
+		if (seer->kept[i] && now < seer->kept[i]->fresh_until_ns &&
+		    is_same(seer->kept[i], question))
+			return seer->kept[i];
+	return NULL;
+}
+
+/* in the place of the one that is stale the soonest */
+static void kept_add(struct seer *seer, const struct seer_answer *answer)
+{
+	struct seer_answer **at = &seer->kept[0], *copy = malloc(sizeof(*copy));
+
+	for (unsigned int i = 1; i < KEPT_MAX && *at; i++)
+		if (!seer->kept[i] || seer->kept[i]->fresh_until_ns < (*at)->fresh_until_ns)
+			at = &seer->kept[i];
+	if (!copy)
+		return;
+	*copy = *answer;
+	copy->body = malloc(answer->size);
+	if (!copy->body)
+		return free(copy);
+	memcpy(copy->body, answer->body, answer->size);
+	for (int i = 0; i < copy->argc; i++)
+		copy->argv[i] = copy->words + (answer->argv[i] - answer->words);
+	seer_answer_free(*at);
+	*at = copy;
+}
+
+static void kept_give(const struct seer_answer *kept, struct seer_answer *answer)
+{
+	answer->body = malloc(kept->size);
+	if (!answer->body) {
+		answer->result = err_set(&answer->err, ENOMEM, "out of memory");
+		return;
+	}
+	answer->size = kept->size;
+	memcpy(answer->body, kept->body, kept->size);
+}
+
+/* how long no other pass for a question is to begin */
+static __u64 answer_question(struct seer *seer, struct seer_answer *answer)
+{
+	__u64 begin = now_ns(), cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID), apart_ns;
+	const struct seer_answer *kept = kept_find(seer, answer, begin);
+
+	if (kept) {
+		kept_give(kept, answer);
+		return seer->apart_ns;
+	}
+	pass(seer, answer);
+	apart_ns = (clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns) * SNAPSHOT_APART;
+	seer->next_ns = answer->fresh_until_ns = begin + apart_ns;
+	if (!answer->result)
+		kept_add(seer, answer);
+	return apart_ns;
+}
+
 static struct seer_answer *take_first(struct seer_answer **list)
 {
 	struct seer_answer *first = *list;
@@ -200,10 +281,25 @@ static struct seer_answer *take_first(struct seer_answer **list)
 	return first;
 }
 
-/* does one thing outside the lock; the lock is held on entry and on return */
-static void work(struct seer *seer)
+/* the first question whose answer is there or may be looked for */
+static struct seer_answer *take_due(struct seer *seer)
+{
+	struct seer_answer **at = &seer->waiting;
+	__u64 now = now_ns();
+
+	while (*at && now < seer->next_ns && !kept_find(seer, *at, now))
+		at = &(*at)->next;
+	return take_first(at);
+}
+
+/*
+ * Does one thing outside the lock; the lock is held on entry and on return. False: there was
+ * nothing to do yet.
+ */
+static bool work(struct seer *seer)
 {
 	struct seen *seen = NULL, *old = NULL;
+	__u64 apart_ns;
 
 	if (seer->look) {
 		seer->look = false;
@@ -214,16 +310,32 @@ static void work(struct seer *seer)
 		seer->seen = seen;
 		seen_free(old);
 	} else {
-		seer->doing = take_first(&seer->waiting);
+		seer->doing = take_due(seer);
+		if (!seer->doing)
+			return false;
 		seer->n_waiting--;
 		pthread_mutex_unlock(&seer->lock);
-		answer_question(seer, seer->doing);
+		apart_ns = answer_question(seer, seer->doing);
 		pthread_mutex_lock(&seer->lock);
+		seer->apart_ns = apart_ns;
 		seer->doing->next = seer->done;
 		seer->done = seer->doing;
 		seer->doing = NULL;
 	}
 	eventfd_write(seer->fd, 1);
+	return true;
+}
+
+/* until there may be something to do */
+static void wait_for_work(struct seer *seer)
+{
+	const struct timespec due = { .tv_sec = seer->next_ns / 1000000000,
+				      .tv_nsec = seer->next_ns % 1000000000 };
+
+	if (seer->waiting)
+		pthread_cond_timedwait(&seer->wake, &seer->lock, &due);
+	else
+		pthread_cond_wait(&seer->wake, &seer->lock);
 }
 
 static void *thread(void *arg)
@@ -233,12 +345,9 @@ static void *thread(void *arg)
 	/* in Linux that is of this thread alone, and of those that it makes */
 	setpriority(PRIO_PROCESS, 0, NICE);
 	pthread_mutex_lock(&seer->lock);
-	while (!seer->stop) {
-		if (seer->look || seer->waiting)
-			work(seer);
-		else
-			pthread_cond_wait(&seer->wake, &seer->lock);
-	}
+	while (!seer->stop)
+		if (!work(seer))
+			wait_for_work(seer);
 	pthread_mutex_unlock(&seer->lock);
 	return NULL;
 }
@@ -246,6 +355,7 @@ static void *thread(void *arg)
 int seer_start(const char *netns, struct seer **ret, struct err *err)
 {
 	struct seer *seer = calloc(1, sizeof(*seer));
+	pthread_condattr_t monotonic;
 	sigset_t all, before;
 	int r;
 
@@ -260,7 +370,10 @@ int seer_start(const char *netns, struct seer **ret, struct err *err)
 		return err_set(err, r, "cannot make an eventfd: %s", strerror(r));
 	}
 	pthread_mutex_init(&seer->lock, NULL);
-	pthread_cond_init(&seer->wake, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&seer->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	/* signals are the loop's */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -288,6 +401,8 @@ void seer_stop(struct seer *seer)
 	pthread_join(seer->thread, NULL);
 	while ((answer = take_first(&seer->waiting)) || (answer = take_first(&seer->done)))
 		seer_answer_free(answer);
+	for (unsigned int i = 0; i < KEPT_MAX; i++)
+		seer_answer_free(seer->kept[i]);
 	seen_free(seer->seen);
 	snapshot_free(seer->before);
 	snapshot_free(seer->older);
@@ -310,13 +425,29 @@ void seer_look(struct seer *seer)
 	pthread_mutex_unlock(&seer->lock);
 }
 
+/* how many passes those who wait ask for: questions that are the same share one */
+static unsigned int passes_waiting(const struct seer *seer)
+{
+	unsigned int n = 0;
+
+	for (const struct seer_answer *a = seer->waiting; a; a = a->next) {
+		const struct seer_answer *b = seer->waiting;
+
+		while (b != a && !is_same(a, b))
+			b = b->next;
+		n += b == a;
+	}
+	return n;
+}
+
 int seer_ask(struct seer *seer, struct seer_answer *question)
 {
 	struct seer_answer **at = &seer->waiting;
 	bool full;
 
 	pthread_mutex_lock(&seer->lock);
-	full = seer->n_waiting >= WAITING_MAX;
+	full = seer->n_waiting >= WAITING_MAX ||
+	       passes_waiting(seer) * seer->apart_ns > WAIT_MAX_NS;
 	if (!full) {
 		while (*at)
 			at = &(*at)->next;

@@ -2,7 +2,9 @@
 /*
  * seer.h: looks at the maps for the HTTP side in a thread of its own, so that a pass over a million
  * flows never holds up the loop that moves the rates. The loop asks and later collects; all calls
- * are the loop's. What is asked while a look is under way is one look more, not many.
+ * are the loop's. What is asked while a look is under way is one look more, not many. Questions
+ * with the same words share one answer, and passes for different ones are apart as looks are
+ * (snapshot_apart_ns()): who asks without a pause does not cost a core.
  */
 #ifndef WEIR_SEER_H
 #define WEIR_SEER_H
@@ -32,6 +34,7 @@ struct seer_answer {
 	size_t size;
 	int result;			/* 0, or -errno and err */
 	struct err err;
+	__u64 fresh_until_ns;		/* CLOCK_MONOTONIC: will do for others until then */
 	struct seer_answer *next;
 };
 
@@ -52,7 +55,7 @@ void seer_look(struct seer *seer);
 
 /*
  * Asks for what `show` with these words says; takes the question over, also on failure. -EBUSY
- * where too many wait.
+ * where too many wait, or it would for too long.
  */
 int seer_ask(struct seer *seer, struct seer_answer *question);
 

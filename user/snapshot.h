@@ -130,9 +130,10 @@ static inline void snapshot_freep(struct snapshot **snapshot)
  * How far apart, from begin to begin, such looks should be: together they then take a fifth of a
  * core at most, however many flows there are.
  */
+#define SNAPSHOT_APART 5
 static inline __u64 snapshot_apart_ns(const struct snapshot *snapshot)
 {
-	return snapshot->cost_ns * 5;
+	return snapshot->cost_ns * SNAPSHOT_APART;
 }
 
 /* The class of that name, NULL where there is none. */
