@@ -22,20 +22,28 @@ struct weir_tick {
 	__u32 events;			/* it is time for them */
 };
 
-static __always_inline void weir_level_set(const struct weir_class *class,
-					   struct weir_class_state *state, __u64 level, __u64 now)
+/* Like other global functions here it could as well be inlined, but the verifier reads it once. */
+__attribute__((noinline)) int weir_level_set(const struct weir_class *class,
+					     struct weir_class_state *state, __u64 level, __u64 now)
 {
-	__u64 mean = class->action == WEIR_POLICE ? WEIR_SLACK_NS : state->mean_bucket;
+	__u64 mean;
 
+	if (!class || !state)
+		return 0;
+	mean = class->action == WEIR_POLICE ? WEIR_SLACK_NS : state->mean_bucket;
 	state->level_bps = level;
 	state->npb_level = weir_npb(weir_level_damped(level, weir_debt(state->tat, now), mean));
+	return 0;
 }
 
-static __always_inline int weir_above(const struct weir_class *class,
-				      struct weir_class_state *state, __u64 now)
+__attribute__((noinline)) int weir_above(const struct weir_class *class,
+					 struct weir_class_state *state, __u64 now)
 {
-	__u64 debt = weir_debt(state->tat, now);
+	__u64 debt;
 
+	if (!class || !state)
+		return 0;
+	debt = weir_debt(state->tat, now);
 	/* the agent moves the rate until what arrives is right: two that correct it swing */
 	if (class->flags & WEIR_CLASS_LEASED && class->action != WEIR_POLICE) {
 		state->gain = (state->gain * 7 + WEIR_GAIN_ONE) / 8;
@@ -136,14 +144,9 @@ static __always_inline void weir_level_forget(const struct weir_class *class,
  * How long the window is. Where an agent raises the rate, the buckets still come as seldom as the
  * one before let them: in windows of the new one they would be missing, and each have all of it.
  */
-static __always_inline __u64 weir_window_span(const struct weir_class *class,
-					      const struct weir_class_state *state)
+__attribute__((noinline)) __u64 weir_window_span(__u64 npb, __u64 npb_window, __u32 leased)
 {
-	__u64 npb = state->npb_level;
-
-	if (class->flags & WEIR_CLASS_LEASED && state->npb_window > npb)
-		npb = state->npb_window;
-	return weir_window_ns(npb);
+	return weir_window_ns(leased && npb_window > npb ? npb_window : npb);
 }
 
 /* the first level is the whole rate */
@@ -199,7 +202,8 @@ static long weir_level_one(__u32 slot, void *context)
 	weir_level_follow(class, state, rate, tick->now);
 	weir_level_forgive(class, state, tick->now);
 	level = state->level_bps;
-	if (span < weir_window_span(class, state)) {
+	if (span < weir_window_span(state->npb_level, state->npb_window,
+				    class->flags & WEIR_CLASS_LEASED)) {
 		/* newly limited buckets are answered within a tick, the rest at the window's end */
 		if (sum->now_limited > state->limited && level > rate / sum->now_limited)
 			level = rate / sum->now_limited;
