@@ -246,8 +246,8 @@ __attribute__((noinline)) int weir_owed(struct weir_bucket *bucket,
 
 	if (!bucket || !state || !f || (f->flags & (WEIR_F_SOCKET | WEIR_F_EDT)) != WEIR_F_SOCKET)
 		return 0;
-	was = bucket->npb;
-	bucket->npb = f->npb_bucket;
+	was = (__u64)bucket->slowest << WEIR_SLOW_SHIFT;
+	bucket->slowest = weir_slow(f->npb_bucket);
 	tat = *(volatile __u64 *)&bucket->tat;
 	owed = weir_debt(tat, f->now + WEIR_AIM_NS);
 	if (!owed)
@@ -256,7 +256,7 @@ __attribute__((noinline)) int weir_owed(struct weir_bucket *bucket,
 		most = weir_cost(WEIR_OWED_CUT_PACKETS * WEIR_MTU, f->npb_bucket);
 	else
 		most = weir_cost(WEIR_OWED_PACKETS * WEIR_MTU + f->bytes, f->npb_bucket);
-	if (was && was != f->npb_bucket)
+	if (was && was >> WEIR_SLOW_SHIFT != weir_slow(f->npb_bucket))
 		owed = ((owed < 1ULL << 38 ? owed : 1ULL << 38) *
 			weir_ratio(f->npb_bucket, was)) >> WEIR_RATIO_SHIFT;
 	owed = f->now + WEIR_AIM_NS + (owed < most ? owed : most);
@@ -278,12 +278,72 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 			weir_owed(job->bucket, job->state, f);
 		job->cost_bucket = weir_cost_mean(f->bytes, f->npb_bucket, f->now);
 		f->debt_bucket = weir_charge(job->tat, f->now, job->cost_bucket);
+		if (job->bucket)
+			job->bucket->slowest = weir_slowest(job->bucket->slowest, f->debt_bucket,
+							    f->npb_bucket);
 	}
 	if (f->npb_class) {
 		job->cost_class = weir_cost_mean(f->bytes, f->npb_class, f->now);
 		f->debt_class = weir_charge(&job->state->tat, f->now, job->cost_class);
+		job->state->slowest = weir_slowest(job->state->slowest, f->debt_class, f->npb_class);
 	}
 	f->reason = f->npb_bucket | f->npb_class ? WEIR_R_CONFORM : WEIR_R_UNLIMITED;
+}
+
+/*
+ * What a clock owes is bytes. Where the rate has at least doubled since (a level goes up and down by
+ * less all the time), they are worth their time at the rate of now. Returns the debt of a packet
+ * that met `debt`.
+ */
+__attribute__((noinline)) __u64 weir_outgrown(__u64 *tat, __u32 *slowest, __u64 now, __u64 npb,
+					      __u64 debt)
+{
+	__u64 was, old, owed;
+
+	if (!tat || !slowest)
+		return debt;
+	was = *slowest;
+	if (was < 2 * (__u64)weir_slow(npb))
+		return debt;
+	*slowest = weir_slow(npb);
+	was = weir_ratio(weir_slow(npb), was);
+	old = *(volatile __u64 *)tat;
+	owed = weir_debt(old, now);
+	if (owed < 1ULL << 46)
+		__sync_val_compare_and_swap(tat, old, now + (owed * was >> WEIR_RATIO_SHIFT));
+	return debt < 1ULL << 46 ? debt * was >> WEIR_RATIO_SHIFT : debt;
+}
+
+/*
+ * The verdict; once more where the packet was refused for a debt that a slower rate made. Where an
+ * agent moves the rate, what is owed is weir_owed()'s. A global function: the verifier reads it once.
+ */
+__attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct weir_class *class,
+					   struct weir_bucket *bucket,
+					   struct weir_class_state *state)
+{
+	__u64 debt;
+
+	if (!f || !class || !state)
+		return 0;
+	weir_decide(f, class, bucket);
+	if (f->reason < WEIR_R_FIRST_DROP || class->flags & WEIR_CLASS_LEASED)
+		return 0;
+	debt = f->debt_bucket + f->debt_class;
+	if (f->reason == WEIR_R_DROP_CLASS)
+		f->debt_class = weir_outgrown(&state->tat, &state->slowest, f->now, f->npb_class,
+					      f->debt_class);
+	else if (bucket)
+		f->debt_bucket = weir_outgrown(&bucket->tat, &bucket->slowest, f->now,
+					       f->npb_bucket, f->debt_bucket);
+	if (f->debt_bucket + f->debt_class == debt)
+		return 0;
+	if (bucket)
+		bucket->pi_p = 0;	/* it answers for the wait that was */
+	f->reason = WEIR_R_CONFORM;
+	f->delay = 0;
+	f->advance = 0;
+	return weir_decide(f, class, bucket);
 }
 
 /*

@@ -79,14 +79,16 @@ static __always_inline __u32 weir_classic(struct weir_facts *f, const struct wei
 {
 	__u64 target = markable ? weir_mark_target(class->mark_at_ns, f->packet_ns) :
 				  weir_drop_target(class->drop_at_ns, f->packet_ns);
-	__u64 elapsed = weir_since(bucket->pi_at, f->now), p;
-	__u32 delay_us = f->delay / 1000;
+	__u32 delay_us = f->delay / 1000, now_us = f->now / 1000;
+	__u32 elapsed_us = now_us - bucket->pi_at_us;
+	__u64 p;
 
-	if (elapsed >= WEIR_PI_UPDATE_NS) {
+	/* else it is another CPU's clock reading that was a little ahead */
+	if (elapsed_us >= WEIR_PI_UPDATE_NS / 1000 && elapsed_us < 0xffff0000) {
 		bucket->pi_p = weir_pi(bucket->pi_p, bucket->pi_delay_us, delay_us, target / 1000,
-				       elapsed);
+				       elapsed_us * 1000ULL);
 		bucket->pi_delay_us = delay_us;
-		bucket->pi_at = f->now;
+		bucket->pi_at_us = now_us;
 	}
 	p = weir_square(bucket->pi_p);
 	if (markable)

@@ -90,6 +90,7 @@ static __always_inline void weir_level_follow(const struct weir_class *class,
 	state->mean_bucket = (debt * weir_ratio(was, rate)) >> WEIR_RATIO_SHIFT;
 	weir_level_set(class, state, level, now);
 	debt = weir_debt(state->tat, now);
+	state->slowest = weir_slow(weir_npb(rate));
 	if (debt && rate > was - was / 4)
 		__sync_fetch_and_add(&state->tat, ((debt * weir_ratio(was, rate)) >>
 						   WEIR_RATIO_SHIFT) - debt);

@@ -40,7 +40,7 @@ static __always_inline void weir_judge(struct weir_job *job, __u32 can)
 	if (f->debt_bucket | f->debt_class || (f->ecn && f->reason == WEIR_R_CONFORM)) {
 		f->random = weir_random(f);
 		f->flags |= weir_again(&job->packet, job->class, job->bucket);
-		weir_decide(f, job->class, job->bucket);
+		weir_verdict(f, job->class, job->bucket, job->state);
 		weir_settle(job);
 		weir_hold(job);
 	}

@@ -30,6 +30,7 @@
 #define WEIR_RATE_MIN 8000ULL		/* bit/s */
 #define WEIR_RATE_MAX 400000000000ULL	/* bit/s */
 #define WEIR_NPB_SHIFT 20		/* npb: ns per byte in units of 2^-20 ns */
+#define WEIR_SLOW_SHIFT 10		/* a rate in 32 bits: npb / 2^10 */
 
 enum weir_hook { WEIR_EGRESS, WEIR_INGRESS, WEIR_HOOK_COUNT };
 enum weir_action { WEIR_PACE, WEIR_POLICE, WEIR_OBSERVE, WEIR_ACTION_COUNT };
@@ -190,13 +191,11 @@ struct weir_bucket {
 	__u64 soft;			/* beside pacing: CE-marked ECT(0) bytes are not charged */
 	__u64 bytes;			/* passed so far */
 	__u64 win_bytes;		/* `bytes` when the level's window began */
-	union {
-		__u64 pi_at;		/* delayed: when pi_p was last moved */
-		__u64 npb;		/* socket, agent's rate: that tat goes by; 0: none yet */
-	};
+	__u32 slowest;			/* rate since tat had no debt, 2^-10 ns per byte */
+	__u32 pi_at_us;			/* delayed: when pi_p was last moved; wraps */
 	__u32 pi_p;			/* classic AQM: square root of the probability, 2^-32 */
 	union {
-		__u32 pi_delay_us;	/* the delay at pi_at */
+		__u32 pi_delay_us;	/* the delay at pi_at_us */
 		__u32 seq;		/* action police: the end of what TCP has sent */
 	};
 	__u32 window;			/* the window of the class that win_bytes belongs to */
@@ -260,7 +259,7 @@ struct weir_class_state {
 	__u64 mean_bucket;		/* debt that packets of limited buckets met there */
 	__u64 held_at;			/* a packet was last held back, to some 16 ms */
 	__u32 window;			/* number of the current window */
-	__u32 gain;			/* correction of the level by measured use, 2^-16 */
+	__u32 slowest;			/* rate since tat had no debt, 2^-10 ns per byte */
 	__u64 level_at;			/* when the current window began */
 
 	struct weir_window windows[2];	/* [window & 1] collects what happened in window - 1 */
@@ -277,7 +276,9 @@ struct weir_class_state {
 	__u64 rest_tat;			/* fair: clock of what has no bucket of its own */
 	__u64 cut_at;			/* when an agent last cut the rate by a quarter or more */
 	__u64 npb_window;		/* an agent's rate: npb_level when the window began */
-	__u64 reserved[5];
+	__u32 gain;			/* correction of the level by measured use, 2^-16 */
+	__u32 reserved0;
+	__u64 reserved[4];
 };
 
 /* Map "class_stats", per-CPU array[WEIR_MAX_CLASSES]: wire packets and bytes by reason. */

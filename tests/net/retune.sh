@@ -3,7 +3,8 @@
 #
 # retune.sh: a rate changed with traffic running, 200 -> 50 -> 200 mbit: reached within 200 ms,
 # nothing lost. Both families and every congestion control at once, each flow with its own cap.
-# And one that is taken away, in each of the ways there are: the sockets are let go.
+# One that is raised far, where what a bucket owes of the slow one is seconds. And one that is
+# taken away, in each of the ways there are: the sockets are let go.
 #
 #     producer (weir on eth, egress) ---- consumer
 . "$(dirname "$0")/lib.sh"
@@ -62,6 +63,17 @@ for name in "${names[@]}"; do
 	is_lossless "$name" "$tmp/out" "$name"
 done
 is_equal "dropped" "$(class "$producer" web dropped)" 0
+
+# offered at 5 mbit; at 16 kbit each packet is half a second of debt
+check "class slow" "$WEIR" -n "$producer" class set slow flow-rate 16kbit action police
+check "match slow" "$WEIR" -n "$producer" match add slow proto udp dport 84
+traffic "$tmp/out" series on step 10ms \
+	at 1s exec "$WEIR -n $producer class set slow flow-rate 100mbit" \
+	udp from "$producer" to "$consumer" addr 10.88.1.2 port 84 size 1000 rate 5mbit stop 3s name slow
+is_equal "accepted" "$(jq -r 'select(.type == "event") | .status' "$tmp/out")" 0
+end=$(jq -r 'select(.type == "event") | .end_ns' "$tmp/out")
+is_rate "raised from 16 kbit: all of it, 200 ms after the change" \
+	"$(mean_bps slow $((end + 200000000)) $((end + 1200000000)))" 5000000 2 "$tmp/out" 3
 
 flows=() port=90
 for name in none observe unmatched; do

@@ -278,6 +278,25 @@ static void threads_lose_nothing(void **state)
 	assert_int_equal(shared_tat, 1000000 + 100 * passed);
 }
 
+static void the_slowest_rate_is_kept_while_in_debt(void **state)
+{
+	__u64 fast = weir_npb(WEIR_RATE_MAX), slow = weir_npb(WEIR_RATE_MIN);
+	__u32 kept;
+
+	assert_in_range(weir_slow(fast), 1, weir_slow(slow));
+	assert_int_equal(weir_slow(slow), slow >> WEIR_SLOW_SHIFT);
+	/* beyond 32 bits it is the largest */
+	assert_int_equal(weir_slow(1ULL << (32 + WEIR_SLOW_SHIFT)), 0xffffffff);
+	assert_int_equal(weir_slow(~0ULL), 0xffffffff);
+	kept = weir_slowest(0, 0, fast);
+	assert_int_equal(kept, weir_slow(fast));
+	kept = weir_slowest(kept, 1, slow);
+	assert_int_equal(kept, weir_slow(slow));
+	assert_int_equal(weir_slowest(kept, 1, fast), weir_slow(slow));
+	assert_int_equal(weir_slowest(kept, 1ULL << 62, fast), weir_slow(slow));
+	assert_int_equal(weir_slowest(kept, 0, fast), weir_slow(fast));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +308,7 @@ int main(void)
 		cmocka_unit_test(idle_earns_nothing),
 		cmocka_unit_test(large_packet_passes_once),
 		cmocka_unit_test(threads_lose_nothing),
+		cmocka_unit_test(the_slowest_rate_is_kept_while_in_debt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

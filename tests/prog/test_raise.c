@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_raise.c: a rate that is raised is in force from the next packet on: what a bucket or a class
+ * owes is bytes, and does not outlive the rate that made a long time of them. By departure time
+ * and by police, for a new flow-rate, a new class rate and a flow that moves to another class; and
+ * no rate that is raised again and again lets more than its bytes through.
+ */
+#include "fixture.h"
+
+#define PAYLOAD 158			/* 200 bytes on the wire: the AQM spares them */
+#define BYTES 200
+
+static const __u64 slow[] = { 16000, 128000, 1 * MBIT, 10 * MBIT };
+#define FAST (100 * MBIT)
+#define FULL 1514
+static const struct spec packet = { .payload = PAYLOAD };
+
+static void prepare(struct harness *h, int action)
+{
+	struct weir_class *class;
+	int slot;
+
+	harness_reset(h);
+	for (slot = 0; slot < 2; slot++) {
+		class = harness_class(h, slot);
+		class->action = action;
+		class->burst_ns = 0;
+	}
+	harness_device(h, EGRESS, action == WEIR_PACE ? WEIR_DEV_EDT : 0);
+	harness_commit(h);
+	harness_establish(h, EGRESS, &packet);
+}
+
+/* as much as passes at once; how many packets did */
+static int fill(struct harness *h)
+{
+	int n = 0;
+
+	while (send_spec(h, EGRESS, &packet) == HARNESS_PASS)
+		assert_true(++n < 20000);
+	return n;
+}
+
+/* 1 s offered at nine tenths of the rate: nothing of it is lost, and nothing waits for long */
+static void at_the_new_rate(struct harness *h, __u64 bps)
+{
+	__u64 end = h->now_ns + SEC, gap = BYTES * 8000000000ULL / bps * 10 / 9;
+	struct frame frame;
+
+	for (; h->now_ns < end; h->now_ns += gap) {
+		frame_build(&frame, &packet);
+		assert_int_equal(harness_run(h, EGRESS, &frame), HARNESS_PASS);
+		if (frame.skb.tstamp)
+			assert_in_range(frame.skb.tstamp, h->now_ns, h->now_ns + 100 * MSEC);
+	}
+}
+
+static void each(struct harness *h, void (*set)(struct harness *h, __u64 bps))
+{
+	int action;
+	size_t i;
+
+	for (action = WEIR_PACE; action <= WEIR_POLICE; action++)
+		for (i = 0; i < sizeof(slow) / sizeof(*slow); i++) {
+			prepare(h, action);
+			set(h, slow[i]);
+			assert_true(fill(h) > 0);
+			set(h, FAST);
+			at_the_new_rate(h, FAST);
+		}
+}
+
+static void set_flow_rate(struct harness *h, __u64 bps)
+{
+	harness_rate(harness_class(h, 0), 0, bps);
+	harness_commit(h);
+}
+
+static void set_rate(struct harness *h, __u64 bps)
+{
+	harness_rate(harness_class(h, 0), bps, 0);
+	harness_commit(h);
+}
+
+/* the second class is the fast one, and a rule moves all flows there */
+static void set_class(struct harness *h, __u64 bps)
+{
+	harness_rate(harness_class(h, bps == FAST), 0, bps);
+	if (bps == FAST)
+		harness_rule(h, 1);
+	harness_commit(h);
+}
+
+static void a_flow_rate(void **state) { each(*state, set_flow_rate); }
+static void a_class_rate(void **state) { each(*state, set_rate); }
+static void another_class(void **state) { each(*state, set_class); }
+
+/* a flow that is over its rate stays so, wherever the rate goes: its bytes and some bursts */
+static void no_more_than_the_bytes(void **state)
+{
+	const struct spec full = { .payload = FULL - 42 };
+	struct harness *h = *state;
+	__u64 allowed = 0, passed = 0, bps = 0, step;
+	int i, raises = 0;
+
+	prepare(h, WEIR_POLICE);
+	harness_class(h, 0)->burst_bytes = 20 * FULL;
+	for (i = 0; i < 400; i++) {
+		step = 1 * MBIT << random_u32() % 8;
+		raises += step > bps;
+		bps = step;
+		set_flow_rate(h, bps);
+		for (step = h->now_ns + 50 * MSEC; h->now_ns < step; h->now_ns += 100 * USEC)
+			passed += FULL * (send_spec(h, EGRESS, &full) == HARNESS_PASS);
+		allowed += bps / 8 * 50 / 1000;
+	}
+	assert_true(raises > 100);
+	assert_in_range(passed, allowed * 95 / 100, allowed + (raises + 1) * 21 * FULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_flow_rate),
+		TEST(a_class_rate),
+		TEST(another_class),
+		TEST(no_more_than_the_bytes),
+	};
+
+	return RUN(tests, 0);
+}
