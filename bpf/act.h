@@ -215,10 +215,13 @@ static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_
 		return;
 	asked->rate = wish;
 	asked->class_slot = job->slot;
-	/* an agent's rate moves faster than packets come: sock.h looks at it once more */
-	asked->level = wish && job->class->flags & WEIR_CLASS_LEASED &&
-		       npb == job->state->npb_level && !(f->flags & WEIR_F_EDT) ?
-		       npb >> WEIR_SK_LEVEL_SHIFT : 0;
+	/* the level may move before the next packet: sock.h looks at it once more */
+	asked->level = wish && job->class->flags & WEIR_CLASS_FAIR && !(f->flags & WEIR_F_EDT) &&
+		       npb > job->class->npb_flow ? npb >> WEIR_SK_LEVEL_SHIFT : 0;
+	if (job->class->flags & WEIR_CLASS_LEASED)
+		asked->flags |= WEIR_SK_LEASED;
+	else
+		asked->flags &= ~WEIR_SK_LEASED;
 	flow->sk_rate = wish;
 	if (asked->flags & WEIR_SK_APPLIED)
 		flow->flags |= WEIR_FLOW_ACTUATED;

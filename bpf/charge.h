@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * charge.h: a packet's job: gather the facts, move the bucket's clock and the class's clock, and
- * afterwards the state that the verdict moves. Owns the clocks and the reports to the level;
- * decides nothing (decide.h does).
+ * afterwards the state that the verdict moves. Owns the clocks; decides nothing (decide.h does).
  */
 #ifndef WEIR_CHARGE_H
 #define WEIR_CHARGE_H
 
-#include <weir/level.h>
 #include "flow.h"
-#include "decide.h"
+#include "debt.h"
+#include "window.h"
 
 /* a socket that does not follow after this is not relied upon */
 #define WEIR_ACTUATE_NS 1000000000ULL
@@ -87,7 +86,7 @@ static __always_inline void weir_rates(struct weir_job *job)
 {
 	const struct weir_class *class = job->class;
 	struct weir_facts *f = &job->facts;
-	__u64 level = 0;
+	__u64 level = 0, leased;
 
 	job->tat = job->bucket ? &job->bucket->tat : NULL;
 	f->npb_class = class->npb_rate;
@@ -105,6 +104,10 @@ static __always_inline void weir_rates(struct weir_job *job)
 	}
 	if (!job->tat)
 		weir_rates_shared(job, level);
+	/* weir_owed() wants to know the very rate; no branch, for the verifier */
+	leased = -(__u64)!!(class->flags & WEIR_CLASS_LEASED);
+	f->npb_set = weir_max(class->npb_flow, f->npb_class);
+	f->npb_set ^= (f->npb_set ^ f->npb_bucket) & leased;
 }
 
 /* conn-rate counts the packets that open a TCP connection, whatever rates the class has */
@@ -173,106 +176,15 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 	f->flags = flags;
 }
 
-/*
- * A bucket's first packet in a window reports the window before; see level.h. Two CPUs may
- * report one bucket twice in the same instant; the level bears that.
- */
-static __always_inline void weir_window_report(struct weir_job *job)
-{
-	struct weir_class_state *state = job->state;
-	struct weir_bucket *bucket = job->bucket;
-	__u32 window = state->window;
-	struct weir_window *sum = &state->windows[window & 1];
-	__u64 used = bucket->bytes - bucket->win_bytes;
-
-	if (bucket->window == window - 1 && used) {
-		__sync_fetch_and_add(&sum->bytes, used);
-		__sync_fetch_and_add(&sum->active, 1);
-		if (job->facts.npb_bucket > job->class->npb_flow &&
-		    (bucket->flags & WEIR_BUCKET_LIMITED || used > state->limited_bytes))
-			__sync_fetch_and_add(&sum->limited, 1);
-		else
-			__sync_fetch_and_add(&sum->free_bytes, used);
-	}
-	bucket->window = window;
-	bucket->win_bytes = bucket->bytes;
-	bucket->flags &= ~WEIR_BUCKET_LIMITED;
-}
-
-/* the level holds the bucket back: said at once */
-static __always_inline void weir_window_limited(struct weir_job *job)
-{
-	struct weir_class_state *state = job->state;
-	struct weir_window *sum = &state->windows[state->window & 1];
-	__u32 n;
-
-	if (job->bucket->flags & WEIR_BUCKET_LIMITED ||
-	    job->facts.npb_bucket <= job->class->npb_flow)
-		return;
-	job->bucket->flags |= WEIR_BUCKET_LIMITED;
-	n = __sync_fetch_and_add(&sum->now_limited, 1) + 1;
-	/* more than before: each one's share is less from this packet on, not from the next tick */
-	if (n > state->limited && job->facts.npb_class * n > state->npb_level)
-		state->npb_level = job->facts.npb_class * n;
-	state->limited_at = job->facts.now;
-}
-
-/* a moving average over what limited buckets let pass; a lost update does no harm */
-static __always_inline void weir_mean_debt(struct weir_job *job)
-{
-	struct weir_class_state *state = job->state;
-	struct weir_facts *f = &job->facts;
-
-	state->mean_bucket += ((__s64)f->debt_bucket - (__s64)state->mean_bucket) >> 5;
-}
-
-/*
- * Where an agent moves the rate: what a socket owes is bytes, and each new rate makes another time
- * of them. A clock that kept the time had sockets sleep off a cut long after the rate was back, and
- * go by more or less than a rate until they owed what they do at that one. It owes no more than
- * some packets' time, and just after a cut no more than what it is steered to: what it sent by the
- * older rate has arrived and been answered for. Else ten packets sent before the first cut would
- * have silenced it for seconds, and its drops for longer: TCP takes them for a failure and tries
- * again by a timer that doubles. A global function: the verifier reads it once.
- */
-#define WEIR_OWED_PACKETS 4
-#define WEIR_OWED_CUT_PACKETS 2
-#define WEIR_CUT_NS 50000000ULL		/* sockets go on by the older rate */
-__attribute__((noinline)) int weir_owed(struct weir_bucket *bucket,
-					const struct weir_class_state *state,
-					const struct weir_facts *f)
-{
-	__u64 tat, owed, most, was;
-
-	if (!bucket || !state || !f || (f->flags & (WEIR_F_SOCKET | WEIR_F_EDT)) != WEIR_F_SOCKET)
-		return 0;
-	was = (__u64)bucket->slowest << WEIR_SLOW_SHIFT;
-	bucket->slowest = weir_slow(f->npb_bucket);
-	tat = *(volatile __u64 *)&bucket->tat;
-	owed = weir_debt(tat, f->now + WEIR_AIM_NS);
-	if (!owed)
-		return 0;
-	if (f->now - state->cut_at < WEIR_CUT_NS)
-		most = weir_cost(WEIR_OWED_CUT_PACKETS * WEIR_MTU, f->npb_bucket);
-	else
-		most = weir_cost(WEIR_OWED_PACKETS * WEIR_MTU + f->bytes, f->npb_bucket);
-	if (was && was >> WEIR_SLOW_SHIFT != weir_slow(f->npb_bucket))
-		owed = ((owed < 1ULL << 38 ? owed : 1ULL << 38) *
-			weir_ratio(f->npb_bucket, was)) >> WEIR_RATIO_SHIFT;
-	owed = f->now + WEIR_AIM_NS + (owed < most ? owed : most);
-	if (owed != tat)
-		__sync_val_compare_and_swap(&bucket->tat, tat, owed);
-	return 0;
-}
-
 /* Moves both clocks; weir_settle() takes back what the verdict refuses. */
 static __always_inline void weir_charge_job(struct weir_job *job)
 {
 	struct weir_facts *f = &job->facts;
 	int fair = job->bucket && job->class->flags & WEIR_CLASS_FAIR;
 
-	if (fair && job->bucket->window != job->state->window)
-		weir_window_report(job);
+	if (fair && (job->bucket->window != job->state->window ||
+		     !(job->bucket->flags & WEIR_BUCKET_ACTIVE)))
+		weir_window_note(f, job->class, job->bucket, job->state);
 	if (f->npb_bucket && job->tat) {
 		if (job->class->flags & WEIR_CLASS_LEASED)
 			weir_owed(job->bucket, job->state, f);
@@ -280,70 +192,15 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 		f->debt_bucket = weir_charge(job->tat, f->now, job->cost_bucket);
 		if (job->bucket)
 			job->bucket->slowest = weir_slowest(job->bucket->slowest, f->debt_bucket,
-							    f->npb_bucket);
+							    f->npb_set);
 	}
 	if (f->npb_class) {
 		job->cost_class = weir_cost_mean(f->bytes, f->npb_class, f->now);
 		f->debt_class = weir_charge(&job->state->tat, f->now, job->cost_class);
-		job->state->slowest = weir_slowest(job->state->slowest, f->debt_class, f->npb_class);
+		job->state->slowest = weir_slowest(job->state->slowest, f->debt_class,
+						   f->npb_class);
 	}
 	f->reason = f->npb_bucket | f->npb_class ? WEIR_R_CONFORM : WEIR_R_UNLIMITED;
-}
-
-/*
- * What a clock owes is bytes. Where the rate has at least doubled since (a level goes up and down by
- * less all the time), they are worth their time at the rate of now. Returns the debt of a packet
- * that met `debt`.
- */
-__attribute__((noinline)) __u64 weir_outgrown(__u64 *tat, __u32 *slowest, __u64 now, __u64 npb,
-					      __u64 debt)
-{
-	__u64 was, old, owed;
-
-	if (!tat || !slowest)
-		return debt;
-	was = *slowest;
-	if (was < 2 * (__u64)weir_slow(npb))
-		return debt;
-	*slowest = weir_slow(npb);
-	was = weir_ratio(weir_slow(npb), was);
-	old = *(volatile __u64 *)tat;
-	owed = weir_debt(old, now);
-	if (owed < 1ULL << 46)
-		__sync_val_compare_and_swap(tat, old, now + (owed * was >> WEIR_RATIO_SHIFT));
-	return debt < 1ULL << 46 ? debt * was >> WEIR_RATIO_SHIFT : debt;
-}
-
-/*
- * The verdict; once more where the packet was refused for a debt that a slower rate made. Where an
- * agent moves the rate, what is owed is weir_owed()'s. A global function: the verifier reads it once.
- */
-__attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct weir_class *class,
-					   struct weir_bucket *bucket,
-					   struct weir_class_state *state)
-{
-	__u64 debt;
-
-	if (!f || !class || !state)
-		return 0;
-	weir_decide(f, class, bucket);
-	if (f->reason < WEIR_R_FIRST_DROP || class->flags & WEIR_CLASS_LEASED)
-		return 0;
-	debt = f->debt_bucket + f->debt_class;
-	if (f->reason == WEIR_R_DROP_CLASS)
-		f->debt_class = weir_outgrown(&state->tat, &state->slowest, f->now, f->npb_class,
-					      f->debt_class);
-	else if (bucket)
-		f->debt_bucket = weir_outgrown(&bucket->tat, &bucket->slowest, f->now,
-					       f->npb_bucket, f->debt_bucket);
-	if (f->debt_bucket + f->debt_class == debt)
-		return 0;
-	if (bucket)
-		bucket->pi_p = 0;	/* it answers for the wait that was */
-	f->reason = WEIR_R_CONFORM;
-	f->delay = 0;
-	f->advance = 0;
-	return weir_decide(f, class, bucket);
 }
 
 /*
@@ -369,11 +226,8 @@ static __always_inline void weir_settle(struct weir_job *job)
 	struct weir_facts *f = &job->facts;
 	__u64 more;
 
-	if (job->bucket && job->class->flags & WEIR_CLASS_FAIR && f->debt_bucket > f->ahead) {
-		weir_window_limited(job);
-		if (f->reason < WEIR_R_FIRST_DROP || f->reason == WEIR_R_DROP_AQM)
-			weir_mean_debt(job);
-	}
+	if (job->bucket && job->class->flags & WEIR_CLASS_FAIR && f->debt_bucket > f->ahead)
+		weir_window_limited(f, job->class, job->bucket, job->state);
 	if (f->reason >= WEIR_R_FIRST_DROP) {
 		if (job->cost_bucket && job->tat)
 			weir_refund(job->tat, job->cost_bucket);

@@ -30,6 +30,7 @@ struct weir_facts {
 	__u64 now;
 	__u64 npb_bucket;		/* rates in force; 0: none */
 	__u64 npb_class;
+	__u64 npb_set;			/* what was set of the bucket's, whatever the level is */
 	__u32 bytes, segments;
 	__u32 flags;			/* WEIR_F_* */
 	__u32 ecn;			/* codepoint */

@@ -14,7 +14,9 @@
 #define WEIR_EEXIST 17
 
 /* what a new entry starts as: too large for the stack */
-const volatile struct weir_flow blank_flow;
+const volatile struct weir_flow blank_flow = {
+	.bucket = { .window = ~0U },	/* none: its first packet is seen as such */
+};
 
 static __always_inline __u64 weir_hash(const struct weir_flow_key *key)
 {

@@ -106,8 +106,9 @@ static __always_inline __u32 weir_clamp(const struct tcp_sock *sk, __u64 rate)
 } while (0)
 
 /*
- * What was asked for with the last burst, by the level of now: where an agent moves the rate, it
- * has moved since, and the next pause is fixed by what is set here.
+ * What was asked for with the last burst, by the level of now, if that is lower: many may have come
+ * since, and the next pause is fixed by what is set here. Where an agent moves the rate, if it is
+ * higher, too: there it moves faster than packets come.
  */
 static __always_inline void weir_sock_refresh(struct weir_sock *asked)
 {
@@ -120,7 +121,8 @@ static __always_inline void weir_sock_refresh(struct weir_sock *asked)
 	if (!state)
 		return;
 	level = state->npb_level >> WEIR_SK_LEVEL_SHIFT;
-	if (!level || level == asked->level)
+	if (!level || level == asked->level ||
+	    (level < asked->level && !(asked->flags & WEIR_SK_LEASED)))
 		return;
 	asked->rate = (asked->rate >> 4) * weir_ratio(asked->level, level) >>
 		      (WEIR_RATIO_SHIFT - 4);

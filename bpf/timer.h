@@ -123,6 +123,19 @@ static __always_inline void weir_level_forgive(const struct weir_class *class,
 		__sync_val_compare_and_swap(&state->tat, tat, most);
 }
 
+/* what was counted is of another time: nobody's last window is reported in the next */
+static __always_inline void weir_window_forget(struct weir_class_state *state)
+{
+	if (!(state->active | state->limited | state->windows[0].active |
+	      state->windows[1].active | state->windows[0].now_active |
+	      state->windows[1].now_active))
+		return;
+	state->active = 0;
+	state->limited = 0;
+	__builtin_memset(state->windows, 0, sizeof(state->windows));
+	__sync_fetch_and_add(&state->window, 2);
+}
+
 /*
  * An idle class begins anew: what is known of its flows was of others. Where an agent moves the
  * rate, the level stays and follows it: most likely the same ones come again.
@@ -130,14 +143,12 @@ static __always_inline void weir_level_forgive(const struct weir_class *class,
 static __always_inline void weir_level_forget(const struct weir_class *class,
 					      struct weir_class_state *state)
 {
-	if (state->active | state->limited | state->windows[0].active | state->windows[1].active) {
-		state->active = 0;
-		state->limited = 0;
-		__builtin_memset(state->windows, 0, sizeof(state->windows));
-	}
+	weir_window_forget(state);
 	if (class->flags & WEIR_CLASS_LEASED || !state->npb_level)
 		return;
 	state->npb_level = 0;
+	state->rate_bps = 0;
+	state->used_bps = 0;
 	state->mean_bucket = 0;
 }
 
@@ -150,7 +161,7 @@ __attribute__((noinline)) __u64 weir_window_span(__u64 npb, __u64 npb_window, __
 	return weir_window_ns(leased && npb_window > npb ? npb_window : npb);
 }
 
-/* the first level is the whole rate */
+/* the first level is the whole rate, or what packets have made of it since they began */
 static __always_inline void weir_level_begin(const struct weir_class *class,
 					     struct weir_class_state *state, __u64 rate, __u64 now)
 {
@@ -159,7 +170,7 @@ static __always_inline void weir_level_begin(const struct weir_class *class,
 	state->npb_window = 0;
 	state->cut_at = now;
 	state->limited_bytes = ~0ULL;
-	weir_level_set(class, state, rate, now);
+	weir_level_set(class, state, state->npb_level ? state->level_bps : rate, now);
 	state->rate_bps = rate;
 }
 
@@ -192,11 +203,12 @@ static long weir_level_one(__u32 slot, void *context)
 	span = tick->now - state->level_at;
 	sum = &state->windows[state->window & 1];
 	if (!rate) {
+		weir_window_forget(state);
 		state->npb_level = 0;
 		state->rate_bps = 0;
 		return 0;
 	}
-	if (!state->npb_level) {
+	if (!state->rate_bps || !state->npb_level) {
 		weir_level_begin(class, state, rate, tick->now);
 		return 0;
 	}

@@ -185,13 +185,14 @@ struct weir_flow_key {
  * level needs to know of it (level.h). One cache line.
  */
 #define WEIR_BUCKET_LIMITED 0x01	/* was ahead of its clock in this window */
+#define WEIR_BUCKET_ACTIVE 0x04		/* sent more than small packets in this window */
 #define WEIR_BUCKET_MARKED 0x02		/* police: CE was set once; its slow start is over */
 struct weir_bucket {
 	__u64 tat;			/* theoretical arrival time; every passed byte is charged */
 	__u64 soft;			/* beside pacing: CE-marked ECT(0) bytes are not charged */
 	__u64 bytes;			/* passed so far */
 	__u64 win_bytes;		/* `bytes` when the level's window began */
-	__u32 slowest;			/* rate since tat had no debt, 2^-10 ns per byte */
+	__u32 slowest;			/* set since tat had no debt; leased: npb; / 2^10 */
 	__u32 pi_at_us;			/* delayed: when pi_p was last moved; wraps */
 	__u32 pi_p;			/* classic AQM: square root of the probability, 2^-32 */
 	union {
@@ -247,7 +248,7 @@ struct weir_window {
 	__u32 active;			/* buckets */
 	__u32 limited;			/* buckets that the level limited */
 	__u32 now_limited;		/* buckets ahead of their clock in the current window */
-	__u32 reserved;
+	__u32 now_active;		/* buckets that send more than small packets in it */
 };
 
 /* Map "class_state", array[WEIR_MAX_CLASSES]: moved by the kernel alone. */
@@ -392,6 +393,7 @@ struct weir_dev {
 
 /* Map "sockets", sk_storage: what weir asks of a local TCP socket, and what was there before. */
 #define WEIR_SK_APPLIED 0x01		/* saved_* are valid */
+#define WEIR_SK_LEASED 0x02		/* an agent moves the rate */
 #define WEIR_SK_LEVEL_SHIFT 10
 struct weir_sock {
 	__u64 rate;			/* wanted pacing rate, payload bytes/s; 0: none */

@@ -99,6 +99,20 @@ static __always_inline __u32 weir_limited_count(const struct weir_window *w, __u
 }
 
 /*
+ * Bytes of those whom the level does not limit: who was free in the last window and is limited in
+ * this one is no longer of them.
+ */
+static __always_inline __u64 weir_free_bytes(const struct weir_window *w)
+{
+	__u32 were_free = w->active > w->limited ? w->active - w->limited : 0;
+	__u32 newly = w->now_limited > w->limited ? w->now_limited - w->limited : 0;
+
+	if (newly >= were_free)
+		return newly ? 0 : w->free_bytes;
+	return w->free_bytes / were_free * (were_free - newly);
+}
+
+/*
  * The next level. rate, level in bit/s; w what was collected, in window_ns; limited by
  * weir_limited_count(), above by weir_level_above(). *gain is moved.
  * The result lies in [rate/65536, rate].
@@ -113,7 +127,7 @@ static __always_inline __u64 weir_level_next(__u64 rate, __u64 level, const stru
 	if (!us)
 		us = 1;
 	used = w->bytes * 8 * 1000000 / us;
-	unlimited = w->free_bytes * 8 * 1000000 / us;
+	unlimited = weir_free_bytes(w) * 8 * 1000000 / us;
 	if (!limited) {
 		*gain = WEIR_GAIN_ONE;
 		if (w->active && used > rate)

@@ -49,11 +49,35 @@ static void police_shares_by_count(void **state)
 	assert_in_range(level, 37400000, 37600000);
 }
 
+/* eight were free in the last window and are all limited in this one: nothing is for others */
+static void who_is_limited_now_is_not_free(void **state)
+{
+	struct weir_window w = { .bytes = 200000, .free_bytes = 200000, .active = 8 };
+	__u32 gain = WEIR_GAIN_ONE;
+
+	assert_int_equal(weir_free_bytes(&w), 200000);
+	w.now_limited = 2;
+	assert_int_equal(weir_free_bytes(&w), 150000);
+	w.limited = 1;
+	w.free_bytes = 140000;
+	assert_int_equal(weir_free_bytes(&w), 120000);
+	w.now_limited = 8;
+	assert_int_equal(weir_free_bytes(&w), 0);
+	assert_int_equal(weir_level_next(100000000, 12500000, &w, 8, 16000000, 0, &gain), 12500000);
+	/* fewer than before: what was counted holds */
+	w.now_limited = 0;
+	assert_int_equal(weir_free_bytes(&w), 140000);
+	w.limited = 8;
+	w.free_bytes = 0;
+	assert_int_equal(weir_free_bytes(&w), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(police_stands_still_between),
 		cmocka_unit_test(police_shares_by_count),
+		cmocka_unit_test(who_is_limited_now_is_not_free),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

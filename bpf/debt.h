@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * debt.h: what a clock owes when its rate moves. Debts are bytes: a clock keeps them as time at the
+ * rate that made them, and here that time becomes another. Moves clocks, knows no packet; charge.h
+ * calls it beside the charge.
+ */
+#ifndef WEIR_DEBT_H
+#define WEIR_DEBT_H
+
+#include "decide.h"
+
+/*
+ * Where an agent moves the rate: what a socket owes is bytes, and each new rate makes another time
+ * of them. A clock that kept the time had sockets sleep off a cut long after the rate was back, and
+ * go by more or less than a rate until they owed what they do at that one. It owes no more than
+ * some packets' time, and just after a cut no more than what it is steered to: what it sent by the
+ * older rate has arrived and been answered for. Else ten packets sent before the first cut would
+ * have silenced it for seconds, and its drops for longer: TCP takes them for a failure and tries
+ * again by a timer that doubles. A global function: the verifier reads it once.
+ */
+#define WEIR_OWED_PACKETS 4
+#define WEIR_OWED_CUT_PACKETS 2
+#define WEIR_CUT_NS 50000000ULL		/* sockets go on by the older rate */
+__attribute__((noinline)) int weir_owed(struct weir_bucket *bucket,
+					const struct weir_class_state *state,
+					const struct weir_facts *f)
+{
+	__u64 tat, owed, most, was;
+
+	if (!bucket || !state || !f || (f->flags & (WEIR_F_SOCKET | WEIR_F_EDT)) != WEIR_F_SOCKET)
+		return 0;
+	was = (__u64)bucket->slowest << WEIR_SLOW_SHIFT;
+	bucket->slowest = weir_slow(f->npb_bucket);
+	tat = *(volatile __u64 *)&bucket->tat;
+	owed = weir_debt(tat, f->now + WEIR_AIM_NS);
+	if (!owed)
+		return 0;
+	if (f->now - state->cut_at < WEIR_CUT_NS)
+		most = weir_cost(WEIR_OWED_CUT_PACKETS * WEIR_MTU, f->npb_bucket);
+	else
+		most = weir_cost(WEIR_OWED_PACKETS * WEIR_MTU + f->bytes, f->npb_bucket);
+	if (was && was >> WEIR_SLOW_SHIFT != weir_slow(f->npb_bucket))
+		owed = ((owed < 1ULL << 38 ? owed : 1ULL << 38) *
+			weir_ratio(f->npb_bucket, was)) >> WEIR_RATIO_SHIFT;
+	owed = f->now + WEIR_AIM_NS + (owed < most ? owed : most);
+	if (owed != tat)
+		__sync_val_compare_and_swap(&bucket->tat, tat, owed);
+	return 0;
+}
+
+/*
+ * What a clock owes is bytes. Where the rate that was set has at least doubled since, they are
+ * worth their time at the rate of now: not where a level has risen, which is for what comes.
+ * Returns the debt of a packet that met `debt`.
+ */
+__attribute__((noinline)) __u64 weir_outgrown(__u64 *tat, __u32 *slowest, __u64 now, __u64 npb,
+					      __u64 debt)
+{
+	__u64 was, old, owed;
+
+	if (!tat || !slowest)
+		return debt;
+	was = *slowest;
+	if (was < 2 * (__u64)weir_slow(npb))
+		return debt;
+	*slowest = weir_slow(npb);
+	was = weir_ratio(weir_slow(npb), was);
+	old = *(volatile __u64 *)tat;
+	owed = weir_debt(old, now);
+	if (owed < 1ULL << 46)
+		__sync_val_compare_and_swap(tat, old, now + (owed * was >> WEIR_RATIO_SHIFT));
+	return debt < 1ULL << 46 ? debt * was >> WEIR_RATIO_SHIFT : debt;
+}
+
+/*
+ * The verdict; once more where the packet was refused for a debt that a slower rate made. Where an
+ * agent moves the rate, what is owed is weir_owed()'s. A global function, likewise.
+ */
+__attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct weir_class *class,
+					   struct weir_bucket *bucket,
+					   struct weir_class_state *state)
+{
+	__u64 debt;
+
+	if (!f || !class || !state)
+		return 0;
+	weir_decide(f, class, bucket);
+	if (f->reason < WEIR_R_FIRST_DROP || class->flags & WEIR_CLASS_LEASED)
+		return 0;
+	debt = f->debt_bucket + f->debt_class;
+	if (f->reason == WEIR_R_DROP_CLASS)
+		f->debt_class = weir_outgrown(&state->tat, &state->slowest, f->now, f->npb_class,
+					      f->debt_class);
+	else if (bucket)
+		f->debt_bucket = weir_outgrown(&bucket->tat, &bucket->slowest, f->now,
+					       f->npb_set, f->debt_bucket);
+	if (f->debt_bucket + f->debt_class == debt)
+		return 0;
+	if (bucket)
+		bucket->pi_p = 0;	/* it answers for the wait that was */
+	f->reason = WEIR_R_CONFORM;
+	f->delay = 0;
+	f->advance = 0;
+	return weir_decide(f, class, bucket);
+}
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * window.h: what packets tell the level of their class (level.h): what each bucket did in a window,
+ * and at once who the level holds back. Owns the sums of class_state that timer.h reads; moves no
+ * clock. Global functions: the verifier reads each once.
+ */
+#ifndef WEIR_WINDOW_H
+#define WEIR_WINDOW_H
+
+#include <weir/level.h>
+#include "facts.h"
+
+/* n share the class: each one's share is less from this packet on, not from the next tick */
+static __always_inline void weir_level_lower(struct weir_class_state *state, __u64 npb_class,
+					     __u32 n)
+{
+	__u64 npb = npb_class * n;
+
+	if (npb <= state->npb_level)
+		return;
+	state->npb_level = npb;
+	state->level_bps = weir_bps(npb);
+}
+
+/* the bucket's window before; two CPUs may report one twice in the same instant: no harm */
+static __always_inline void weir_window_report(const struct weir_facts *f,
+					       const struct weir_class *class,
+					       struct weir_bucket *bucket,
+					       struct weir_class_state *state)
+{
+	__u32 window = state->window;
+	struct weir_window *sum = &state->windows[window & 1];
+	__u64 used = bucket->bytes - bucket->win_bytes;
+
+	if (bucket->window == window - 1 && used) {
+		__sync_fetch_and_add(&sum->bytes, used);
+		__sync_fetch_and_add(&sum->active, 1);
+		if (f->npb_bucket > class->npb_flow &&
+		    (bucket->flags & WEIR_BUCKET_LIMITED || used > state->limited_bytes))
+			__sync_fetch_and_add(&sum->limited, 1);
+		else
+			__sync_fetch_and_add(&sum->free_bytes, used);
+	}
+	bucket->window = window;
+	bucket->win_bytes = bucket->bytes;
+	bucket->flags &= ~(WEIR_BUCKET_LIMITED | WEIR_BUCKET_ACTIVE);
+}
+
+/*
+ * A bucket's first packets in a window: it reports the window before, and is counted as active by
+ * the first that is of some size. While nobody is known to be limited and the class is over its
+ * rate (many start at once), an equal share of all who are is the first guess: with the whole rate
+ * each, 64 sockets sent nine times theirs for some round trips and made up for it by silence.
+ */
+__attribute__((noinline)) int weir_window_note(const struct weir_facts *f,
+					       const struct weir_class *class,
+					       struct weir_bucket *bucket,
+					       struct weir_class_state *state)
+{
+	__u32 n;
+
+	if (!f || !class || !bucket || !state)
+		return 0;
+	if (bucket->window != state->window)
+		weir_window_report(f, class, bucket, state);
+	if (bucket->flags & WEIR_BUCKET_ACTIVE || f->flags & (WEIR_F_SMALL | WEIR_F_CONTROL))
+		return 0;
+	bucket->flags |= WEIR_BUCKET_ACTIVE;
+	n = __sync_fetch_and_add(&state->windows[state->window & 1].now_active, 1) + 1;
+	if (!state->limited && weir_debt(state->tat, f->now) > WEIR_EXCESS_MIN_NS)
+		weir_level_lower(state, f->npb_class, n);
+	return 0;
+}
+
+/* The level holds the bucket back: said at once; and what such buckets owe, as a moving average. */
+__attribute__((noinline)) int weir_window_limited(const struct weir_facts *f,
+						  const struct weir_class *class,
+						  struct weir_bucket *bucket,
+						  struct weir_class_state *state)
+{
+	__u32 n;
+
+	if (!f || !class || !bucket || !state)
+		return 0;
+	/* a lost update does no harm */
+	if (f->reason < WEIR_R_FIRST_DROP || f->reason == WEIR_R_DROP_AQM)
+		state->mean_bucket += ((__s64)f->debt_bucket - (__s64)state->mean_bucket) >> 5;
+	if (bucket->flags & WEIR_BUCKET_LIMITED || f->npb_bucket <= class->npb_flow)
+		return 0;
+	bucket->flags |= WEIR_BUCKET_LIMITED;
+	n = __sync_fetch_and_add(&state->windows[state->window & 1].now_limited, 1) + 1;
+	if (n > state->limited)
+		weir_level_lower(state, f->npb_class, n);
+	state->limited_at = f->now;
+	return 0;
+}
+
+#endif

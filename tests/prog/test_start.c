@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_start.c: many flows that start at once in a fair class: each one's share is known from the
+ * packet on that shows it, not some ticks later; requests beside them do not count; and it holds
+ * through the windows that follow. In virtual time.
+ */
+#include <bpf/bpf.h>
+#include "fixture.h"
+
+#define RATE (100 * MBIT)
+#define FLOWS 64
+#define FULL 1514
+
+static struct spec flow_of(int i, int bytes)
+{
+	return (struct spec){ .sport = 1000 + i, .payload = bytes - 42 };
+}
+
+static struct weir_class_state state_of(struct harness *h)
+{
+	struct weir_class_state state;
+	__u32 slot = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(harness_map(h, "class_state"), &slot, &state), 0);
+	return state;
+}
+
+/* so many flows with an entry, all silent for two seconds */
+static void prepare(struct harness *h, int n)
+{
+	struct weir_class *class = harness_class(h, 0);
+	int i;
+
+	class->action = WEIR_PACE;
+	class->flags |= WEIR_CLASS_FAIR;
+	class->burst_ns = 0;
+	harness_device(h, EGRESS, WEIR_DEV_EDT);
+	harness_rate(class, RATE, 0);
+	harness_commit(h);
+	for (i = 0; i < n; i++) {
+		struct spec spec = flow_of(i, 100);
+
+		harness_establish(h, EGRESS, &spec);
+	}
+	for (i = 0; i < 40; i++) {
+		h->now_ns += 50 * MSEC;
+		harness_level(h);
+	}
+}
+
+static void pass(struct harness *h, int i, int bytes)
+{
+	struct spec spec = flow_of(i, bytes);
+
+	send_spec(h, EGRESS, &spec);
+}
+
+static void an_equal_share_at_once(void **state)
+{
+	struct harness *h = *state;
+	struct weir_class_state now;
+	int i, round;
+
+	prepare(h, FLOWS);
+	assert_int_equal(state_of(h).npb_level, 0);
+	for (i = 0; i < FLOWS; i++)
+		pass(h, i, FULL);
+	/* no tick has passed */
+	assert_in_range(weir_bps(state_of(h).npb_level), RATE / FLOWS, RATE / FLOWS * 101 / 100);
+	for (round = 0; round < 50; round++) {
+		h->now_ns += 4 * MSEC;
+		for (i = 0; i < FLOWS; i++)
+			pass(h, i, FULL);
+		harness_level(h);
+		now = state_of(h);
+		/* half of it while an excess is worked off (weir_level_damped) */
+		assert_in_range(now.level_bps, RATE / FLOWS * 85 / 100, RATE / FLOWS * 115 / 100);
+		assert_in_range(weir_bps(now.npb_level), RATE / FLOWS / 2,
+				RATE / FLOWS * 115 / 100);
+	}
+	assert_int_equal(now.limited, FLOWS);
+}
+
+static void requests_do_not_count(void **state)
+{
+	struct harness *h = *state;
+	int i;
+
+	prepare(h, FLOWS);
+	for (i = 0; i < FLOWS; i++)
+		pass(h, i, 200);
+	for (i = 0; i < 60; i++)
+		pass(h, 0, FULL);
+	for (i = 0; i < FLOWS; i++)
+		pass(h, i, 200);
+	assert_in_range(weir_bps(state_of(h).npb_level), RATE * 99 / 100, RATE);
+}
+
+/* as long as the class is within its rate, each may have all of it */
+static void no_share_without_need(void **state)
+{
+	struct harness *h = *state;
+	int i;
+
+	prepare(h, FLOWS);
+	for (i = 0; i < FLOWS; i++) {
+		pass(h, i, FULL);
+		h->now_ns += 125 * USEC;
+		if (i % 32 == 31)
+			harness_level(h);
+	}
+	assert_in_range(weir_bps(state_of(h).npb_level), RATE * 99 / 100, RATE);
+}
+
+/* flows that ran without a rate are counted anew when the class gets one */
+static void a_rate_that_comes_later(void **state)
+{
+	struct harness *h = *state;
+	int i, round;
+
+	prepare(h, FLOWS);
+	harness_rate(harness_class(h, 0), 0, 0);
+	harness_commit(h);
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < FLOWS; i++)
+			pass(h, i, FULL);
+		h->now_ns += 50 * MSEC;
+		harness_level(h);
+	}
+	harness_rate(harness_class(h, 0), RATE, 0);
+	harness_commit(h);
+	for (i = 0; i < FLOWS; i++)
+		pass(h, i, FULL);
+	assert_in_range(weir_bps(state_of(h).npb_level), RATE / FLOWS, RATE / FLOWS * 101 / 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(an_equal_share_at_once),
+		TEST(requests_do_not_count),
+		TEST(no_share_without_need),
+		TEST(a_rate_that_comes_later),
+	};
+
+	return RUN(tests, 0);
+}
