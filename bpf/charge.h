@@ -22,7 +22,6 @@ struct weir_job {
 	struct weir_flow *flow;		/* NULL: newcomer or no entry */
 	struct weir_bucket *bucket;	/* NULL: charged to the class alone */
 	__u64 *tat;			/* the bucket's clock, or one that many share; or NULL */
-	__u64 cost_bucket, cost_class;
 	__u32 slot;
 	enum weir_reason why_no_flow;
 };
@@ -86,7 +85,7 @@ static __always_inline void weir_rates(struct weir_job *job)
 {
 	const struct weir_class *class = job->class;
 	struct weir_facts *f = &job->facts;
-	__u64 level = 0, leased;
+	__u64 level = 0;
 
 	job->tat = job->bucket ? &job->bucket->tat : NULL;
 	f->npb_class = class->npb_rate;
@@ -104,10 +103,9 @@ static __always_inline void weir_rates(struct weir_job *job)
 	}
 	if (!job->tat)
 		weir_rates_shared(job, level);
-	/* weir_owed() wants to know the very rate; no branch, for the verifier */
-	leased = -(__u64)!!(class->flags & WEIR_CLASS_LEASED);
-	f->npb_set = weir_max(class->npb_flow, f->npb_class);
-	f->npb_set ^= (f->npb_set ^ f->npb_bucket) & leased;
+	/* weir_owed() wants to know the very rate */
+	f->npb_set = class->flags & WEIR_CLASS_LEASED ? f->npb_bucket :
+		     weir_max(class->npb_flow, f->npb_class);
 }
 
 /* conn-rate counts the packets that open a TCP connection, whatever rates the class has */
@@ -119,30 +117,6 @@ static __always_inline int weir_conn_refused(const struct weir_job *job)
 		return 0;
 	return !weir_charge_within(&job->state->conn_tat, job->facts.now,
 				   weir_event_cost(per_second), weir_event_limit(per_second));
-}
-
-#define WEIR_SEQ_WINDOW (16 << 20)	/* no sender goes back further */
-
-/*
- * WEIR_F_AGAIN where it is a retransmission. A bucket remembers the end of what it has seen while
- * in debt, which is when it matters. Where several flows share one, they hardly ever agree on a
- * number: no. A global function: the verifier reads it once.
- */
-__attribute__((noinline)) int weir_again(const struct weir_packet *p,
-					 const struct weir_class *class, struct weir_bucket *bucket)
-{
-	__u32 end, behind;
-
-	if (!p || !class || !bucket || class->action != WEIR_POLICE ||
-	    p->key.proto != IPPROTO_TCP ||
-	    p->flags & (WEIR_P_CONTROL | WEIR_P_FIRST | WEIR_P_LATER))
-		return 0;
-	end = bpf_ntohl(p->seq) + p->len - p->headers;
-	behind = bucket->seq - end;
-	if (behind < WEIR_SEQ_WINDOW)
-		return WEIR_F_AGAIN;
-	bucket->seq = end;
-	return 0;
 }
 
 static __always_inline void weir_gather(struct weir_job *job, __u32 can)
@@ -176,31 +150,67 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 	f->flags = flags;
 }
 
-/* Moves both clocks; weir_settle() takes back what the verdict refuses. */
+/*
+ * Moves both clocks; weir_settle() takes back what is refused. Not a call, nor is any on a packet's
+ * usual way: each costs as much as all of this where the CPU needs its returns made safe.
+ */
 static __always_inline void weir_charge_job(struct weir_job *job)
 {
 	struct weir_facts *f = &job->facts;
-	int fair = job->bucket && job->class->flags & WEIR_CLASS_FAIR;
 
-	if (fair && (job->bucket->window != job->state->window ||
-		     !(job->bucket->flags & WEIR_BUCKET_ACTIVE)))
+	if (job->bucket && job->class->flags & WEIR_CLASS_FAIR &&
+	    (job->bucket->window != job->state->window ||
+	     !(job->bucket->flags & WEIR_BUCKET_ACTIVE)))
 		weir_window_note(f, job->class, job->bucket, job->state);
 	if (f->npb_bucket && job->tat) {
 		if (job->class->flags & WEIR_CLASS_LEASED)
 			weir_owed(job->bucket, job->state, f);
-		job->cost_bucket = weir_cost_mean(f->bytes, f->npb_bucket, f->now);
-		f->debt_bucket = weir_charge(job->tat, f->now, job->cost_bucket);
-		if (job->bucket)
-			job->bucket->slowest = weir_slowest(job->bucket->slowest, f->debt_bucket,
-							    f->npb_set);
+		f->cost_bucket = weir_cost_mean(f->bytes, f->npb_bucket, f->now);
+		f->debt_bucket = weir_charge(job->tat, f->now, f->cost_bucket);
 	}
 	if (f->npb_class) {
-		job->cost_class = weir_cost_mean(f->bytes, f->npb_class, f->now);
-		f->debt_class = weir_charge(&job->state->tat, f->now, job->cost_class);
-		job->state->slowest = weir_slowest(job->state->slowest, f->debt_class,
-						   f->npb_class);
+		f->cost_class = weir_cost_mean(f->bytes, f->npb_class, f->now);
+		f->idle = f->now - *(volatile __u64 *)&job->state->tat;
+		f->debt_class = weir_charge(&job->state->tat, f->now, f->cost_class);
 	}
 	f->reason = f->npb_bucket | f->npb_class ? WEIR_R_CONFORM : WEIR_R_UNLIMITED;
+}
+
+/* Both clocks were idle: the packet is within every rate. */
+static __always_inline void weir_conform(struct weir_job *job)
+{
+	const struct weir_facts *f = &job->facts;
+
+	if (job->bucket)
+		job->bucket->slowest = weir_slow(f->npb_set);
+	if (!f->npb_class)
+		return;
+	job->state->slowest = weir_slow(f->npb_class);
+	job->state->idle_ns += f->idle;
+}
+
+#define WEIR_SEQ_WINDOW (16 << 20)	/* no sender goes back further */
+
+/*
+ * WEIR_F_AGAIN where it is a retransmission. A bucket remembers the end of what it has seen while
+ * in debt, which is when it matters. Where several flows share one, they hardly ever agree on a
+ * number: no.
+ */
+static __always_inline int weir_again(const struct weir_packet *p, const struct weir_class *class,
+				      struct weir_bucket *bucket)
+{
+	__u32 end, behind;
+
+	if (!bucket || class->action != WEIR_POLICE ||
+	    p->key.proto != IPPROTO_TCP ||
+	    p->flags & (WEIR_P_CONTROL | WEIR_P_FIRST | WEIR_P_LATER))
+		return 0;
+	end = bpf_ntohl(p->seq) + p->len - p->headers;
+	behind = bucket->seq - end;
+	if (behind < WEIR_SEQ_WINDOW)
+		return WEIR_F_AGAIN;
+	bucket->seq = end;
+	return 0;
 }
 
 /*
@@ -209,36 +219,66 @@ static __always_inline void weir_charge_job(struct weir_job *job)
  * once), all clocks that are ahead run slower in proportion. It is the cost that is stretched and
  * not the wait, which in a train of packets would grow by that factor with each of them.
  */
-static __always_inline __u64 weir_stretch(const struct weir_facts *f, __u64 cost)
+static __always_inline __u64 weir_stretch(const struct weir_facts *f)
 {
 	__u64 more;
 
 	if (!f->delay || !(f->mean_bucket >> 10) || f->debt_class <= f->mean_bucket ||
 	    f->debt_class <= f->debt_bucket || f->debt_bucket <= 2 * f->packet_ns)
 		return 0;
-	more = cost * ((f->debt_class - f->mean_bucket) >> 10) / (f->mean_bucket >> 10);
+	more = f->cost_bucket * ((f->debt_class - f->mean_bucket) >> 10) / (f->mean_bucket >> 10);
 	return more < f->debt_class - f->debt_bucket ? more : f->debt_class - f->debt_bucket;
+}
+
+/*
+ * The verdict of a packet that met a debt; once more where it was refused for one that a slower
+ * rate made (where an agent moves the rate, what is owed is weir_owed()'s). Then what follows for
+ * the level and for the bucket's clock. A global function: the verifier reads it once.
+ */
+__attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct weir_class *class,
+					   struct weir_bucket *bucket,
+					   struct weir_class_state *state,
+					   const struct weir_packet *p)
+{
+	int tries;
+
+	if (!f || !class || !state || !p)
+		return 0;
+	f->flags |= weir_again(p, class, bucket);
+	if (bucket)
+		bucket->slowest = weir_slowest(bucket->slowest, f->debt_bucket, f->npb_set);
+	state->slowest = weir_slowest(state->slowest, f->debt_class, f->npb_class);
+	if (f->npb_class && !f->debt_class)
+		state->idle_ns += f->idle;
+	for (tries = 0; tries < 2; tries++) {
+		f->reason = WEIR_R_CONFORM;
+		f->delay = 0;
+		f->advance = 0;
+		weir_decide(f, class, bucket);
+		if (f->reason < WEIR_R_FIRST_DROP || class->flags & WEIR_CLASS_LEASED ||
+		    !weir_debts_outgrown(f, bucket, state))
+			break;
+	}
+	if (!bucket || !(class->flags & WEIR_CLASS_FAIR))
+		return 0;
+	if (f->debt_bucket > f->ahead)
+		weir_window_limited(f, class, bucket, state);
+	f->advance += weir_stretch(f);
+	return 0;
 }
 
 /* the verdict has its say on the clocks: a drop takes its charge back, a wait moves the bucket's */
 static __always_inline void weir_settle(struct weir_job *job)
 {
 	struct weir_facts *f = &job->facts;
-	__u64 more;
 
-	if (job->bucket && job->class->flags & WEIR_CLASS_FAIR && f->debt_bucket > f->ahead)
-		weir_window_limited(f, job->class, job->bucket, job->state);
 	if (f->reason >= WEIR_R_FIRST_DROP) {
-		if (job->cost_bucket && job->tat)
-			weir_refund(job->tat, job->cost_bucket);
-		if (job->cost_class)
-			weir_refund(&job->state->tat, job->cost_class);
-	} else if (job->cost_bucket && job->tat) {
-		more = f->advance;
-		if (job->class->flags & WEIR_CLASS_FAIR)
-			more += weir_stretch(f, job->cost_bucket);
-		if (more)
-			__sync_fetch_and_add(job->tat, more);
+		if (f->cost_bucket && job->tat)
+			weir_refund(job->tat, f->cost_bucket);
+		if (f->cost_class)
+			weir_refund(&job->state->tat, f->cost_class);
+	} else if (f->advance && f->cost_bucket && job->tat) {
+		__sync_fetch_and_add(job->tat, f->advance);
 	}
 }
 

@@ -53,55 +53,39 @@ __attribute__((noinline)) int weir_owed(struct weir_bucket *bucket,
  * worth their time at the rate of now: not where a level has risen, which is for what comes.
  * Returns the debt of a packet that met `debt`.
  */
-__attribute__((noinline)) __u64 weir_outgrown(__u64 *tat, __u32 *slowest, __u64 now, __u64 npb,
-					      __u64 debt)
+static __always_inline __u64 weir_outgrown(__u64 *tat, __u32 *slowest, __u64 now, __u64 npb,
+					   __u64 debt)
 {
-	__u64 was, old, owed;
+	__u64 was = *slowest, ratio, old, owed;
 
-	if (!tat || !slowest)
-		return debt;
-	was = *slowest;
-	if (was < 2 * (__u64)weir_slow(npb))
+	if (was < 2 * (__u64)weir_slow(npb) || debt >= 1ULL << 46)
 		return debt;
 	*slowest = weir_slow(npb);
-	was = weir_ratio(weir_slow(npb), was);
+	ratio = weir_ratio(weir_slow(npb), was);
 	old = *(volatile __u64 *)tat;
 	owed = weir_debt(old, now);
 	if (owed < 1ULL << 46)
-		__sync_val_compare_and_swap(tat, old, now + (owed * was >> WEIR_RATIO_SHIFT));
-	return debt < 1ULL << 46 ? debt * was >> WEIR_RATIO_SHIFT : debt;
+		__sync_val_compare_and_swap(tat, old, now + (owed * ratio >> WEIR_RATIO_SHIFT));
+	return debt * ratio >> WEIR_RATIO_SHIFT;
 }
 
-/*
- * The verdict; once more where the packet was refused for a debt that a slower rate made. Where an
- * agent moves the rate, what is owed is weir_owed()'s. A global function, likewise.
- */
-__attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct weir_class *class,
-					   struct weir_bucket *bucket,
-					   struct weir_class_state *state)
+/* of a packet that was refused; 1: its debts are other ones now */
+static __always_inline int weir_debts_outgrown(struct weir_facts *f, struct weir_bucket *bucket,
+					       struct weir_class_state *state)
 {
-	__u64 debt;
+	__u64 debts = f->debt_bucket + f->debt_class;
 
-	if (!f || !class || !state)
-		return 0;
-	weir_decide(f, class, bucket);
-	if (f->reason < WEIR_R_FIRST_DROP || class->flags & WEIR_CLASS_LEASED)
-		return 0;
-	debt = f->debt_bucket + f->debt_class;
 	if (f->reason == WEIR_R_DROP_CLASS)
 		f->debt_class = weir_outgrown(&state->tat, &state->slowest, f->now, f->npb_class,
 					      f->debt_class);
 	else if (bucket)
-		f->debt_bucket = weir_outgrown(&bucket->tat, &bucket->slowest, f->now,
-					       f->npb_set, f->debt_bucket);
-	if (f->debt_bucket + f->debt_class == debt)
+		f->debt_bucket = weir_outgrown(&bucket->tat, &bucket->slowest, f->now, f->npb_set,
+					       f->debt_bucket);
+	if (f->debt_bucket + f->debt_class == debts)
 		return 0;
 	if (bucket)
 		bucket->pi_p = 0;	/* it answers for the wait that was */
-	f->reason = WEIR_R_CONFORM;
-	f->delay = 0;
-	f->advance = 0;
-	return weir_decide(f, class, bucket);
+	return 1;
 }
 
 #endif

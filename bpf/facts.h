@@ -36,6 +36,8 @@ struct weir_facts {
 	__u32 ecn;			/* codepoint */
 
 	/* from the charge */
+	__u64 cost_bucket, cost_class;	/* what was charged */
+	__u64 idle;			/* debt_class is 0: since the class's clock was now */
 	__u64 debt_bucket, debt_class;	/* before this packet */
 	__u64 mean_bucket;		/* of the class's buckets that are ahead */
 	__u32 random;

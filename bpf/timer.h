@@ -106,6 +106,7 @@ static __always_inline void weir_window_next(struct weir_class_state *state,
 	state->used_bps = us ? sum->bytes * 8 * 1000000 / us : 0;
 	state->active = sum->active;
 	__builtin_memset(next, 0, sizeof(*next));
+	state->idle_ns = 0;
 	state->level_at = now;
 	__sync_fetch_and_add(&state->window, 1);
 }
@@ -174,6 +175,34 @@ static __always_inline void weir_level_begin(const struct weir_class *class,
 	state->rate_bps = rate;
 }
 
+/*
+ * Many have left: what is unused is shared out now among those who are there, and counted anew. A
+ * class that polices has senders that swing below the level by themselves; an agent moves its own.
+ */
+__attribute__((noinline)) int weir_window_early(const struct weir_class *class,
+						struct weir_class_state *state, __u64 rate,
+						__u64 now)
+{
+	__u64 span, idle, level, window;
+
+	if (!class || !state)
+		return 0;
+	span = now - state->level_at;
+	window = weir_window_ns(state->npb_level);
+	idle = state->idle_ns;
+	if (!state->limited || class->action == WEIR_POLICE || class->flags & WEIR_CLASS_LEASED ||
+	    !weir_level_unused(span, window, idle))
+		return 0;
+	state->limited_bytes = weir_limited_bytes(weir_bps(state->npb_level), span);
+	level = weir_unused_more(state->level_bps, span, idle);
+	weir_level_set(class, state, level < rate ? level : rate, now);
+	state->npb_window = state->npb_level;
+	state->limited = weir_unused_less(state->limited, span, idle) + 1;
+	weir_window_next(state, &state->windows[state->window & 1], now);
+	state->used_bps = weir_unused_less(rate, span, idle);
+	return 1;
+}
+
 static long weir_level_one(__u32 slot, void *context)
 {
 	struct weir_tick *tick = context;
@@ -217,6 +246,8 @@ static long weir_level_one(__u32 slot, void *context)
 	level = state->level_bps;
 	if (span < weir_window_span(state->npb_level, state->npb_window,
 				    class->flags & WEIR_CLASS_LEASED)) {
+		if (weir_window_early(class, state, rate, tick->now))
+			return 0;
 		/* newly limited buckets are answered within a tick, the rest at the window's end */
 		if (sum->now_limited > state->limited && level > rate / sum->now_limited)
 			level = rate / sum->now_limited;

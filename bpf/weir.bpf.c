@@ -39,10 +39,11 @@ static __always_inline void weir_judge(struct weir_job *job, __u32 can)
 	/* else it is within every rate, and no phantom queue has to know of it */
 	if (f->debt_bucket | f->debt_class || (f->ecn && f->reason == WEIR_R_CONFORM)) {
 		f->random = weir_random(f);
-		f->flags |= weir_again(&job->packet, job->class, job->bucket);
-		weir_verdict(f, job->class, job->bucket, job->state);
+		weir_verdict(f, job->class, job->bucket, job->state, &job->packet);
 		weir_settle(job);
 		weir_hold(job);
+	} else {
+		weir_conform(job);
 	}
 	if (!job->flow && f->reason <= WEIR_R_CONFORM)
 		f->reason = job->why_no_flow;

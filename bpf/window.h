@@ -2,7 +2,7 @@
 /*
  * window.h: what packets tell the level of their class (level.h): what each bucket did in a window,
  * and at once who the level holds back. Owns the sums of class_state that timer.h reads; moves no
- * clock. Global functions: the verifier reads each once.
+ * clock.
  */
 #ifndef WEIR_WINDOW_H
 #define WEIR_WINDOW_H
@@ -50,7 +50,8 @@ static __always_inline void weir_window_report(const struct weir_facts *f,
  * A bucket's first packets in a window: it reports the window before, and is counted as active by
  * the first that is of some size. While nobody is known to be limited and the class is over its
  * rate (many start at once), an equal share of all who are is the first guess: with the whole rate
- * each, 64 sockets sent nine times theirs for some round trips and made up for it by silence.
+ * each, 64 sockets sent nine times theirs for some round trips and made up for it by silence. A
+ * global function: it is seldom called, and the verifier reads it once.
  */
 __attribute__((noinline)) int weir_window_note(const struct weir_facts *f,
 					       const struct weir_class *class,
@@ -73,26 +74,23 @@ __attribute__((noinline)) int weir_window_note(const struct weir_facts *f,
 }
 
 /* The level holds the bucket back: said at once; and what such buckets owe, as a moving average. */
-__attribute__((noinline)) int weir_window_limited(const struct weir_facts *f,
-						  const struct weir_class *class,
-						  struct weir_bucket *bucket,
-						  struct weir_class_state *state)
+static __always_inline void weir_window_limited(const struct weir_facts *f,
+						const struct weir_class *class,
+						struct weir_bucket *bucket,
+						struct weir_class_state *state)
 {
 	__u32 n;
 
-	if (!f || !class || !bucket || !state)
-		return 0;
 	/* a lost update does no harm */
 	if (f->reason < WEIR_R_FIRST_DROP || f->reason == WEIR_R_DROP_AQM)
 		state->mean_bucket += ((__s64)f->debt_bucket - (__s64)state->mean_bucket) >> 5;
 	if (bucket->flags & WEIR_BUCKET_LIMITED || f->npb_bucket <= class->npb_flow)
-		return 0;
+		return;
 	bucket->flags |= WEIR_BUCKET_LIMITED;
 	n = __sync_fetch_and_add(&state->windows[state->window & 1].now_limited, 1) + 1;
 	if (n > state->limited)
 		weir_level_lower(state, f->npb_class, n);
 	state->limited_at = f->now;
-	return 0;
 }
 
 #endif

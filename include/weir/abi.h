@@ -258,7 +258,7 @@ struct weir_class_state {
 	__u64 limited_bytes;		/* a bucket with more than this in a window was limited */
 	__u64 newcomer_tat;		/* clock of first packets, while the class is busy */
 	__u64 mean_bucket;		/* debt that packets of limited buckets met there */
-	__u64 held_at;			/* a packet was last held back, to some 16 ms */
+	__u64 idle_ns;			/* that tat was not ahead of now in this window */
 	__u32 window;			/* number of the current window */
 	__u32 slowest;			/* rate since tat had no debt, 2^-10 ns per byte */
 	__u64 level_at;			/* when the current window began */
@@ -279,7 +279,8 @@ struct weir_class_state {
 	__u64 npb_window;		/* an agent's rate: npb_level when the window began */
 	__u32 gain;			/* correction of the level by measured use, 2^-16 */
 	__u32 reserved0;
-	__u64 reserved[4];
+	__u64 held_at;			/* a packet was last held back, to some 16 ms */
+	__u64 reserved[3];
 };
 
 /* Map "class_stats", per-CPU array[WEIR_MAX_CLASSES]: wire packets and bytes by reason. */

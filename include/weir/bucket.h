@@ -37,21 +37,18 @@ static __always_inline __u64 weir_bps(__u64 npb)
 	return npb ? ((8000000000ULL << WEIR_NPB_SHIFT) + npb / 2) / npb : 0;
 }
 
-/* a rate in 32 bits, at most all ones; no branch, which would double the verifier's ways */
+/* a rate in 32 bits, at most all ones */
 static __always_inline __u32 weir_slow(__u64 npb)
 {
-	__u64 slow = npb >> WEIR_SLOW_SHIFT;
-
-	return slow | (__s64)-(slow >> 32) >> 63;
+	return npb >> WEIR_SLOW_SHIFT < 0xffffffff ? npb >> WEIR_SLOW_SHIFT : 0xffffffff;
 }
 
-/* the slowest rate since there was no debt; likewise */
+/* the slowest rate since there was no debt */
 static __always_inline __u32 weir_slowest(__u32 slowest, __u64 debt, __u64 npb)
 {
 	__u32 now = weir_slow(npb);
-	__s64 over = (__s64)slowest - now;
 
-	return now + (over & ~(over >> 63) & (__s64)-debt >> 63);
+	return debt && slowest > now ? slowest : now;
 }
 
 /* ns that the bytes take at the rate: < 2^61 for every rate and size in range */

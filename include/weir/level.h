@@ -113,6 +113,31 @@ static __always_inline __u64 weir_free_bytes(const struct weir_window *w)
 }
 
 /*
+ * Has a quarter of the rate been unused, for so long, while buckets were limited? Then many have
+ * left, and their window need not be waited for: it may be a second long.
+ */
+static __always_inline int weir_level_unused(__u64 span_ns, __u64 window_ns, __u64 idle_ns)
+{
+	return span_ns >= WEIR_WINDOW_MIN_NS && span_ns >= window_ns / 4 && idle_ns > span_ns / 4;
+}
+
+/* value, as much larger as the rate was unused: at most twice */
+static __always_inline __u64 weir_unused_more(__u64 value, __u64 span_ns, __u64 idle_ns)
+{
+	__u64 used_ns = idle_ns < span_ns / 2 ? span_ns - idle_ns : span_ns / 2;
+
+	return (value * weir_ratio(span_ns, used_ns)) >> WEIR_RATIO_SHIFT;
+}
+
+/* and value as much less */
+static __always_inline __u64 weir_unused_less(__u64 value, __u64 span_ns, __u64 idle_ns)
+{
+	__u64 used_ns = idle_ns < span_ns / 2 ? span_ns - idle_ns : span_ns / 2;
+
+	return (value * weir_ratio(used_ns, span_ns)) >> WEIR_RATIO_SHIFT;
+}
+
+/*
  * The next level. rate, level in bit/s; w what was collected, in window_ns; limited by
  * weir_limited_count(), above by weir_level_above(). *gain is moved.
  * The result lies in [rate/65536, rate].

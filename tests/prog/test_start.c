@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test_start.c: many flows that start at once in a fair class: each one's share is known from the
- * packet on that shows it, not some ticks later; requests beside them do not count; and it holds
- * through the windows that follow. In virtual time.
+ * test_start.c: many flows that start or leave at once in a fair class: each one's share is known
+ * from the packet on that shows it, not some ticks later; requests beside them do not count; it
+ * holds through the windows that follow; and who stays has the share of who leaves.
  */
 #include <bpf/bpf.h>
 #include "fixture.h"
@@ -112,6 +112,51 @@ static void no_share_without_need(void **state)
 	assert_in_range(weir_bps(state_of(h).npb_level), RATE * 99 / 100, RATE);
 }
 
+/* steps of 4 ms in which each of n flows offers twice its share of the rate; how many bytes passed */
+static __u64 run(struct harness *h, int n, int ms)
+{
+	static __u64 owed[FLOWS];
+	__u64 passed = 0;
+	int i;
+
+	for (; ms > 0; ms -= 4) {
+		for (i = 0; i < n; i++)
+			for (owed[i] += RATE / n / 1000; owed[i] >= FULL; owed[i] -= FULL) {
+				struct spec spec = flow_of(i, FULL);
+
+				if (send_spec(h, EGRESS, &spec) == HARNESS_PASS)
+					passed += FULL;
+			}
+		h->now_ns += 4 * MSEC;
+		harness_level(h);
+	}
+	return passed;
+}
+
+/* nobody waits for the end of a window that was made for 64 */
+static void who_stays_has_the_share_of_who_leaves(void **state)
+{
+	struct harness *h = *state;
+	__u64 passed;
+	int ms;
+
+	prepare(h, FLOWS);
+	harness_device(h, EGRESS, 0);
+	harness_class(h, 0)->action = WEIR_PACE;
+	harness_commit(h);
+	run(h, FLOWS, 4000);
+	assert_in_range(state_of(h).level_bps, RATE / FLOWS * 90 / 100, RATE / FLOWS * 112 / 100);
+	for (ms = 0; state_of(h).level_bps < RATE / (FLOWS / 8) * 85 / 100; ms += 4) {
+		assert_true(ms < 400);
+		run(h, FLOWS / 8, 4);
+	}
+	print_message("# seven of eight have left: %d ms\n", ms);
+	passed = run(h, FLOWS / 8, 1000);
+	assert_in_range(passed * 8, RATE * 90 / 100, RATE * 110 / 100);
+	assert_in_range(state_of(h).level_bps, RATE / (FLOWS / 8) * 85 / 100,
+			RATE / (FLOWS / 8) * 112 / 100);
+}
+
 /* flows that ran without a rate are counted anew when the class gets one */
 static void a_rate_that_comes_later(void **state)
 {
@@ -141,6 +186,7 @@ int main(void)
 		TEST(requests_do_not_count),
 		TEST(no_share_without_need),
 		TEST(a_rate_that_comes_later),
+		TEST(who_stays_has_the_share_of_who_leaves),
 	};
 
 	return RUN(tests, 0);
