@@ -103,9 +103,6 @@ static __always_inline void weir_rates(struct weir_job *job)
 	}
 	if (!job->tat)
 		weir_rates_shared(job, level);
-	/* weir_owed() wants to know the very rate */
-	f->npb_set = class->flags & WEIR_CLASS_LEASED ? f->npb_bucket :
-		     weir_max(class->npb_flow, f->npb_class);
 }
 
 /* conn-rate counts the packets that open a TCP connection, whatever rates the class has */
@@ -157,6 +154,7 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 static __always_inline void weir_charge_job(struct weir_job *job)
 {
 	struct weir_facts *f = &job->facts;
+	__u64 idle;
 
 	if (job->bucket && job->class->flags & WEIR_CLASS_FAIR &&
 	    (job->bucket->window != job->state->window ||
@@ -170,8 +168,10 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 	}
 	if (f->npb_class) {
 		f->cost_class = weir_cost_mean(f->bytes, f->npb_class, f->now);
-		f->idle = f->now - *(volatile __u64 *)&job->state->tat;
+		idle = f->now - *(volatile __u64 *)&job->state->tat;
 		f->debt_class = weir_charge(&job->state->tat, f->now, f->cost_class);
+		/* where there was a debt, nothing: a branch would double the verifier's ways */
+		job->state->idle_ns += idle & ~((__s64)-f->debt_class >> 63);
 	}
 	f->reason = f->npb_bucket | f->npb_class ? WEIR_R_CONFORM : WEIR_R_UNLIMITED;
 }
@@ -182,11 +182,8 @@ static __always_inline void weir_conform(struct weir_job *job)
 	const struct weir_facts *f = &job->facts;
 
 	if (job->bucket)
-		job->bucket->slowest = weir_slow(f->npb_set);
-	if (!f->npb_class)
-		return;
+		job->bucket->slowest = weir_slow(weir_npb_set(f, job->class));
 	job->state->slowest = weir_slow(f->npb_class);
-	job->state->idle_ns += f->idle;
 }
 
 #define WEIR_SEQ_WINDOW (16 << 20)	/* no sender goes back further */
@@ -246,17 +243,16 @@ __attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct we
 		return 0;
 	f->flags |= weir_again(p, class, bucket);
 	if (bucket)
-		bucket->slowest = weir_slowest(bucket->slowest, f->debt_bucket, f->npb_set);
+		bucket->slowest = weir_slowest(bucket->slowest, f->debt_bucket,
+					       weir_npb_set(f, class));
 	state->slowest = weir_slowest(state->slowest, f->debt_class, f->npb_class);
-	if (f->npb_class && !f->debt_class)
-		state->idle_ns += f->idle;
 	for (tries = 0; tries < 2; tries++) {
 		f->reason = WEIR_R_CONFORM;
 		f->delay = 0;
 		f->advance = 0;
 		weir_decide(f, class, bucket);
 		if (f->reason < WEIR_R_FIRST_DROP || class->flags & WEIR_CLASS_LEASED ||
-		    !weir_debts_outgrown(f, bucket, state))
+		    !weir_debts_outgrown(f, class, bucket, state))
 			break;
 	}
 	if (!bucket || !(class->flags & WEIR_CLASS_FAIR))

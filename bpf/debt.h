@@ -48,6 +48,14 @@ __attribute__((noinline)) int weir_owed(struct weir_bucket *bucket,
 	return 0;
 }
 
+/* what was set of a bucket's rate, whatever the level is; weir_owed() wants to know the very rate */
+static __always_inline __u64 weir_npb_set(const struct weir_facts *f,
+					  const struct weir_class *class)
+{
+	return class->flags & WEIR_CLASS_LEASED ? f->npb_bucket :
+						  weir_max(class->npb_flow, f->npb_class);
+}
+
 /*
  * What a clock owes is bytes. Where the rate that was set has at least doubled since, they are
  * worth their time at the rate of now: not where a level has risen, which is for what comes.
@@ -70,7 +78,9 @@ static __always_inline __u64 weir_outgrown(__u64 *tat, __u32 *slowest, __u64 now
 }
 
 /* of a packet that was refused; 1: its debts are other ones now */
-static __always_inline int weir_debts_outgrown(struct weir_facts *f, struct weir_bucket *bucket,
+static __always_inline int weir_debts_outgrown(struct weir_facts *f,
+					       const struct weir_class *class,
+					       struct weir_bucket *bucket,
 					       struct weir_class_state *state)
 {
 	__u64 debts = f->debt_bucket + f->debt_class;
@@ -79,8 +89,8 @@ static __always_inline int weir_debts_outgrown(struct weir_facts *f, struct weir
 		f->debt_class = weir_outgrown(&state->tat, &state->slowest, f->now, f->npb_class,
 					      f->debt_class);
 	else if (bucket)
-		f->debt_bucket = weir_outgrown(&bucket->tat, &bucket->slowest, f->now, f->npb_set,
-					       f->debt_bucket);
+		f->debt_bucket = weir_outgrown(&bucket->tat, &bucket->slowest, f->now,
+					       weir_npb_set(f, class), f->debt_bucket);
 	if (f->debt_bucket + f->debt_class == debts)
 		return 0;
 	if (bucket)

@@ -16,6 +16,7 @@
  * then make up for, and a sender that is held back can be told from one that wants no more.
  */
 #define WEIR_AIM_NS 4000000ULL
+#define WEIR_HORIZON_NS 9000000000ULL	/* fq drops, unseen, what would leave 10 s from now */
 
 /* the debt that a paced socket is steered to */
 static __always_inline __u64 weir_aim(__u64 npb)
@@ -67,6 +68,10 @@ static __always_inline void weir_limits(struct weir_facts *f, const struct weir_
 	within = bucket && f->npb_bucket && !f->debt_bucket;
 	f->limit_bucket <<= control;
 	f->limit_class <<= control | within;
+	if (f->means == WEIR_BY_EDT) {
+		f->limit_bucket = weir_min(f->limit_bucket, WEIR_HORIZON_NS);
+		f->limit_class = weir_min(f->limit_class, WEIR_HORIZON_NS);
+	}
 }
 
 /*

@@ -30,14 +30,12 @@ struct weir_facts {
 	__u64 now;
 	__u64 npb_bucket;		/* rates in force; 0: none */
 	__u64 npb_class;
-	__u64 npb_set;			/* what was set of the bucket's, whatever the level is */
 	__u32 bytes, segments;
 	__u32 flags;			/* WEIR_F_* */
 	__u32 ecn;			/* codepoint */
 
 	/* from the charge */
 	__u64 cost_bucket, cost_class;	/* what was charged */
-	__u64 idle;			/* debt_class is 0: since the class's clock was now */
 	__u64 debt_bucket, debt_class;	/* before this packet */
 	__u64 mean_bucket;		/* of the class's buckets that are ahead */
 	__u32 random;
@@ -62,6 +60,11 @@ struct weir_facts {
 static __always_inline __u64 weir_max(__u64 a, __u64 b)
 {
 	return a > b ? a : b;
+}
+
+static __always_inline __u64 weir_min(__u64 a, __u64 b)
+{
+	return a < b ? a : b;
 }
 
 static __always_inline int weir_markable(const struct weir_facts *f,

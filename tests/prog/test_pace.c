@@ -105,6 +105,33 @@ static void a_later_departure_is_kept(void **state)
 	assert_int_equal(departure(h, &spec, h->now_ns + 1), h->now_ns + 320 * USEC);
 }
 
+/* fq drops what would leave in 10 s: at 8 kbit that is six packets, fewer of GSO */
+static void nothing_beyond_the_horizon_of_fq(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .proto = IPPROTO_TCP, .payload = 1448, .tcp_flags = 0x11 };
+	int i, gso, passed;
+	__u64 at;
+
+	for (gso = 0; gso <= 1; gso++) {
+		harness_reset(h);
+		spec.gso_size = gso ? 100 : 0;
+		harness_establish(h, EGRESS, &spec);
+		h->now_ns += 100 * SEC;
+		pace(h, 0, WEIR_RATE_MIN);
+		for (i = passed = 0; i < 40; i++) {
+			at = departure(h, &spec, 0);
+			if (at == ~0ULL)
+				continue;
+			assert_true(at <= h->now_ns + 10 * SEC);
+			passed++;
+		}
+		assert_in_range(passed, gso ? 3 : 6, 6);
+		assert_int_equal(harness_count(h, 0, WEIR_R_DROP_HORIZON),
+				 (40 - passed) * (gso ? 15 : 1));
+	}
+}
+
 /*
  * Two flows under one class: each at most at its own rate, together at the class's. A bucket that
  * is within its rate (here each flow's first packet) does not wait for the class.
@@ -248,6 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(departures_are_spaced_at_the_rate),
 		TEST(an_overload_leaves_at_the_rate),
+		TEST(nothing_beyond_the_horizon_of_fq),
 		TEST(a_later_departure_is_kept),
 		TEST(class_clock_beside_the_flows),
 		TEST(burst_passes_at_once),

@@ -112,7 +112,7 @@ static void no_share_without_need(void **state)
 	assert_in_range(weir_bps(state_of(h).npb_level), RATE * 99 / 100, RATE);
 }
 
-/* steps of 4 ms in which each of n flows offers twice its share of the rate; how many bytes passed */
+/* each of n flows offers twice its share of the rate, in steps of 4 ms; the bytes that passed */
 static __u64 run(struct harness *h, int n, int ms)
 {
 	static __u64 owed[FLOWS];
