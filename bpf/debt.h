@@ -48,7 +48,7 @@ __attribute__((noinline)) int weir_owed(struct weir_bucket *bucket,
 	return 0;
 }
 
-/* what was set of a bucket's rate, whatever the level is; weir_owed() wants to know the very rate */
+/* what was set of a bucket, whatever the level is; weir_owed() wants to know the very rate */
 static __always_inline __u64 weir_npb_set(const struct weir_facts *f,
 					  const struct weir_class *class)
 {
