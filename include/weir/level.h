@@ -89,13 +89,15 @@ static __always_inline int weir_level_above_police(__u64 debt_class, __u32 *gain
 
 /*
  * The number of limited buckets, from what was counted now and before. A bucket may send nothing
- * for a window while its last burst drains: what is missing is believed by a quarter.
+ * for a window while its last burst drains: what is missing is believed by a quarter, or wholly
+ * where a part of the rate was unused.
  */
-static __always_inline __u32 weir_limited_count(const struct weir_window *w, __u32 before)
+static __always_inline __u32 weir_limited_count(const struct weir_window *w, __u32 before,
+						int unused)
 {
 	__u32 n = w->limited > w->now_limited ? w->limited : w->now_limited;
 
-	return n < before ? before - (before - n + 3) / 4 : n;
+	return n < before && !unused ? before - (before - n + 3) / 4 : n;
 }
 
 /*

@@ -72,12 +72,45 @@ static void who_is_limited_now_is_not_free(void **state)
 	assert_int_equal(weir_free_bytes(&w), 0);
 }
 
+/* missing buckets pause, unless the rate that they left is unused */
+static void the_missing_are_believed_by_what_is_unused(void **state)
+{
+	struct weir_window w = { .active = 64, .limited = 60, .now_limited = 64 };
+
+	assert_int_equal(weir_limited_count(&w, 128, 0), 112);
+	assert_int_equal(weir_limited_count(&w, 128, 1), 64);
+	assert_int_equal(weir_limited_count(&w, 32, 0), 64);
+	assert_int_equal(weir_limited_count(&w, 32, 1), 64);
+}
+
+#define MS 1000000ULL
+
+static void what_is_unused_is_shared_out(void **state)
+{
+	/* a quarter of a window of 256 ms, at least 16 ms, and a quarter of that unused */
+	assert_false(weir_level_unused(60 * MS, 256 * MS, 60 * MS));
+	assert_true(weir_level_unused(64 * MS, 256 * MS, 17 * MS));
+	assert_false(weir_level_unused(64 * MS, 256 * MS, 16 * MS));
+	assert_false(weir_level_unused(12 * MS, 16 * MS, 12 * MS));
+	assert_true(weir_level_unused(16 * MS, 16 * MS, 8 * MS));
+
+	assert_in_range(weir_unused_more(900000, 64 * MS, 0), 899900, 900000);
+	assert_in_range(weir_unused_more(900000, 60 * MS, 20 * MS), 1349900, 1350000);
+	assert_in_range(weir_unused_less(128, 60 * MS, 20 * MS), 85, 86);
+	/* at most by two, however long the clock was idle */
+	assert_in_range(weir_unused_more(900000, 64 * MS, 60 * MS), 1799900, 1800000);
+	assert_in_range(weir_unused_more(900000, 64 * MS, ~0ULL), 1799900, 1800000);
+	assert_in_range(weir_unused_less(128, 64 * MS, ~0ULL), 63, 64);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(police_stands_still_between),
 		cmocka_unit_test(police_shares_by_count),
 		cmocka_unit_test(who_is_limited_now_is_not_free),
+		cmocka_unit_test(the_missing_are_believed_by_what_is_unused),
+		cmocka_unit_test(what_is_unused_is_shared_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
