@@ -97,7 +97,7 @@ static void qdisc_repair(struct hook_record *r)
 
 	if (r->dev.flags & WEIR_DEV_QDISC) {
 		r->dev.flags &= ~WEIR_DEV_QDISC;
-		if (qdisc_fq_put(r->key.ifindex, &r->dev, &err) >= 0 &&
+		if (qdisc_fq_put(r->key.ifindex, &r->dev, NULL, &err) >= 0 &&
 		    !qdisc_keeps_edt(r->key.ifindex, &edt, &err) && edt) {
 			log_note("%s: its qdisc was replaced; fq is put back", r->dev.name);
 			return;
