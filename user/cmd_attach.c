@@ -96,6 +96,9 @@ static int bad_word(const char *word, struct err *err)
 	static const char *const words[] = { "egress", "ingress", "both", "qdisc", "via", "flows" };
 	const char *nearest = opts_nearest(word, words, ARRAY_SIZE(words), sizeof(words[0]));
 
+	if (opts_choice(word, attach_directions, err) >= 0)
+		return err_set(err, EINVAL, "attach: '%s': want it right behind DEV, and one of egress, "
+			       "ingress and both (the default) alone", word);
 	if (nearest)
 		return err_set(err, EINVAL, "attach: unknown word '%s'; did you mean '%s'?", word,
 			       nearest);

@@ -31,7 +31,9 @@ static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 	if (strcmp(argv[0], "all"))
 		wish->name = argv[0];
 	if (argc > (wish->name ? 2 : 1))
-		return err_set(err, EINVAL, "detach: unknown word '%s'", argv[wish->name ? 2 : 1]);
+		return err_set(err, EINVAL, "detach %s: nothing may follow, not '%s'; want DEV "
+			       "[egress|ingress|both], or all", wish->name ? argv[1] : "all",
+			       argv[wish->name ? 2 : 1]);
 	if (argc == 2) {
 		direction = opts_choice(argv[1], attach_directions, err);
 		if (direction < 0) {

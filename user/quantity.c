@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <weir/abi.h>
 #include "quantity.h"
 
@@ -109,6 +110,21 @@ static const char *unit_of(const char *text)
 	return text;
 }
 
+/* "mbps" and its like, in small letters or not: what they mean depends on whom one asks */
+static int per_second_refused(const char *text, const char *unit, struct err *err)
+{
+	static const char *const names[] = { "kilo", "mega", "giga", "tera" };
+	static const char letters[] = "kKmMgGtT";
+	const char *letter = strchr(letters, *unit);
+	const char *name = letter ? names[(letter - letters) / 2] : "";
+	char bits[32] = "";
+
+	if (strcmp(unit + strlen(unit) - 3, "Bps"))
+		snprintf(bits, sizeof(bits), " in tc and %.*sbit/s elsewhere", !!letter, unit);
+	return err_set(err, EINVAL, "'%s': %s means %sbytes per second%s; want a rate such as 10mbit",
+		       text, unit, name, bits);
+}
+
 static int rate_refused(const char *text, int r, struct err *err)
 {
 	const char *unit = unit_of(text);
@@ -118,12 +134,12 @@ static int rate_refused(const char *text, int r, struct err *err)
 		return err_set(err, EINVAL, "'%s': not a whole number of bit/s", text);
 	if (r == -ERANGE)
 		return err_set(err, EINVAL, "'%s': out of range; want 8kbit to 400gbit", text);
-	if (n >= 3 && !strcmp(unit + n - 3, "bps"))
-		return err_set(err, EINVAL, "'%s': %s means %sbytes per second in tc and %sbit/s "
-			       "elsewhere; want a rate such as 10mbit", text, unit,
-			       *unit == 'k' ? "kilo" : *unit == 'm' ? "mega" :
-			       *unit == 'g' ? "giga" : *unit == 't' ? "tera" : "",
-			       *unit == 'b' ? "" : (char[]){ *unit, '\0' });
+	if (n >= 3 && !strcasecmp(unit + n - 3, "bps"))
+		return per_second_refused(text, unit, err);
+	for (const struct unit *u = rate_units; n && u->name; u++)
+		if (!strcasecmp(u->name, unit))
+			return err_set(err, EINVAL, "'%s': want a rate such as 10mbit, in small "
+				       "letters", text);
 	return err_set(err, EINVAL, "'%s': want a rate such as 10mbit (bit, kbit, mbit, gbit; "
 		       "8kbit to 400gbit)", text);
 }

@@ -349,6 +349,10 @@ refused "no such device" 1 "ethh: no such device; did you mean 'eth'" weir attac
 refused "no such device, nothing near" 1 "no such device$" weir attach wlan0
 refused "no device" 2 "want DEV" weir attach
 refused "unknown word" 2 "unknown word 'egres'; did you mean 'egress'" weir attach eth egres
+refused "two directions" 2 "'ingress': want it right behind DEV, and one of" weir attach eth egress ingress
+refused "two directions, detach" 2 "not 'ingress'; want DEV" weir detach eth egress ingress
+refused "words of no command" 2 "class: a word is missing; want set or del" weir class
+refused "words of no command" 2 "match: unknown word 'ad'; want add or del" weir match ad web
 refused "twice" 2 "via: given twice" weir attach eth via tcx via tcx
 refused "flows" 2 "flows '12x'" weir attach eth flows 12x
 refused "no such namespace" 1 "no such network namespace" "$WEIR" -n "$here-none" attach eth
