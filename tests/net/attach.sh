@@ -406,5 +406,12 @@ check "and off" "$WEIR" -n "$dotted" detach all
 # --- what it says of itself
 
 is_equal "version" "$("$WEIR" -j version | jq -r '.abi, (.features | type)' | paste -sd,)" "1,object"
+for word in --version -V; do
+	is_equal "$word" "$("$WEIR" -j $word)" "$("$WEIR" -j version)"
+done
+refused "no room for the output: check" 1 "No space left" sh -c "'$WEIR' check > /dev/full"
+refused "no room for the output: version" 1 "No space left" sh -c "'$WEIR' version > /dev/full"
+refused "-n twice" 2 "-n: given twice" "$WEIR" -n "$here" -n "$there" show
+refused "-n behind the command" 2 "before the command" "$WEIR" show devices -n "$here"
 is_equal "no kernel release in it" "$("$WEIR" -j version | grep -c "$(uname -r)")" 0
 finish
