@@ -384,6 +384,8 @@ check "those of another name are no obstacle" weir attach eth flows 2048
 rmdir "/sys/fs/bpf/weir/v999/other" /sys/fs/bpf/weir/v999
 refused "flows, when the table is there" 1 "made for 2048 flows" weir attach lo flows 4096
 check "the same size" weir attach lo flows 2048
+check "a class under control" weir class set controlled control backlog
+is_equal "it has means, though no rate yet" "$(class "$here" controlled means | grep -c 'mark,drop')" 1
 
 # --- a namespace that comes again under its name
 
