@@ -401,7 +401,7 @@ int hook_detach(const struct instance *instance, const struct weir_dev_key *key,
 {
 	struct weir_dev queue = *dev;
 	struct maps maps;
-	int rc = maps_open(&maps, instance, err);
+	int rc = maps_open_devices(&maps, instance, err);
 
 	if (rc)
 		return rc;
@@ -444,7 +444,7 @@ int hook_list_get(const struct instance *instance, struct hook_list *ret_list, s
 {
 	struct hook_list list = {};
 	struct maps maps;
-	int rc = maps_open(&maps, instance, err);
+	int rc = maps_open_devices(&maps, instance, err);
 
 	if (rc)
 		return rc;

@@ -387,6 +387,20 @@ check "the same size" weir attach lo flows 2048
 check "a class under control" weir class set controlled control backlog
 is_equal "it has means, though no rate yet" "$(class "$here" controlled means | grep -c 'mark,drop')" 1
 
+# --- a pin is missing: it is said which, and there is a way out
+check "detach all" weir detach all
+for pin in door devices; do
+	check "attach" weir attach eth via clsact
+	rm "$pins/$pin"
+	refused "without pin $pin: show" 1 "$pin: is missing.*want .weir detach all" weir show classes
+	refused "without pin $pin: attach" 1 "$pin: is missing.*want .weir detach all" weir attach lo
+	check "without pin $pin: detach all" weir detach all
+	is_equal "without pin $pin: no pins are left" "$([ -e "$pins" ] && ls "$pins")" ""
+	[ $pin != door ] || gone "without pin $pin"
+done
+tc_here qdisc del dev eth clsact
+check "attach" weir attach lo
+
 # --- a namespace that comes again under its name
 
 ip netns del "$here"
