@@ -44,6 +44,7 @@ static const struct unit size_units[] = {
 
 /* fails beyond 10^18, which no quantity here reaches before its unit */
 #define NUMBER_MAX 1000000000000000000ULL
+#define FRACTION_MAX 18			/* digits; no unit has more zeros */
 
 static bool is_digit(char c)
 {
@@ -84,6 +85,11 @@ static int scaled(const char *text, const struct unit *units, __u64 *ret)
 	}
 	if (r)
 		return r;
+	/* behind so many digits only zeros leave a whole number, and a larger power overflows */
+	for (; fraction > FRACTION_MAX && value % 10 == 0; fraction--)
+		value /= 10;
+	if (fraction > FRACTION_MAX)
+		return -EDOM;
 	for (; fraction; fraction--)
 		divisor *= 10;
 	while (units->name && strcmp(units->name, text))

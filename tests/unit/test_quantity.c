@@ -49,6 +49,9 @@ static void refuses_rates(void **state)
 	}
 }
 
+/* as many digits as make a power of ten that is 0 in 64 bits */
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+
 static void says_why(void **state)
 {
 	static const struct {
@@ -66,6 +69,8 @@ static void says_why(void **state)
 		{ "1bit", "'1bit': out of range; want 8kbit to 400gbit" },
 		{ "500gbit", "'500gbit': out of range; want 8kbit to 400gbit" },
 		{ "8000.5bit", "'8000.5bit': not a whole number of bit/s" },
+		{ "0." ZEROS "gbit", "'0." ZEROS "gbit': out of range" },
+		{ "0." ZEROS "1gbit", "'0." ZEROS "1gbit': not a whole number of bit/s" },
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(table); i++) {
