@@ -63,6 +63,8 @@ all: need $(B)/weir
 # says plainly what is missing, before a compiler does so obscurely
 need:
 	@sh tools/deps --check build
+	@[ ! -e $(B) ] || [ -w $(B) ] || { echo "weir: $(B)/ belongs to $$(stat -c %U $(B)), who has" \
+		"built here: sudo chown -R $$(id -un) $(B), or sudo make clean" >&2; exit 1; }
 
 $(B) $(B)/user $(B)/tests $(B)/tests/fuzz:
 	@mkdir -p $@
