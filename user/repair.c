@@ -48,6 +48,9 @@ static enum ailment examine(const struct instance *instance, const struct hook_r
 
 	if (!if_indextoname(r->key.ifindex, name))
 		return GONE;
+	/* announced: a command is at work there, or died; it is not known to be wanted */
+	if (!r->dev.prog_id)
+		return WELL;
 	if (!hook_alive(instance, &r->key, &r->dev))
 		return LOST;
 	if (strcmp(name, r->dev.name))

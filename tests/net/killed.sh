@@ -151,6 +151,26 @@ if [ -n "${WEIR_TEST_SHORT:-}" ]; then
 	finish
 fi
 
+# --- an agent looks at the records of a killed attach, and does not complete what is not its own
+
+state_of() { weir -j show devices | jq -r --arg d "$1" '.[] | select(.dev == $d) | .state'; }
+put_back() { [ "$(grep -c 'lo: ingress: .* it is put back' "$tmp/agent.$here")" = "$1" ]; }
+
+agent "$here"
+n=1
+until dies $n attach eth egress && [ "$(state_of eth)" = lost ] || [ $n = 30 ]; do
+	n=$((n + 1))
+done
+for times in 1 2; do		# when it has done the second, it is through with the first
+	tc -n "$here" qdisc del dev lo clsact
+	check "the agent puts right what is attached" wait_until 10 put_back $times
+done
+is_equal "a hook that was announced when attach died stays so" "$(state_of eth)" lost
+kill "${pids[@]}"
+wait "${pids[@]}" 2> "$tmp/out"
+pids=()
+check "detach eth" weir detach eth
+
 # --- a policy: the one of before or the new one, all of it
 
 check "attach eth" weir attach eth
