@@ -252,7 +252,8 @@ if has fq; then
 	check "fq: detach" weir detach eth
 	tc_here qdisc replace dev eth root handle 77: pfifo limit 77
 	restored "pfifo limit 77" eth 1 ""
-	tc_here qdisc replace dev eth root handle 77: fq_codel limit 333 target 7ms \
+	# another handle: with the one of another kind it is refused
+	check "fq_codel" tc_here qdisc replace dev eth root handle 78: fq_codel limit 333 target 7ms \
 		interval 70ms noecn
 	restored "fq_codel with options" eth 1 ""
 	tc_here qdisc replace dev eth root sfq perturb 10
