@@ -44,7 +44,7 @@ FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Werror
 CPPFLAGS += -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -Iinclude -iquote user -I$(B)
-ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(CPPFLAGS) $(PKG_CFLAGS) -ffile-prefix-map=$(CURDIR)=. -MMD -MP
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(CPPFLAGS) $(PKG_CFLAGS) '-ffile-prefix-map=$(CURDIR)=.' -MMD -MP
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
@@ -52,7 +52,7 @@ PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 BPF_INCLUDE = $(shell $(CLANG) -print-multiarch 2>/dev/null | sed 's,^,-idirafter /usr/include/,') \
 	$(if $(wildcard /usr/include/$(shell $(CC) -print-multiarch)),-idirafter /usr/include/$(shell $(CC) -print-multiarch))
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Werror -fno-stack-protector \
-	-Iinclude -ffile-prefix-map=$(CURDIR)=.
+	-Iinclude '-ffile-prefix-map=$(CURDIR)=.'
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -63,6 +63,8 @@ all: need $(B)/weir
 # says plainly what is missing, before a compiler does so obscurely
 need:
 	@sh tools/deps --check build
+	@[ ! -e $(B) ] || [ -w $(B) ] || { echo "weir: $(B)/ belongs to $$(stat -c %U $(B)), who has" \
+		"built here: sudo chown -R $$(id -un) $(B), or sudo make clean" >&2; exit 1; }
 
 $(B) $(B)/user $(B)/tests $(B)/tests/fuzz:
 	@mkdir -p $@
@@ -134,6 +136,10 @@ $(B)/tests/other: tests/net/other.c | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(PKG_LIBS)
 
+$(B)/tests/die.so: tests/net/die.c | $(B)/tests
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -shared -fPIC -o $@ $<
+
 $(B)/tests/pace: tests/see/pace.c | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $<
@@ -155,7 +161,8 @@ deps:
 
 check:
 	@sh tools/deps --install all
-	@$(MAKE) --no-print-directory -j$$(nproc) all unit prog fuzz $(B)/tests/traffic $(B)/tests/consumer $(B)/tests/other $(B)/tests/fill $(B)/tests/pace
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit prog fuzz $(B)/tests/traffic $(B)/tests/consumer $(B)/tests/other $(B)/tests/fill $(B)/tests/pace \
+		$(B)/tests/die.so
 	@tests/run
 
 demo:
@@ -172,20 +179,21 @@ bench:
 lint:
 	@tools/lint
 
+# names are quoted: a folder may have blanks in its name
 install: all
-	install -D -m 755 $(B)/weir $(DESTDIR)$(SBINDIR)/weir
-	install -D -m 644 user/man/weir.8 $(DESTDIR)$(MANDIR)/man8/weir.8
-	install -D -m 644 user/man/weir.conf.5 $(DESTDIR)$(MANDIR)/man5/weir.conf.5
-	install -D -m 644 user/weir.schema.json $(DESTDIR)$(PREFIX)/share/weir/weir.schema.json
-	install -D -m 644 user/completion/weir.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
+	install -D -m 755 $(B)/weir '$(DESTDIR)$(SBINDIR)/weir'
+	install -D -m 644 user/man/weir.8 '$(DESTDIR)$(MANDIR)/man8/weir.8'
+	install -D -m 644 user/man/weir.conf.5 '$(DESTDIR)$(MANDIR)/man5/weir.conf.5'
+	install -D -m 644 user/weir.schema.json '$(DESTDIR)$(PREFIX)/share/weir/weir.schema.json'
+	install -D -m 644 user/completion/weir.bash '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir'
 	sed 's,@SBINDIR@,$(SBINDIR),' user/systemd/weir.service > $(B)/weir.service
-	install -D -m 644 $(B)/weir.service $(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service
+	install -D -m 644 $(B)/weir.service '$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service'
 
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/weir $(DESTDIR)$(MANDIR)/man8/weir.8 \
-		$(DESTDIR)$(MANDIR)/man5/weir.conf.5 $(DESTDIR)$(PREFIX)/share/weir/weir.schema.json \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
+	rm -f '$(DESTDIR)$(SBINDIR)/weir' '$(DESTDIR)$(MANDIR)/man8/weir.8' \
+		'$(DESTDIR)$(MANDIR)/man5/weir.conf.5' '$(DESTDIR)$(PREFIX)/share/weir/weir.schema.json' \
+		'$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service' \
+		'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir'
 
 clean:
 	rm -rf $(B)

@@ -46,6 +46,10 @@ struct bpf_iter__tcp {
 	struct sock_common *sk_common;
 } __attribute__((preserve_access_index));
 
+/* what the helpers write: half of a __u64 would be the wrong one on big-endian machines */
+_Static_assert(sizeof(((struct weir_sock *)0)->saved_rate) == 4, "an option is an int");
+_Static_assert(sizeof(((struct weir_sock *)0)->saved_lowat) == 4, "an option is an int");
+
 /*
  * Carries storage into the socket. SO_MAX_PACING_RATE takes bytes/s as an int: up to 34 Gbit/s,
  * beyond which no pacing is needed to protect anyone. ctx is what the setsockopt helper takes.
@@ -61,8 +65,8 @@ struct bpf_iter__tcp {
 				   &(s)->saved_lowat, 4)) \
 			(s)->saved_lowat = 0; \
 	} \
-	if ((s)->saved_rate && (__u32)(s)->saved_rate < rate_) \
-		rate_ = (__u32)(s)->saved_rate; \
+	if ((s)->saved_rate && (s)->saved_rate < rate_) \
+		rate_ = (s)->saved_rate; \
 	if (lowat_ < WEIR_LOWAT_MIN) \
 		lowat_ = WEIR_LOWAT_MIN; \
 	if (lowat_ > WEIR_LOWAT_MAX) \

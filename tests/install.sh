@@ -1,9 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # install.sh: `make install DESTDIR= PREFIX=` puts everything in its place, what is there works
-# without the build folder, and `make uninstall` takes it all away again.
+# without the build folder, and `make uninstall` takes it all away again. Folders have a blank in
+# their names.
 set -u
-dest=$PWD/build/tests/install
+dest="$PWD/build/tests/install here"
+tmp=$(mktemp -d)
+tree="$tmp/tree there"		# where others may look, too
 n=0
 
 ok()
@@ -31,6 +34,20 @@ unit_is_whole()
 	grep -q '^ExecStart=/usr/sbin/weir run' "$unit" && ! grep @SBINDIR "$unit"
 }
 completion_loads() { bash -n "$dest/usr/share/bash-completion/completions/weir"; }
+builds_there()
+{
+	rm -rf "$tree" && mkdir -p "$tree" &&
+		tar -c Makefile bpf include tools user | tar -x -C "$tree" &&
+		make -s -C "$tree" build/weir.bpf.o build/user/main.o
+}
+# what sudo has built is no riddle to who builds without it
+tells_of_the_owner()
+{
+	chmod 755 "$tmp"
+	[ "$(id -u)" = 0 ] || return 0
+	! setpriv --reuid 65534 --clear-groups make -s -C "$tree" build/user/main.o > "$tmp/said" 2>&1 &&
+		grep 'build/ belongs to root.*chown' "$tmp/said"
+}
 nothing_left() { ! find "$dest" ! -type d | grep .; }
 
 rm -rf "$dest"
@@ -41,6 +58,9 @@ ok "weir.conf(5) is there" page_is_there weir.conf.5
 ok "the schema of the JSON is there" schema_is_json
 ok "the unit of the agent is there" unit_is_whole
 ok "the completion is a bash script" completion_loads
+ok "a tree below a blank builds" builds_there
+ok "another's build folder is named" tells_of_the_owner
 ok "make uninstall" stage uninstall
 ok "nothing is left" nothing_left
+rm -rf "$tmp"
 echo "1..$n"

@@ -182,10 +182,13 @@ int change_words(struct context *context, const char *object, int argc, char **a
 	words[0] = (char *)object;
 	for (int i = 0; i < argc; i++)
 		words[i + 1] = argv[i];
+	/* whoever mistypes need not attach something first to be told */
+	if (conf_verb(argc + 1, words, &context->err) < 0)
+		return CMD_USAGE;
 	r = change_begin(&change, context->netns, &context->err);
 	if (!r) {
 		r = conf_words(change.next, argc + 1, words, &context->err);
-		if (r == -EINVAL)
+		if (r == -EINVAL || r == -E2BIG)
 			status = CMD_USAGE;
 	}
 	if (!r)

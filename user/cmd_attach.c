@@ -96,6 +96,9 @@ static int bad_word(const char *word, struct err *err)
 	static const char *const words[] = { "egress", "ingress", "both", "qdisc", "via", "flows" };
 	const char *nearest = opts_nearest(word, words, ARRAY_SIZE(words), sizeof(words[0]));
 
+	if (opts_choice(word, attach_directions, err) >= 0)
+		return err_set(err, EINVAL, "attach: '%s': want it right behind DEV, and one of egress, "
+			       "ingress and both (the default) alone", word);
 	if (nearest)
 		return err_set(err, EINVAL, "attach: unknown word '%s'; did you mean '%s'?", word,
 			       nearest);
@@ -218,13 +221,28 @@ static int check_flows(const struct instance *instance, const struct wish *wish,
 	return rc;
 }
 
-static int prepare_qdisc(const struct wish *wish, struct weir_dev *dev, struct err *err)
+struct place {
+	const struct instance *instance;
+	const struct weir_dev_key *key;
+};
+
+static int announce(const struct weir_dev *dev, void *arg, struct err *err)
 {
+	const struct place *place = arg;
+
+	return hook_announce(place->instance, place->key, dev, err);
+}
+
+static int prepare_qdisc(const struct instance *instance, const struct wish *wish,
+			 const struct weir_dev_key *key, struct weir_dev *dev, struct err *err)
+{
+	struct place place = { instance, key };
+	const struct qdisc_keeper keeper = { announce, &place };
 	bool edt = false;
 	int rc;
 
 	if (!wish->keep_qdisc) {
-		rc = qdisc_fq_put(wish->link.ifindex, dev, err);
+		rc = qdisc_fq_put(wish->link.ifindex, dev, &keeper, err);
 		if (rc < 0 && (wish->want_fq || (rc != -EBUSY && rc != -ENOENT))) {
 			err_prefix(err, "%s: ", wish->name);
 			return rc;
@@ -300,16 +318,15 @@ static int attach_hook(const struct instance *instance, const struct wish *wish,
 	if (wish->keep_qdisc)
 		dev->flags |= WEIR_DEV_KEEP;
 	if (hook == WEIR_EGRESS)
-		rc = prepare_qdisc(wish, dev, err);
+		rc = prepare_qdisc(instance, wish, &key, dev, err);
 	if (!rc)
 		rc = hook_attach(instance, wish->link.ifindex, hook, wish->via, wish->l3, dev, err);
-	if (!rc) {
+	if (!rc)
 		rc = complete(instance, wish, &key, dev, err);
-		if (rc)
-			hook_detach(instance, &key, dev, &ignored);
-	}
-	if (rc)
+	if (rc) {
 		qdisc_fq_restore(wish->link.ifindex, dev, &ignored);
+		hook_detach(instance, &key, dev, &ignored);
+	}
 	return rc;
 }
 

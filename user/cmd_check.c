@@ -3,6 +3,7 @@
  * cmd_check.c: weir check: what this kernel offers and what weir does without it. Prints what
  * probe.c finds.
  */
+#include <string.h>
 #include <sys/utsname.h>
 
 #include "cmd.h"
@@ -87,6 +88,6 @@ int cmd_check(struct context *context, int argc, char **argv)
 	out_list_end(out);
 	rc = out_close(out);
 	if (rc)
-		err_set(&context->err, -rc, "cannot write the output");
+		err_set(&context->err, -rc, "cannot write the output: %s", strerror(-rc));
 	return rc || !probe_works(probes) ? CMD_FAILED : CMD_DONE;
 }

@@ -31,7 +31,9 @@ static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 	if (strcmp(argv[0], "all"))
 		wish->name = argv[0];
 	if (argc > (wish->name ? 2 : 1))
-		return err_set(err, EINVAL, "detach: unknown word '%s'", argv[wish->name ? 2 : 1]);
+		return err_set(err, EINVAL, "detach %s: nothing may follow, not '%s'; want DEV "
+			       "[egress|ingress|both], or all", wish->name ? argv[1] : "all",
+			       argv[wish->name ? 2 : 1]);
 	if (argc == 2) {
 		direction = opts_choice(argv[1], attach_directions, err);
 		if (direction < 0) {
@@ -89,6 +91,15 @@ static int not_attached(const struct wish *wish, struct err *err)
 		       hook_name(wish->hooks[WEIR_EGRESS] ? WEIR_EGRESS : WEIR_INGRESS));
 }
 
+/* Not known what there is: links go with their pins, filters and qdiscs are left to the user. */
+static int detach_unknown(const struct instance *instance, struct err *err)
+{
+	log_note("%s", err->text);
+	log_note("%s: the pins are removed; filters on clsact, fq and ifb, where there were some, are "
+		 "not: tc filter, tc qdisc and ip link show them", instance->name);
+	return dp_destroy(instance, err);
+}
+
 static int detach(const struct instance *instance, struct wish *wish, struct err *err)
 {
 	_cleanup_(hook_list_free) struct hook_list list = {};
@@ -98,6 +109,8 @@ static int detach(const struct instance *instance, struct wish *wish, struct err
 	if (wish->name)
 		wish->ifindex = if_nametoindex(wish->name);
 	rc = hook_list_get(instance, &list, err);
+	if (rc == -EPROTO && !wish->name)
+		return detach_unknown(instance, err);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < list.n; i++) {

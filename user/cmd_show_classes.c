@@ -46,7 +46,8 @@ static void means(const struct weir_class *class, __u32 can, bool edt, char *buf
 {
 	bool pace = class->action == WEIR_PACE;
 
-	if (!class->rate_bps && !class->flow_rate_bps)
+	/* one under control is given a rate by the agent */
+	if (!class->rate_bps && !class->flow_rate_bps && !class->signal[0])
 		snprintf(buf, size, !class->conn_rate ? "none" :
 			 class->action == WEIR_OBSERVE ? "count" : "drop");
 	else if (class->action == WEIR_OBSERVE)

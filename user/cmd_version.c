@@ -5,6 +5,7 @@
  */
 #include <bpf/libbpf.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <weir/abi.h>
 #include "cmd.h"
@@ -63,6 +64,6 @@ int cmd_version(struct context *context, int argc, char **argv)
 	out_row_end(out);
 	rc = out_close(out);
 	if (rc)
-		err_set(&context->err, -rc, "cannot write the output");
+		err_set(&context->err, -rc, "cannot write the output: %s", strerror(-rc));
 	return rc ? CMD_FAILED : CMD_DONE;
 }

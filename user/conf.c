@@ -38,8 +38,8 @@ bool conf_has_control(const char *word)
 	return false;
 }
 
-/* the slot of a class that must exist; names the nearest one where it does not */
-static int class_known(const struct policy *policy, const char *name, struct err *err)
+/* the slot of a class that must exist; where it does not, says what is near or what to do */
+static int class_known(const struct policy *policy, const char *name, bool wanted, struct err *err)
 {
 	const char *names[WEIR_MAX_CLASSES], *nearest;
 	int slot = policy_class_find(policy, name);
@@ -53,6 +53,8 @@ static int class_known(const struct policy *policy, const char *name, struct err
 	nearest = opts_nearest(name, names, n, sizeof(names[0]));
 	if (nearest)
 		return err_set(err, ENOENT, "no class '%s'; did you mean '%s'?", name, nearest);
+	if (!wanted)
+		return err_set(err, ENOENT, "no class '%s'", name);
 	return err_set(err, ENOENT, "no class '%s'; make it first: weir class set %s", name, name);
 }
 
@@ -103,7 +105,7 @@ static int class_set(struct policy *policy, int argc, char *const *argv, struct 
 
 static int class_del(struct policy *policy, int argc, char *const *argv, struct err *err)
 {
-	int slot = class_known(policy, argv[0], err);
+	int slot = class_known(policy, argv[0], false, err);
 
 	if (argc > 1)
 		return err_set(err, EINVAL, "class del %s: nothing may follow, not '%s'", argv[0],
@@ -114,7 +116,7 @@ static int class_del(struct policy *policy, int argc, char *const *argv, struct 
 static int match_add(struct policy *policy, int argc, char *const *argv, struct err *err)
 {
 	struct weir_rule rule;
-	int slot = class_known(policy, argv[0], err), r;
+	int slot = class_known(policy, argv[0], true, err), r;
 
 	if (slot < 0)
 		return slot;
@@ -131,7 +133,7 @@ static int match_add(struct policy *policy, int argc, char *const *argv, struct 
 
 static int match_del(struct policy *policy, int argc, char *const *argv, struct err *err)
 {
-	int slot = class_known(policy, argv[0], err), r;
+	int slot = class_known(policy, argv[0], false, err), r;
 	struct weir_rule rule = {};
 
 	if (slot < 0)
@@ -154,7 +156,7 @@ static const struct {
 	{ "match", "del", match_del },
 };
 
-int conf_words(struct policy *policy, int argc, char *const *argv, struct err *err)
+int conf_verb(int argc, char *const *argv, struct err *err)
 {
 	const char *names[ARRAY_SIZE(verbs)];
 	unsigned int n = 0;
@@ -168,7 +170,7 @@ int conf_words(struct policy *policy, int argc, char *const *argv, struct err *e
 		if (argc < 3)
 			return err_set(err, EINVAL, "%s %s: the name of a class is missing",
 				       argv[0], argv[1]);
-		return verbs[i].run(policy, argc - 2, argv + 2, err);
+		return i;
 	}
 	if (!n)
 		return err_set(err, EINVAL, "unknown word '%s'; want class or match",
@@ -176,6 +178,13 @@ int conf_words(struct policy *policy, int argc, char *const *argv, struct err *e
 	return err_set(err, EINVAL, "%s: %s%s%s; want %s or %s", argv[0],
 		       argc < 2 ? "a word is missing" : "unknown word '", argc < 2 ? "" : argv[1],
 		       argc < 2 ? "" : "'", names[0], names[1]);
+}
+
+int conf_words(struct policy *policy, int argc, char *const *argv, struct err *err)
+{
+	int verb = conf_verb(argc, argv, err);
+
+	return verb < 0 ? verb : verbs[verb].run(policy, argc - 2, argv + 2, err);
 }
 
 /* where the reading of a file stands; words are unquoted into scratch */

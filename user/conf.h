@@ -22,6 +22,9 @@
  */
 int conf_words(struct policy *policy, int argc, char *const *argv, struct err *err);
 
+/* Only whether they are the words of a command, which needs no policy: -EINVAL. */
+int conf_verb(int argc, char *const *argv, struct err *err);
+
 /* A whole file's text; errors begin with "NAME:LINE: ". */
 int conf_text(struct policy *policy, const char *name, const char *text, size_t size,
 	      struct err *err);

@@ -43,24 +43,24 @@ static int dscp_named(const char *word)
 static int list_each(const char *word, int (*item)(const char *text, void *arg, struct err *err),
 		     void *arg, struct err *err)
 {
+	const char *at = word;
 	char text[64];
 
-	for (;;) {
-		size_t n = strcspn(word, ",");
-		int r;
+	for (int r;;) {
+		size_t n = strcspn(at, ",");
 
 		if (!n)
 			return err_set(err, EINVAL, "'%s': an item of the list is empty", word);
 		if (n >= sizeof(text))
 			return err_set(err, EINVAL, "'%s': too long", word);
-		memcpy(text, word, n);
+		memcpy(text, at, n);
 		text[n] = '\0';
 		r = item(text, arg, err);
-		if (r)
+		if (r == -E2BIG)
+			err_prefix(err, "'%s': ", word);
+		if (r || !at[n])
 			return r;
-		if (!word[n])
-			return 0;
-		word += n + 1;
+		at += n + 1;
 	}
 }
 

@@ -212,6 +212,19 @@ static int record(const struct maps *maps, const struct weir_dev_key *key,
 	return 0;
 }
 
+int hook_announce(const struct instance *instance, const struct weir_dev_key *key,
+		  const struct weir_dev *dev, struct err *err)
+{
+	struct maps maps;
+	int rc = maps_open(&maps, instance, err);
+
+	if (rc)
+		return rc;
+	rc = record(&maps, key, dev, err);
+	maps_close(&maps);
+	return rc;
+}
+
 /* -EOPNOTSUPP: no tcx in this kernel */
 static int attach_tcx(const struct instance *instance, const struct maps *maps,
 		      const struct weir_dev_key *key, int prog_fd, struct weir_dev *dev,
@@ -311,7 +324,8 @@ static int attach(const struct instance *instance, const struct maps *maps,
 		if (hook_alive(instance, key, &old))
 			return err_set(err, EEXIST, "%s: %s: attached already", dev->name,
 				       names[key->hook]);
-		rc = hook_detach(instance, key, &old, err);
+		/* without a program it is announced, no more: it stays until there is another */
+		rc = old.prog_id ? hook_detach(instance, key, &old, err) : 0;
 		if (rc)
 			return rc;
 	}
@@ -387,7 +401,7 @@ int hook_detach(const struct instance *instance, const struct weir_dev_key *key,
 {
 	struct weir_dev queue = *dev;
 	struct maps maps;
-	int rc = maps_open(&maps, instance, err);
+	int rc = maps_open_devices(&maps, instance, err);
 
 	if (rc)
 		return rc;
@@ -430,7 +444,7 @@ int hook_list_get(const struct instance *instance, struct hook_list *ret_list, s
 {
 	struct hook_list list = {};
 	struct maps maps;
-	int rc = maps_open(&maps, instance, err);
+	int rc = maps_open_devices(&maps, instance, err);
 
 	if (rc)
 		return rc;

@@ -24,6 +24,13 @@ int hook_attach(const struct instance *instance, __u32 ifindex, enum weir_hook h
 		enum hook_via via, bool l3, struct weir_dev *dev, struct err *err);
 
 /*
+ * Records that hook before it is made: what dev says of the qdisc must not be lost with the command
+ * that changes it. hook_attach takes the record over, hook_detach takes it away.
+ */
+int hook_announce(const struct instance *instance, const struct weir_dev_key *key,
+		  const struct weir_dev *dev, struct err *err);
+
+/*
  * Takes off what hook_attach made, its ifb and its record, also where the device is gone; the
  * namespace must be entered. -ENOENT where nothing is recorded.
  */

@@ -48,7 +48,7 @@ static int make(const struct maps *maps, const struct weir_dev_key *key, int pro
 		rc = record(maps, key, dev, err);
 	/* before it is up: no packet, and no qdisc of the system's choice */
 	if (!rc)
-		rc = qdisc_fq_put(dev->ifb_ifindex, &unused, err);
+		rc = qdisc_fq_put(dev->ifb_ifindex, &unused, NULL, err);
 	if (rc >= 0)
 		rc = link_up(dev->ifb_ifindex, err);
 	if (!rc && !(dev->flags & WEIR_DEV_TCX))

@@ -24,6 +24,11 @@ static int descriptors_fill(void)
 	return 0;
 }
 
+static bool is_version(const char *word)
+{
+	return !strcmp(word, "-V") || !strcmp(word, "--version");
+}
+
 static bool is_help(const char *word)
 {
 	return !strcmp(word, "help") || !strcmp(word, "-h") || !strcmp(word, "--help");
@@ -50,9 +55,15 @@ static int options(struct context *context, int argc, char ***argv)
 	while (argc && (*argv)[0][0] == '-' && !is_help((*argv)[0])) {
 		const char *option = (*argv)[0];
 
+		if (is_version(option)) {
+			(*argv)[0] = "version";
+			break;
+		}
 		if (strcmp(option, "-n"))
 			return err_set(&context->err, EINVAL, "unknown option '%s'; want -n NETNS or "
 				       "-j", option);
+		if (context->netns)
+			return err_set(&context->err, EINVAL, "-n: given twice");
 		if (argc < 2)
 			return err_set(&context->err, EINVAL, "-n: a value is missing; want a name "
 				       "as `ip netns` knows it");
@@ -60,6 +71,10 @@ static int options(struct context *context, int argc, char ***argv)
 		argc -= 2;
 		*argv += 2;
 	}
+	for (int i = 1; i < argc; i++)
+		if (!strcmp((*argv)[i], "-n"))
+			return err_set(&context->err, EINVAL, "-n: want it before the command: weir -n "
+				       "NETNS %s ...", (*argv)[0]);
 	return argc;
 }
 

@@ -62,6 +62,9 @@ static int map_open(const struct instance *instance, const char *name, struct er
 	if (fd >= 0)
 		return fd;
 	r = errno;
+	if (r == ENOENT && instance_exists(instance))
+		return err_set(err, EPROTO, "%s: is missing: removed by somebody, or another version of "
+			       "weir has none; want `weir detach all`, and attach again", path);
 	if (r == ENOENT)
 		return err_set(err, r, "nothing is attached: want `weir attach DEV` first");
 	return err_set(err, r, "%s: %s", path, strerror(r));
@@ -81,14 +84,16 @@ static int shape_check(const struct instance *instance, const struct shape *shap
 	    (shape->max_entries != ANY_SIZE && info.max_entries != shape->max_entries))
 		return err_set(err, EPROTO, "%s/%s: made by another version of weir (type %u, key "
 			       "%u, value %u bytes, %u entries; want type %u, key %u, value %u); "
-			       "detach with that version, or remove the directory", instance->dir,
+			       "want `weir detach all`, and attach again", instance->dir,
 			       shape->name, info.type, info.key_size, info.value_size,
 			       info.max_entries, shape->type, shape->key_size, shape->value_size);
 	*ret_entries = info.max_entries;
 	return 0;
 }
 
-int maps_open(struct maps *maps, const struct instance *instance, struct err *err)
+/* only: the one map to open, NULL: all */
+static int open_shapes(struct maps *maps, const struct instance *instance, const char *only,
+		       struct err *err)
 {
 	struct maps opened = {};
 	__u32 entries = 0;
@@ -100,8 +105,11 @@ int maps_open(struct maps *maps, const struct instance *instance, struct err *er
 	if (opened.n_cpus <= 0)
 		return err_set(err, EIO, "cannot tell the number of CPUs");
 	for (unsigned int i = 0; i < ARRAY_SIZE(shapes) && !r; i++) {
-		int fd = map_open(instance, shapes[i].name, err);
+		int fd;
 
+		if (only && strcmp(only, shapes[i].name))
+			continue;
+		fd = map_open(instance, shapes[i].name, err);
 		if (fd < 0) {
 			r = fd;
 			break;
@@ -117,6 +125,16 @@ int maps_open(struct maps *maps, const struct instance *instance, struct err *er
 	}
 	*maps = opened;
 	return 0;
+}
+
+int maps_open(struct maps *maps, const struct instance *instance, struct err *err)
+{
+	return open_shapes(maps, instance, NULL, err);
+}
+
+int maps_open_devices(struct maps *maps, const struct instance *instance, struct err *err)
+{
+	return open_shapes(maps, instance, "devices", err);
 }
 
 int maps_from_object(struct maps *ret_maps, const struct bpf_object *object, struct err *err)

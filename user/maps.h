@@ -18,8 +18,11 @@ struct maps {
 	__u32 max_flows;
 };
 
-/* -ENOENT when nothing is attached; -EPROTO when a map's shape is not this version's. */
+/* -ENOENT when nothing is attached; -EPROTO when a map lacks or has not this version's shape. */
 int maps_open(struct maps *maps, const struct instance *instance, struct err *err);
+
+/* Only the map of that name: enough to take hooks off where the others are not what they were. */
+int maps_open_devices(struct maps *maps, const struct instance *instance, struct err *err);
 void maps_close(struct maps *maps);
 
 struct bpf_object;

@@ -58,7 +58,7 @@ const char *opts_nearest(const char *word, const char *const *names, unsigned in
 		/* half a word is near, too: "flow" for "flow-rate" */
 		if (length >= 2 && !strncmp(word, name, length))
 			d = 1;
-		if (d < best_distance && d <= 1 + least(length, strlen(name)) / 3) {
+		if (d < best_distance && d <= (least(length, strlen(name)) + 2) / 3) {
 			best_distance = d;
 			best = name;
 		}

@@ -107,7 +107,7 @@ static void try_devices(struct probe *probes)
 	struct weir_dev dev = {};
 	struct err err = {};
 	__u32 ifindex;
-	int rc = qdisc_fq_put(LO_IFINDEX, &dev, &err);
+	int rc = qdisc_fq_put(LO_IFINDEX, &dev, NULL, &err);
 
 	put(probes, PROBE_FQ, rc < 0 ? rc : 0, err.text);
 	put(probes, PROBE_IFB, link_make("ifb", "weir-try", &ifindex, &err), err.text);

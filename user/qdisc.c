@@ -178,7 +178,9 @@ static int del(__u32 ifindex, __u32 parent, __u32 handle)
 	return rtnl_talk((struct nlmsghdr *)buf, NULL, NULL);
 }
 
-static void note(struct weir_dev *dev, const char *kind, __u32 handle, const struct qdisc *options)
+/* before anything is changed: a command that dies in between must not lose somebody's qdisc */
+static int note(struct weir_dev *dev, const char *kind, __u32 handle, const struct qdisc *options,
+		const struct qdisc_keeper *keeper, struct err *err)
 {
 	snprintf(dev->qdisc_kind, sizeof(dev->qdisc_kind), "%s", kind);
 	dev->qdisc_handle = handle;
@@ -186,6 +188,8 @@ static void note(struct weir_dev *dev, const char *kind, __u32 handle, const str
 	memset(dev->qdisc_options, 0, sizeof(dev->qdisc_options));
 	if (options)
 		memcpy(dev->qdisc_options, options->options, options->len);
+	dev->flags |= WEIR_DEV_QDISC;
+	return keeper ? keeper->keep(dev, keeper->arg, err) : 0;
 }
 
 int qdisc_keeps_edt(__u32 ifindex, bool *ret_yes, struct err *err)
@@ -252,7 +256,7 @@ static int put_leaves(const struct qdisc_list *list, const struct qdisc *root, c
 }
 
 /* The kernel's own mq (handle 0) has no addressable leaves: one with a handle takes its place. */
-static int fq_below_default_mq(__u32 ifindex, struct weir_dev *dev, struct err *err)
+static int fq_below_default_mq(__u32 ifindex, struct err *err)
 {
 	_cleanup_(list_free) struct qdisc_list list = {};
 	const struct qdisc *root;
@@ -268,33 +272,50 @@ static int fq_below_default_mq(__u32 ifindex, struct weir_dev *dev, struct err *
 		del(ifindex, TC_H_ROOT, ROOT_HANDLE);
 		return put_error(rc ? rc : -ENODEV, ifindex, err);
 	}
-	note(dev, "mq", 0, NULL);
-	dev->flags |= WEIR_DEV_QDISC;
 	return 0;
 }
 
 static int fq_below_own_mq(const struct qdisc_list *list, const struct qdisc *root,
-			   struct weir_dev *dev, struct err *err)
+			   const struct weir_dev *dev, struct err *err)
 {
-	const struct qdisc *first = NULL;
-	int rc = check_leaves(list, root, &first, err);
+	int rc = put_leaves(list, root, "fq", NULL);
 
-	if (rc)
-		return rc;
-	note(dev, first->kind, root->handle, first);
-	rc = put_leaves(list, root, "fq", NULL);
 	if (rc) {
 		_cleanup_(list_free) struct qdisc_list now = {};
 
 		if (!list_get(list->ifindex, &now, err) && list_root(&now))
-			put_leaves(&now, list_root(&now), first->kind, dev);
+			put_leaves(&now, list_root(&now), dev->qdisc_kind, dev);
 		return put_error(rc, list->ifindex, err);
 	}
-	dev->flags |= WEIR_DEV_QDISC;
 	return 0;
 }
 
-int qdisc_fq_put(__u32 ifindex, struct weir_dev *dev, struct err *err)
+/* what is there is noted, then changed */
+static int fq_put(const struct qdisc_list *list, const struct qdisc *root, struct weir_dev *dev,
+		  const struct qdisc_keeper *keeper, struct err *err)
+{
+	bool mq = root && !strcmp(root->kind, "mq");
+	const struct qdisc *was = mq ? NULL : root;
+	int rc = 0;
+
+	if (mq && root->handle)
+		rc = check_leaves(list, root, &was, err);
+	else if (was && (!is_plain(was->kind) || was->cut))
+		rc = err_set(err, EBUSY, "root qdisc %s is configured: left as it is", was->kind);
+	if (!rc)
+		rc = note(dev, was ? was->kind : mq ? "mq" : "", root ? root->handle : 0, was,
+			  keeper, err);
+	if (rc)
+		return rc;
+	if (mq)
+		return root->handle ? fq_below_own_mq(list, root, dev, err) :
+				      fq_below_default_mq(list->ifindex, err);
+	rc = put(list->ifindex, TC_H_ROOT, ROOT_HANDLE, "fq", NULL, 0);
+	return rc ? put_error(rc, list->ifindex, err) : 0;
+}
+
+int qdisc_fq_put(__u32 ifindex, struct weir_dev *dev, const struct qdisc_keeper *keeper,
+		 struct err *err)
 {
 	_cleanup_(list_free) struct qdisc_list list;
 	const struct qdisc *root;
@@ -304,24 +325,13 @@ int qdisc_fq_put(__u32 ifindex, struct weir_dev *dev, struct err *err)
 		return rc;
 	root = list_root(&list);
 	if (list_keeps_edt(&list)) {
-		if (root->handle != ROOT_HANDLE)
-			return 1;
-		/* of a weir that was killed before it could note what had been there */
-		note(dev, "", 0, NULL);
-		dev->flags |= WEIR_DEV_QDISC;
-		return 0;
+		/* of a weir that nothing is known of any more */
+		return root->handle == ROOT_HANDLE ? note(dev, "", 0, NULL, keeper, err) : 1;
 	}
-	if (root && !strcmp(root->kind, "mq"))
-		return root->handle ? fq_below_own_mq(&list, root, dev, err) :
-				      fq_below_default_mq(ifindex, dev, err);
-	if (root && (!is_plain(root->kind) || root->cut))
-		return err_set(err, EBUSY, "root qdisc %s is configured: left as it is", root->kind);
-	rc = put(ifindex, TC_H_ROOT, ROOT_HANDLE, "fq", NULL, 0);
+	rc = fq_put(&list, root, dev, keeper, err);
 	if (rc)
-		return put_error(rc, ifindex, err);
-	note(dev, root ? root->kind : "", root ? root->handle : 0, root);
-	dev->flags |= WEIR_DEV_QDISC;
-	return 0;
+		dev->flags &= ~WEIR_DEV_QDISC;
+	return rc;
 }
 
 int qdisc_fq_restore(__u32 ifindex, const struct weir_dev *dev, struct err *err)

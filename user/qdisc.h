@@ -11,12 +11,20 @@
 #include <weir/abi.h>
 #include "filter.h"
 
+/* Keeps what is noted in dev, before anything is changed. */
+struct qdisc_keeper {
+	int (*keep)(const struct weir_dev *dev, void *arg, struct err *err);
+	void *arg;
+};
+
 /*
  * Puts fq at the root (under mq: at every leaf) where what is there is the kernel's default or a
- * classless qdisc that can be put back, and notes in dev what that was. 1: fq was there already;
- * -EBUSY: a configured qdisc that weir will not touch; -ENOENT: this kernel has no fq.
+ * classless qdisc that can be put back, and notes in dev what that was; the keeper, which may be
+ * NULL, is told of it first. 1: fq was there already; -EBUSY: a configured qdisc that weir will not
+ * touch; -ENOENT: this kernel has no fq.
  */
-int qdisc_fq_put(__u32 ifindex, struct weir_dev *dev, struct err *err);
+int qdisc_fq_put(__u32 ifindex, struct weir_dev *dev, const struct qdisc_keeper *keeper,
+		 struct err *err);
 
 /* Puts back what qdisc_fq_put noted; leaves alone what another has put there since. */
 int qdisc_fq_restore(__u32 ifindex, const struct weir_dev *dev, struct err *err);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <weir/abi.h>
 #include "quantity.h"
 
@@ -43,6 +44,7 @@ static const struct unit size_units[] = {
 
 /* fails beyond 10^18, which no quantity here reaches before its unit */
 #define NUMBER_MAX 1000000000000000000ULL
+#define FRACTION_MAX 18			/* digits; no unit has more zeros */
 
 static bool is_digit(char c)
 {
@@ -83,6 +85,11 @@ static int scaled(const char *text, const struct unit *units, __u64 *ret)
 	}
 	if (r)
 		return r;
+	/* behind so many digits only zeros leave a whole number, and a larger power overflows */
+	for (; fraction > FRACTION_MAX && value % 10 == 0; fraction--)
+		value /= 10;
+	if (fraction > FRACTION_MAX)
+		return -EDOM;
 	for (; fraction; fraction--)
 		divisor *= 10;
 	while (units->name && strcmp(units->name, text))
@@ -109,6 +116,21 @@ static const char *unit_of(const char *text)
 	return text;
 }
 
+/* "mbps" and its like, in small letters or not: what they mean depends on whom one asks */
+static int per_second_refused(const char *text, const char *unit, struct err *err)
+{
+	static const char *const names[] = { "kilo", "mega", "giga", "tera" };
+	static const char letters[] = "kKmMgGtT";
+	const char *letter = strchr(letters, *unit);
+	const char *name = letter ? names[(letter - letters) / 2] : "";
+	char bits[32] = "";
+
+	if (strcmp(unit + strlen(unit) - 3, "Bps"))
+		snprintf(bits, sizeof(bits), " in tc and %.*sbit/s elsewhere", !!letter, unit);
+	return err_set(err, EINVAL, "'%s': %s means %sbytes per second%s; want a rate such as 10mbit",
+		       text, unit, name, bits);
+}
+
 static int rate_refused(const char *text, int r, struct err *err)
 {
 	const char *unit = unit_of(text);
@@ -118,12 +140,12 @@ static int rate_refused(const char *text, int r, struct err *err)
 		return err_set(err, EINVAL, "'%s': not a whole number of bit/s", text);
 	if (r == -ERANGE)
 		return err_set(err, EINVAL, "'%s': out of range; want 8kbit to 400gbit", text);
-	if (n >= 3 && !strcmp(unit + n - 3, "bps"))
-		return err_set(err, EINVAL, "'%s': %s means %sbytes per second in tc and %sbit/s "
-			       "elsewhere; want a rate such as 10mbit", text, unit,
-			       *unit == 'k' ? "kilo" : *unit == 'm' ? "mega" :
-			       *unit == 'g' ? "giga" : *unit == 't' ? "tera" : "",
-			       *unit == 'b' ? "" : (char[]){ *unit, '\0' });
+	if (n >= 3 && !strcasecmp(unit + n - 3, "bps"))
+		return per_second_refused(text, unit, err);
+	for (const struct unit *u = rate_units; n && u->name; u++)
+		if (!strcasecmp(u->name, unit))
+			return err_set(err, EINVAL, "'%s': want a rate such as 10mbit, in small "
+				       "letters", text);
 	return err_set(err, EINVAL, "'%s': want a rate such as 10mbit (bit, kbit, mbit, gbit; "
 		       "8kbit to 400gbit)", text);
 }

@@ -48,6 +48,9 @@ static enum ailment examine(const struct instance *instance, const struct hook_r
 
 	if (!if_indextoname(r->key.ifindex, name))
 		return GONE;
+	/* announced: a command is at work there, or died; it is not known to be wanted */
+	if (!r->dev.prog_id)
+		return WELL;
 	if (!hook_alive(instance, &r->key, &r->dev))
 		return LOST;
 	if (strcmp(name, r->dev.name))
@@ -97,7 +100,7 @@ static void qdisc_repair(struct hook_record *r)
 
 	if (r->dev.flags & WEIR_DEV_QDISC) {
 		r->dev.flags &= ~WEIR_DEV_QDISC;
-		if (qdisc_fq_put(r->key.ifindex, &r->dev, &err) >= 0 &&
+		if (qdisc_fq_put(r->key.ifindex, &r->dev, NULL, &err) >= 0 &&
 		    !qdisc_keeps_edt(r->key.ifindex, &edt, &err) && edt) {
 			log_note("%s: its qdisc was replaced; fq is put back", r->dev.name);
 			return;

@@ -57,6 +57,21 @@ __u64 signal_target_default(const char *words, bool *ret_is_time)
 	return kind == SIGNAL_HTTP ? built_in[0].target : kind == SIGNAL_PSI ? 10 * MILLION : 0;
 }
 
+/* what can be in the name or address of a host, with a zone */
+static const char host_chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				 "_.:-%";
+
+/* a path that a file shows as it reads it */
+static bool path_is_plain(const char *path)
+{
+	unsigned char before = 0;
+
+	for (const char *c = path; *c; before = *c++)
+		if (*c == ' ' || is_control(before, *c))
+			return false;
+	return *path && !strstr(path, "..");
+}
+
 static int name_check(const char *name, struct err *err)
 {
 	size_t n = strlen(name);
@@ -95,7 +110,7 @@ static int psi_check(const char *words, struct err *err)
 	if (!rest)
 		return 0;
 	word = strsep(&rest, " ");
-	if (strcmp(word, "cgroup") || !rest || !*rest || strstr(rest, "..") || strchr(rest, ' '))
+	if (strcmp(word, "cgroup") || !rest || !path_is_plain(rest))
 		return err_set(err, EINVAL, "'%s': want cgroup PATH behind the resource, a path below "
 			       "the mount of cgroup v2", words);
 	return 0;
@@ -124,7 +139,7 @@ int signal_url_parse(const char *words, struct signal_url *ret, struct err *err)
 			goto bad;
 		n = end - at;
 	}
-	if (!n || n >= sizeof(url.host) || memchr(at, '/', n))
+	if (!n || n >= sizeof(url.host) || strspn(at, host_chars) < n)
 		goto bad;
 	memcpy(url.host, at, n);
 	at = end + 1;

@@ -399,7 +399,8 @@ struct weir_dev {
 struct weir_sock {
 	__u64 rate;			/* wanted pacing rate, payload bytes/s; 0: none */
 	__u64 applied;			/* last set */
-	__u64 saved_rate;		/* the application's own SO_MAX_PACING_RATE */
+	__u32 saved_rate;		/* the application's own SO_MAX_PACING_RATE */
+	__u32 reserved;
 	__u32 saved_lowat;		/* the application's own TCP_NOTSENT_LOWAT */
 	__u16 flags;			/* WEIR_SK_* */
 	__u16 class_slot;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * fuzz_conf.c: arbitrary text as a policy file. Whatever is taken must be within the bounds of
- * abi.h, and must print as a file that makes the same policy.
+ * abi.h, and must print as a file that makes the same policy, without characters that
+ * `show config` would write in another way.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -16,24 +17,25 @@ struct text {
 	size_t size;
 };
 
-static int append(const char *line, void *arg)
-{
-	struct text *text = arg;
-	size_t n = strlen(line);
-
-	text->bytes = realloc(text->bytes, text->size + n + 1);
-	memcpy(text->bytes + text->size, line, n);
-	text->bytes[text->size + n] = '\n';
-	text->size += n + 1;
-	return 0;
-}
-
 static void must(int holds, const char *what, const char *detail)
 {
 	if (holds)
 		return;
 	fprintf(stderr, "%s: %s\n", what, detail);
 	abort();
+}
+
+static int append(const char *line, void *arg)
+{
+	struct text *text = arg;
+	size_t n = strlen(line);
+
+	must(!conf_has_control(line), "a control character is printed", line);
+	text->bytes = realloc(text->bytes, text->size + n + 1);
+	memcpy(text->bytes + text->size, line, n);
+	text->bytes[text->size + n] = '\n';
+	text->size += n + 1;
+	return 0;
 }
 
 static void bounds(const struct policy *policy)

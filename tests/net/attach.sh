@@ -252,7 +252,8 @@ if has fq; then
 	check "fq: detach" weir detach eth
 	tc_here qdisc replace dev eth root handle 77: pfifo limit 77
 	restored "pfifo limit 77" eth 1 ""
-	tc_here qdisc replace dev eth root handle 77: fq_codel limit 333 target 7ms \
+	# another handle: with the one of another kind it is refused
+	check "fq_codel" tc_here qdisc replace dev eth root handle 78: fq_codel limit 333 target 7ms \
 		interval 70ms noecn
 	restored "fq_codel with options" eth 1 ""
 	tc_here qdisc replace dev eth root sfq perturb 10
@@ -349,6 +350,10 @@ refused "no such device" 1 "ethh: no such device; did you mean 'eth'" weir attac
 refused "no such device, nothing near" 1 "no such device$" weir attach wlan0
 refused "no device" 2 "want DEV" weir attach
 refused "unknown word" 2 "unknown word 'egres'; did you mean 'egress'" weir attach eth egres
+refused "two directions" 2 "'ingress': want it right behind DEV, and one of" weir attach eth egress ingress
+refused "two directions, detach" 2 "not 'ingress'; want DEV" weir detach eth egress ingress
+refused "words of no command" 2 "class: a word is missing; want set or del" weir class
+refused "words of no command" 2 "match: unknown word 'ad'; want add or del" weir match ad web
 refused "twice" 2 "via: given twice" weir attach eth via tcx via tcx
 refused "flows" 2 "flows '12x'" weir attach eth flows 12x
 refused "no such namespace" 1 "no such network namespace" "$WEIR" -n "$here-none" attach eth
@@ -380,6 +385,22 @@ check "those of another name are no obstacle" weir attach eth flows 2048
 rmdir "/sys/fs/bpf/weir/v999/other" /sys/fs/bpf/weir/v999
 refused "flows, when the table is there" 1 "made for 2048 flows" weir attach lo flows 4096
 check "the same size" weir attach lo flows 2048
+check "a class under control" weir class set controlled control backlog
+is_equal "it has means, though no rate yet" "$(class "$here" controlled means | grep -c 'mark,drop')" 1
+
+# --- a pin is missing: it is said which, and there is a way out
+check "detach all" weir detach all
+for pin in door devices; do
+	check "attach" weir attach eth via clsact
+	rm "$pins/$pin"
+	refused "without pin $pin: show" 1 "$pin: is missing.*want .weir detach all" weir show classes
+	refused "without pin $pin: attach" 1 "$pin: is missing.*want .weir detach all" weir attach lo
+	check "without pin $pin: detach all" weir detach all
+	is_equal "without pin $pin: no pins are left" "$([ -e "$pins" ] && ls "$pins")" ""
+	[ $pin != door ] || gone "without pin $pin"
+done
+tc_here qdisc del dev eth clsact
+check "attach" weir attach lo
 
 # --- a namespace that comes again under its name
 
@@ -402,5 +423,12 @@ check "and off" "$WEIR" -n "$dotted" detach all
 # --- what it says of itself
 
 is_equal "version" "$("$WEIR" -j version | jq -r '.abi, (.features | type)' | paste -sd,)" "1,object"
+for word in --version -V; do
+	is_equal "$word" "$("$WEIR" -j $word)" "$("$WEIR" -j version)"
+done
+refused "no room for the output: check" 1 "No space left" sh -c "'$WEIR' check > /dev/full"
+refused "no room for the output: version" 1 "No space left" sh -c "'$WEIR' version > /dev/full"
+refused "-n twice" 2 "-n: given twice" "$WEIR" -n "$here" -n "$there" show
+refused "-n behind the command" 2 "before the command" "$WEIR" show devices -n "$here"
 is_equal "no kernel release in it" "$("$WEIR" -j version | grep -c "$(uname -r)")" 0
 finish

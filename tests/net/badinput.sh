@@ -41,9 +41,10 @@ judge()
 # refuses WHAT REGEX WORD...
 refuses()
 {
-	local what=$1 regex=$2 status=0
+	local what=$1 regex=$2
 	shift 2
 
+	status=0
 	"${weir[@]}" "$@" > "$tmp/stdout" 2> "$tmp/stderr" < "${input:-/dev/null}" || status=$?
 	judge "$what" "$regex" $status
 }
@@ -74,6 +75,8 @@ refuses "the class default cannot go" "default" class del default
 refuses "a class in use cannot go" "web" class del web
 refuses "a bad prefix" "10.0.0.0/40" match add web src 10.0.0.0/40
 refuses "a bad port" "65536" match add web proto tcp dport 65536
+refuses "too many ports: wrong words" "1,2,3,4,5,6,7,8,9': more than 8" match add web dport 1,2,3,4,5,6,7,8,9
+is_equal "and by its exit status" $status 2
 refuses "a range upside down" "90-80" match add web proto tcp dport 90-80
 refuses "an action that is none" "polise" class set web action polise
 refuses "attach twice" "eth" attach eth egress

@@ -49,6 +49,9 @@ static void refuses_rates(void **state)
 	}
 }
 
+/* as many digits as make a power of ten that is 0 in 64 bits */
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+
 static void says_why(void **state)
 {
 	static const struct {
@@ -59,9 +62,15 @@ static void says_why(void **state)
 		{ "10mbps", "'10mbps': mbps means megabytes per second in tc" },
 		{ "1.5gbps", "'1.5gbps': gbps means gigabytes per second in tc" },
 		{ "9bps", "'9bps': bps means bytes per second in tc" },
+		{ "10Mbps", "'10Mbps': Mbps means megabytes per second in tc and Mbit/s elsewhere" },
+		{ "10KBps", "'10KBps': KBps means kilobytes per second; want" },
+		{ "10MBPS", "'10MBPS': MBPS means megabytes per second in tc and Mbit/s elsewhere" },
+		{ "10Mbit", "'10Mbit': want a rate such as 10mbit, in small letters" },
 		{ "1bit", "'1bit': out of range; want 8kbit to 400gbit" },
 		{ "500gbit", "'500gbit': out of range; want 8kbit to 400gbit" },
 		{ "8000.5bit", "'8000.5bit': not a whole number of bit/s" },
+		{ "0." ZEROS "gbit", "'0." ZEROS "gbit': out of range" },
+		{ "0." ZEROS "1gbit", "'0." ZEROS "1gbit': not a whole number of bit/s" },
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(table); i++) {
