@@ -30,18 +30,19 @@ struct pair {
 	const char *classes[2];		/* of a flow */
 };
 
-static void times(struct out *out, const char *what, const struct replay_delays *delays)
-{
-	char name[32];
+enum { DELAY, IN_QUEUE };
 
-	snprintf(name, sizeof(name), "%s_mean_ns", what);
-	out_time(out, name, replay_delays_mean(delays));
-	snprintf(name, sizeof(name), "%s_p50_ns", what);
-	out_time(out, name, replay_delays_at(delays, 500));
-	snprintf(name, sizeof(name), "%s_p99_ns", what);
-	out_time(out, name, replay_delays_at(delays, 990));
-	snprintf(name, sizeof(name), "%s_max_ns", what);
-	out_time(out, name, delays->max_ns);
+static void times(struct out *out, unsigned int what, const struct replay_delays *delays)
+{
+	static const char *const names[][4] = {
+		[DELAY] = { "delay_mean_ns", "delay_p50_ns", "delay_p99_ns", "delay_max_ns" },
+		[IN_QUEUE] = { "queue_mean_ns", "queue_p50_ns", "queue_p99_ns", "queue_max_ns" },
+	};
+
+	out_time(out, names[what][0], replay_delays_mean(delays));
+	out_time(out, names[what][1], replay_delays_at(delays, 500));
+	out_time(out, names[what][2], replay_delays_at(delays, 990));
+	out_time(out, names[what][3], delays->max_ns);
 }
 
 static void json_numbers(struct out *out, const struct replay_tally *tally,
@@ -55,9 +56,9 @@ static void json_numbers(struct out *out, const struct replay_tally *tally,
 	out_u64(out, "dropped", tally->dropped);
 	out_u64(out, "dropped_bytes", tally->dropped_bytes);
 	out_u64(out, "delayed", tally->delays.n);
-	times(out, "delay", &tally->delays);
+	times(out, DELAY, &tally->delays);
 	if (queue)
-		times(out, "queue", queue);
+		times(out, IN_QUEUE, queue);
 	out_sub(out, "reasons");
 	for (unsigned int i = 0; i < WEIR_R_COUNT; i++)
 		out_u64(out, reasons[i].name, tally->reasons[i]);
@@ -362,7 +363,7 @@ static void link_row(struct out *out, const struct replay *replay, const char *w
 	out_rate(out, "rate_bps", replay->dev_rate_bps);
 	out_size(out, "bytes", link->bytes);
 	out_rate(out, "offered_bps", span_us ? (unsigned __int128)link->bytes * 8000000 / span_us : 0);
-	times(out, "queue", &link->queue);
+	times(out, IN_QUEUE, &link->queue);
 	out_row_end(out);
 }
 
