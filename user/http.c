@@ -99,20 +99,36 @@ static const struct route *route_find(const struct http *http, const char *path)
 	return best;
 }
 
+/* evhttp takes what follows two slashes for the name of a host, and so forgets it */
+static bool is_below_no_root(struct evhttp_request *request)
+{
+	const char *target = evhttp_request_get_uri(request);
+
+	return target && target[0] == '/' && target[1] == '/';
+}
+
 static void dispatch(struct evhttp_request *request, void *arg)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
 	const char *encoded = uri ? evhttp_uri_get_path(uri) : NULL;
-	_cleanup_free_ char *path = evhttp_uridecode(encoded && *encoded ? encoded : "/", 0, NULL);
+	const char *query = uri ? evhttp_uri_get_query(uri) : NULL;
+	size_t size = 0;
+	_cleanup_free_ char *path = evhttp_uridecode(encoded && *encoded ? encoded : "/", 0, &size);
 	const struct http *http = arg;
 	const struct route *route = path ? route_find(http, path) : NULL;
 
 	http_peers_asked(http->peers, request);
 	no_delay(evhttp_request_get_connection(request));
-	if (!route)
+	if (!(evhttp_request_get_command(request) & (EVHTTP_REQ_GET | EVHTTP_REQ_HEAD))) {
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
+		http_reply_error(request, 405, "want GET or HEAD");
+	} else if ((path && strlen(path) != size) || (query && strstr(query, "%00"))) {
+		http_reply_error(request, 400, "%00: there is no NUL in any name");
+	} else if (!route || is_below_no_root(request)) {
 		http_reply_error(request, 404, "no such page");
-	else
+	} else {
 		route->handler(request, path + strlen(route->path), route->arg);
+	}
 }
 
 /*
@@ -166,7 +182,10 @@ int http_open(struct http **ret, struct event_base *base, const char *listen, st
 		http_close(http);
 		return err_set(err, ENOMEM, "out of memory");
 	}
-	evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	/* dispatch() says which are; CONNECT is not among them: it would not be closed */
+	evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD |
+				   EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+				   EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | EVHTTP_REQ_PATCH);
 	evhttp_set_max_headers_size(http->server, HEADERS_MAX);
 	evhttp_set_max_body_size(http->server, 0);
 	evhttp_set_timeout(http->server, TIMEOUT_S);
@@ -232,7 +251,16 @@ static void headers(struct evhttp_request *request, const char *type)
 void http_reply(struct evhttp_request *request, int status, const char *type,
 		struct evbuffer *body)
 {
+	struct evkeyvalq *out = evhttp_request_get_output_headers(request);
+	char length[24];
+
 	headers(request, type);
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
+		/* evhttp would send the body, but not how long it is */
+		quantity_digits(length, body ? evbuffer_get_length(body) : 0);
+		evhttp_add_header(out, "Content-Length", length);
+		body = NULL;
+	}
 	evhttp_send_reply(request, status, NULL, body);
 }
 
@@ -292,6 +320,11 @@ struct http_stream *http_stream_open(struct http *http, struct evhttp_request *r
 {
 	struct http_stream *stream = NULL;
 
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
+		headers(request, "text/event-stream");
+		evhttp_send_reply(request, 200, NULL, NULL);
+		return NULL;
+	}
 	if (http->n_streams < STREAMS_MAX)
 		stream = calloc(1, sizeof(*stream));
 	if (!stream) {

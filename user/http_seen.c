@@ -264,8 +264,6 @@ static void events_route(struct evhttp_request *request, const char *rest, void 
 
 	while (i < LISTENERS_MAX && seen->listeners[i])
 		i++;
-	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD)
-		return http_reply(request, 200, "text/event-stream", NULL);
 	if (i == LISTENERS_MAX || seer_need(seen, &err))
 		return http_reply_error(request, 503, err.text[0] ? err.text : "too many pages");
 	seen->listeners[i] = http_stream_open(seen->http, request, listener_gone, seen);
