@@ -131,38 +131,63 @@ static void dispatch(struct evhttp_request *request, void *arg)
 	}
 }
 
+/* -errno */
+static int listen_at(struct http *http, struct event_base *base, const struct addrinfo *at)
+{
+	const unsigned int flags = LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC |
+				   LEV_OPT_CLOSE_ON_FREE;
+	struct evconnlistener *listener;
+
+	errno = 0;
+	listener = evconnlistener_new_bind(base, NULL, NULL, flags, BACKLOG, at->ai_addr,
+					   at->ai_addrlen);
+	if (!listener)
+		return errno ? -errno : -ENOMEM;
+	if (evhttp_bind_listener(http->server, listener))
+		return 0;
+	evconnlistener_free(listener);
+	return -ENOMEM;
+}
+
+/* a name may be there twice with the same address */
+static bool is_repeated(const struct addrinfo *first, const struct addrinfo *at)
+{
+	while (first != at && (first->ai_addrlen != at->ai_addrlen ||
+			       memcmp(first->ai_addr, at->ai_addr, at->ai_addrlen)))
+		first = first->ai_next;
+	return first != at;
+}
+
 /*
- * Not evhttp_bind_socket(): that asks for families which have an address beyond the loopback one
- * (AI_ADDRCONFIG), and so refuses 127.0.0.1 where there is none.
+ * On every address of a name that this host has. Not evhttp_bind_socket(): that takes the first
+ * alone, and asks for families which have an address beyond the loopback one (AI_ADDRCONFIG), and
+ * so refuses 127.0.0.1 where there is none.
  */
 static int listen_on(struct http *http, struct event_base *base, const struct http_address *address,
 		     struct err *err)
 {
-	const unsigned int flags = LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC |
-				   LEV_OPT_CLOSE_ON_FREE;
 	const struct addrinfo hints = { .ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM };
-	struct evconnlistener *listener;
+	int r, missing = 0, others = 0;
 	struct addrinfo *found;
+	unsigned int n = 0;
 	char port[8];
-	int r;
 
 	snprintf(port, sizeof(port), "%u", address->port);
 	r = getaddrinfo(address->host, port, &hints, &found);
 	if (r)
 		return err_set(err, EADDRNOTAVAIL, "listen %s port %s: %s", address->host, port,
 			       gai_strerror(r));
-	errno = 0;
-	listener = evconnlistener_new_bind(base, NULL, NULL, flags, BACKLOG, found->ai_addr,
-					   found->ai_addrlen);
-	r = errno ?: ENOMEM;
-	freeaddrinfo(found);
-	if (!listener)
-		return err_set(err, r, "listen %s port %s: %s", address->host, port, strerror(r));
-	if (!evhttp_bind_listener(http->server, listener)) {
-		evconnlistener_free(listener);
-		return err_set(err, ENOMEM, "out of memory");
+	for (const struct addrinfo *at = found; at && !others; at = at->ai_next) {
+		r = is_repeated(found, at) ? 0 : listen_at(http, base, at);
+		n += !r;
+		if (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT)
+			missing = r;
+		else
+			others = r;
 	}
-	return 0;
+	freeaddrinfo(found);
+	r = others ?: n ? 0 : missing;
+	return r ? err_set(err, -r, "listen %s port %s: %s", address->host, port, strerror(-r)) : 0;
 }
 
 int http_open(struct http **ret, struct event_base *base, const char *listen, struct err *err)
