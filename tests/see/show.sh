@@ -37,6 +37,26 @@ chosen "all of it at once" '[1,6000]' '[length, .[0].dport]' proto udp dport 600
 "$WEIR" -n "$producer" show flows dport 443 sort marked limit 20 > "$tmp/out"
 is_equal "the issue's own line" $? 0
 
+# --- what limits each class now, at one look
+# limited EXPECTED: of bulk, media, rpc and the default class
+limited()
+{
+	[ "$("$WEIR" -n "$producer" -j show classes | jq -r '[.[] | {(.class): .limited_by}] | add |
+		"\(.bulk) \(.media) \(.rpc) \(.default)"')" = "$1" ]
+}
+check "two share their rates, one is below its own" \
+	wait_until 10 limited "class-rate class-rate free unlimited"
+classes() { "$WEIR" -n "$producer" -j show classes | jq "map(select(.class == \"$1\"))[0].$2"; }
+is_equal "and it says so" "$(classes bulk limited_text)" "\"its buckets share the class's rate\""
+is_within "offered, beyond the rate" "$(classes media offered_bps)" 40000000 20
+is_equal "the rate in force" "$(classes media limit_bps)" 20000000
+"$WEIR" -n "$producer" class set bulk rate 400mbit
+check "its caps, once they are less" wait_until 10 limited "flow-rate class-rate free unlimited"
+"$WEIR" -n "$producer" class set bulk rate none flow-rate none
+check "nothing" wait_until 10 limited "unlimited class-rate free unlimited"
+"$WEIR" -n "$producer" class set bulk rate 100mbit flow-rate 40mbit
+check "its rate again" wait_until 10 limited "class-rate class-rate free unlimited"
+
 "$WEIR" -n "$producer" -j show flows dport 5001 limit 1 watch 100ms > "$tmp/watch" &
 pids+=($!)
 watch_pid=$!
