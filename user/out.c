@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include "out.h"
 #include "quantity.h"
+#include "screen.h"
 #include "table.h"
 #include "util.h"
 
@@ -36,6 +37,7 @@ struct out {
 	int failed;			/* -errno of the first failure */
 	unsigned int lists, rows;	/* so far in the group, in the list */
 
+	struct screen screen;		/* no columns: as much as there is */
 	char buffer[BUFFER];		/* on its way to the stream */
 	size_t filled;
 
@@ -65,14 +67,24 @@ static void pass_on(struct out *out)
 	out->filled = 0;
 }
 
-static void put_bytes(struct out *out, const char *text, size_t n)
+static void put_raw(void *arg, const char *text, size_t n)
 {
+	struct out *out = arg;
+
 	if (n > BUFFER - out->filled)
 		pass_on(out);
 	if (n > BUFFER)
 		return write_bytes(out, text, n);
 	memcpy(out->buffer + out->filled, text, n);
 	out->filled += n;
+}
+
+static void put_bytes(struct out *out, const char *text, size_t n)
+{
+	if (out->screen.columns)
+		screen_put(&out->screen, text, n);
+	else
+		put_raw(out, text, n);
 }
 
 static void put(struct out *out, const char *text)
@@ -118,12 +130,20 @@ struct out *out_open_to(FILE *to, bool json)
 	return out;
 }
 
+void out_screen(struct out *out, unsigned int lines, unsigned int columns)
+{
+	out->screen = (struct screen){ put_raw, out, lines, columns, 0 };
+	screen_begin(&out->screen);
+}
+
 int out_close(struct out *out)
 {
 	int r;
 
 	if (!out)
 		return -ENOMEM;
+	if (out->screen.columns)
+		screen_end(&out->screen);
 	pass_on(out);
 	errno = 0;
 	if (fflush(out->to) == EOF)

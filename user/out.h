@@ -25,6 +25,9 @@ struct out *out_open(bool json);
 /* The same to another stream, which stays the caller's. */
 struct out *out_open_to(FILE *to, bool json);
 
+/* To a terminal, before anything else: as much as fits, over what is there. */
+void out_screen(struct out *out, unsigned int lines, unsigned int columns);
+
 /* Flushes and frees; 0 or the -errno of the first failed write. NULL is allowed (-ENOMEM). */
 int out_close(struct out *out);
 

@@ -273,8 +273,13 @@ static void flow_row(struct out *out, const struct replay *replay, const struct 
 	}
 	snprintf(number, sizeof(number), "%u", key->proto);
 	out_row(out);
-	out_only(out, replay->n_sides == 1 ? OUT_BOTH : OUT_TEXT);
-	out_str(out, "class", pair.classes[0]);
+	if (replay->n_sides == 1) {
+		out_str(out, "class", pair.classes[0]);
+	} else {
+		out_only(out, OUT_TEXT);
+		out_str(out, "class-a", pair.classes[0]);
+		out_str(out, "class-b", pair.classes[1]);
+	}
 	out_only(out, OUT_JSON);
 	out_u64(out, "family", key->family);
 	out_str(out, "proto", conf_proto_name(key->proto) ?: number);
@@ -377,14 +382,14 @@ static void show_link(struct out *out, const struct replay *replay)
 	out_list_end(out);
 }
 
-static void show_notes(struct out *out, const struct replay *replay)
+static void show_notes(struct out *out, const struct replay *replay, bool json)
 {
 	char more[96];
 
 	out_list(out, "notes");
 	for (unsigned int i = 0; i < replay->n_notes; i++)
 		out_line(out, "note", replay->notes[i]);
-	if (replay->flows.n > TEXT_FLOWS) {
+	if (replay->flows.n > TEXT_FLOWS && !json) {
 		snprintf(more, sizeof(more), "%u flows have a row; -j lists every one", replay->flows.n);
 		out_line(out, "note", more);
 	}
@@ -406,7 +411,7 @@ int replay_show(const struct replay *replay, bool json)
 	show_reasons(out, replay, json);
 	if (replay->dev_rate_bps)
 		show_link(out, replay);
-	show_notes(out, replay);
+	show_notes(out, replay, json);
 	out_group_end(out);
 	closed = out_close(out);
 	return r ?: closed;

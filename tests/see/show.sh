@@ -74,6 +74,19 @@ check "a summary can be watched" wait_until 10 there
 kill -TERM $watch_pid
 wait $watch_pid
 
+# on a terminal a look is as long as the screen, and over the one before
+if command -v tmux > /dev/null; then
+	in_tmux() { tmux -S "$tmp/tmux" "$@"; }
+	in_tmux -f /dev/null new-session -d -x 80 -y 10 "$WEIR -n $producer show flows watch 200ms"
+	pids+=("$(in_tmux display -p '#{pid}')")
+	top_line() { in_tmux capture-pane -p | grep -n '^DEV .*CLASS' | grep -q '^1:'; }
+	check "the heading is the first line" wait_until 10 top_line
+	is_equal "nothing has scrolled away" "$(in_tmux display -p '#{history_size}')" 0
+	in_tmux kill-server
+else
+	skip "watch on a terminal" "no tmux here"
+fi
+
 # says WHAT WORDS...: refused with status 2
 says()
 {
