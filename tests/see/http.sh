@@ -6,7 +6,7 @@
 # there is not taken for what is.
 . "$(dirname "$0")/bed.sh"
 
-need ip jq curl
+need ip jq curl python3
 netns producer consumer
 link "$producer" eth "$consumer" eth 1
 "$WEIR" -n "$producer" attach eth egress
@@ -99,4 +99,24 @@ is_equal "lines without a carriage return" "$(codes)" 200
 raw "GET / HTTP/1.1\r\n$(printf 'X: yyyyyyyyyyyyyyyy\\r\\n%.0s' {1..1000})$CLOSE"
 is_equal "headers beyond 8 KiB" "$(codes)" 400
 is_equal "it still serves" "$(status /healthz)" 200
+
+# --- more questions at once than may wait: a scrape among them has its place
+cat > "$tmp/flood.py" <<'END'
+import select, socket
+ROUNDS, OTHERS = 15, 200
+served = 0
+for i in range(ROUNDS):
+    others = [socket.create_connection(("127.0.0.1", 9911)) for n in range(OTHERS)]
+    scrape = socket.create_connection(("127.0.0.1", 9911))
+    for other in others:
+        other.sendall(b"GET /api/v1/flows HTTP/1.1\r\nHost: x\r\n\r\n" * 10)
+    scrape.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    scrape.settimeout(10)
+    served += scrape.recv(64).startswith(b"HTTP/1.1 200 ")
+    for one in [*others, scrape]:
+        one.close()
+    select.select([], [], [], 0.6)  # until a look is too old to be given again
+print(served)
+END
+is_equal "scrapes that are served, of 15" "$(ip netns exec "$producer" python3 "$tmp/flood.py")" 15
 finish
