@@ -153,7 +153,7 @@ static int show_reasons(struct show *show, int argc, char **argv)
 		out_str(out, "reason", reasons[i].name);
 		out_bool(out, "drops", reasons[i].drops);
 		out_u64(out, "packets", sum.packets[i]);
-		out_u64(out, "bytes", sum.bytes[i]);
+		out_size(out, "bytes", sum.bytes[i]);
 		out_str(out, "text", reasons[i].text);
 		out_row_end(out);
 	}

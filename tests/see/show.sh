@@ -37,6 +37,9 @@ chosen "all of it at once" '[1,6000]' '[length, .[0].dport]' proto udp dport 600
 "$WEIR" -n "$producer" show flows dport 443 sort marked limit 20 > "$tmp/out"
 is_equal "the issue's own line" $? 0
 
+reason_bytes() { "$WEIR" -n "$producer" show reasons | sed -n 's/^drop-rate *yes *[0-9]* *\([0-9.]* [kMG]*B\) .*/\1/p'; }
+is_equal "reasons: bytes for people" "$(reason_bytes | wc -l)" 1
+
 # --- what limits each class now, at one look
 # limited EXPECTED: of bulk, media, rpc and the default class
 limited()
