@@ -64,7 +64,7 @@ static bool family_open(struct reader *r, const char *name, size_t n)
 
 static bool read_comment(struct reader *r, const char *line)
 {
-	const char *at = line + 7;
+	const char *at = line + strnlen(line, 7);
 	size_t n = name_length(at, true), f = strlen(r->family), u;
 
 	if (r->open && !strcmp(line, "# EOF"))
