@@ -145,6 +145,7 @@ turns "asked for everything at once"
 # a fifth for the looks, a fifth for the questions, and the loop; each asker had one or more before
 is_most "asked without a pause: percent of a core" "$(share $(($(used $agent) - began)) "$since")" 60
 kill ${askers[-1]}
+unset 'askers[-1]'
 ask_on "/api/v1/flows?limit=N"
 ask_on "/api/v1/flows?limit=10&dport=N"
 began=$(used $agent) since=${EPOCHREALTIME/./}
