@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include "conf.h"
 #include "hook.h"
@@ -152,7 +153,7 @@ static int show_reasons(struct show *show, int argc, char **argv)
 		out_str(out, "reason", reasons[i].name);
 		out_bool(out, "drops", reasons[i].drops);
 		out_u64(out, "packets", sum.packets[i]);
-		out_u64(out, "bytes", sum.bytes[i]);
+		out_size(out, "bytes", sum.bytes[i]);
 		out_str(out, "text", reasons[i].text);
 		out_row_end(out);
 	}
@@ -276,7 +277,16 @@ static int show_open(struct show *show)
 	return r;
 }
 
-static int show_once(struct context *context, int argc, char **argv)
+/* over what was there, and no more than there is room for: else each look would scroll the last */
+static void on_screen(struct out *out)
+{
+	struct winsize size;
+
+	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_row > 1 && size.ws_col)
+		out_screen(out, size.ws_row - 1, size.ws_col);
+}
+
+static int show_once(struct context *context, int argc, char **argv, bool again)
 {
 	struct show show = { .context = context, .instance = { .netns_fd = -1, .lock_fd = -1 } };
 	int part = part_find(argc, argv, &context->err), back, r, closed;
@@ -287,6 +297,8 @@ static int show_once(struct context *context, int argc, char **argv)
 	if (!r)
 		r = instance_enter(&show.instance, &back, &context->err);
 	if (!r) {
+		if (again && !context->json)
+			on_screen(show.out);
 		r = part < 0 ? show_summary(&show, 0, NULL) :
 			       parts[part].run(&show, argc - 1, argv + 1);
 		instance_leave(back);
@@ -354,9 +366,7 @@ static int watch_take(int *argc, char **argv, __u64 *ret_ns, struct err *err)
 
 int cmd_show(struct context *context, int argc, char **argv)
 {
-	static const char clear[] = "\033[H\033[J";
 	struct sigaction action = { .sa_handler = stop };
-	bool screen = isatty(STDOUT_FILENO) && !context->json;
 	struct timespec pause;
 	__u64 every_ns;
 	int status;
@@ -364,14 +374,12 @@ int cmd_show(struct context *context, int argc, char **argv)
 	if (watch_take(&argc, argv, &every_ns, &context->err))
 		return CMD_USAGE;
 	if (!every_ns)
-		return show_once(context, argc, argv);
+		return show_once(context, argc, argv, false);
 	pause = (struct timespec){ every_ns / 1000000000, every_ns % 1000000000 };
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	do {
-		if (screen && write(STDOUT_FILENO, clear, sizeof(clear) - 1) < 0)
-			return CMD_FAILED;
-		status = show_once(context, argc, argv);
+		status = show_once(context, argc, argv, true);
 	} while (!status && !stopped && (nanosleep(&pause, NULL), !stopped));
 	return status;
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * cmd_show_classes.c: `weir show classes`: what each class is set to, what it may do on this
- * host, and what it has done. Reads only.
+ * host, what holds it back now, and what it has done. Reads only.
  */
 #include <stdio.h>
 #include <string.h>
 #include "control.h"
 #include "show.h"
 #include "signals.h"
+#include "snapshot.h"
 
 static const char *const action_names[WEIR_ACTION_COUNT] = { "pace", "police", "observe" };
 static const char *const per_names[WEIR_PER_COUNT] = { "flow", "src", "dst", "dscp", "cgroup",
@@ -17,29 +18,6 @@ static const char *const reason_names[WEIR_R_COUNT] = {
 	WEIR_REASONS(X)
 #undef X
 };
-
-struct activity {
-	const struct policy *policy;
-	__u64 now_ns;
-	__u32 flows[WEIR_MAX_CLASSES];	/* seen in the last second */
-};
-
-static int count_active(const struct weir_flow_key *key, const struct weir_flow *flow, void *arg)
-{
-	struct activity *activity = arg;
-
-	if (policy_class_has(&activity->policy->classes[flow->class_slot % WEIR_MAX_CLASSES],
-			     flow) &&
-	    flow->last_seen_ns + SHOW_ACTIVE_NS > activity->now_ns)
-		activity->flows[flow->class_slot % WEIR_MAX_CLASSES]++;
-	return 0;
-}
-
-static int has_edt(const struct weir_dev_key *key, const struct weir_dev *dev, void *arg)
-{
-	*(bool *)arg |= !!(dev->flags & WEIR_DEV_EDT);
-	return 0;
-}
 
 /* the ladder of design: which of its rungs this class has on this host */
 static void means(const struct weir_class *class, __u32 can, bool edt, char *buf, size_t size)
@@ -104,62 +82,56 @@ static void steering(struct show *show, unsigned int slot)
 	out_str(show->out, "reason", alive ? control_reason_name(step.reason) : NULL);
 }
 
-static int class_row(struct show *show, unsigned int slot, __u32 active, __u32 can, bool edt)
+static void class_row(struct show *show, const struct snapshot_class *class, __u32 can, bool edt)
 {
-	const struct weir_class *class = &show->policy->classes[slot];
-	struct weir_class_stats stats;
-	struct weir_class_state state;
+	const struct weir_class *conf = &class->conf;
 	struct out *out = show->out;
 	char buf[64];
-	int r;
 
-	r = maps_class_stats(&show->maps, slot, &stats);
-	if (!r)
-		r = maps_class_state(&show->maps, slot, &state);
-	if (r)
-		return err_set(&show->context->err, -r, "%s: cannot read its counters: %s",
-			       class->name, strerror(-r));
 	out_row(out);
-	out_str(out, "class", class->name);
-	out_rate(out, "rate_bps", class->rate_bps);
-	out_rate(out, "flow_rate_bps", class->flow_rate_bps);
-	out_rate(out, "level_bps", class->flags & WEIR_CLASS_FAIR ? state.level_bps : 0);
-	out_u64(out, "active", active);
-	out_str(out, "per", class->per < WEIR_PER_COUNT ? per_names[class->per] : NULL);
-	out_str(out, "action", class->action < WEIR_ACTION_COUNT ? action_names[class->action] :
+	out_str(out, "class", conf->name);
+	out_rate(out, "rate_bps", conf->rate_bps);
+	out_only(out, OUT_JSON);
+	out_u64(out, "limit_bps", class->limit_bps);
+	out_only(out, OUT_BOTH);
+	out_rate(out, "flow_rate_bps", conf->flow_rate_bps);
+	out_rate(out, "level_bps", conf->flags & WEIR_CLASS_FAIR ? class->moved.level_bps : 0);
+	out_rate(out, "offered_bps", class->offered_bps);
+	out_u64(out, "active", class->active);
+	out_str(out, "limited_by", snapshot_state_names[class->state]);
+	out_only(out, OUT_JSON);
+	out_str(out, "limited_text", snapshot_state_texts[class->state]);
+	out_only(out, OUT_BOTH);
+	out_str(out, "per", conf->per < WEIR_PER_COUNT ? per_names[conf->per] : NULL);
+	out_str(out, "action", conf->action < WEIR_ACTION_COUNT ? action_names[conf->action] :
 		NULL);
-	means(class, can, edt, buf, sizeof(buf));
+	means(conf, can, edt, buf, sizeof(buf));
 	out_str(out, "means", buf);
-	counters(out, &stats);
-	steering(show, slot);
-	reasons(out, &stats);
+	counters(out, &class->total);
+	steering(show, class->slot);
+	reasons(out, &class->total);
 	out_row_end(out);
-	return 0;
 }
 
 int show_classes(struct show *show, int argc, char **argv)
 {
-	_cleanup_free_ struct activity *activity = calloc(1, sizeof(*activity));
+	const struct snapshot_query query = {};
+	_cleanup_(snapshot_freep) struct snapshot *snapshot = NULL;
 	bool edt = false;
 	__u32 can = 0;
-	int r;
+	int r = snapshot_take(&show->maps, &show->instance, &query, NULL, &snapshot,
+			      &show->context->err);
 
-	if (!activity)
-		return err_set(&show->context->err, ENOMEM, "out of memory");
-	activity->policy = show->policy;
-	activity->now_ns = show->now_ns;
-	r = maps_flows_each(&show->maps, count_active, activity);
-	if (!r)
-		r = maps_devices_each(&show->maps, has_edt, &edt);
-	if (!r)
-		r = maps_can_get(&show->maps, &can);
 	if (r)
-		return err_set(&show->context->err, -r, "cannot read flows and devices: %s",
-			       strerror(-r));
+		return r;
+	r = maps_can_get(&show->maps, &can);
+	if (r)
+		return err_set(&show->context->err, -r, "cannot read the maps: %s", strerror(-r));
+	for (unsigned int i = 0; i < snapshot->n_devices; i++)
+		edt |= !!(snapshot->devices[i].flags & WEIR_DEV_EDT);
 	out_list(show->out, "classes");
-	for (unsigned int i = 0; i < WEIR_MAX_CLASSES && !r; i++)
-		if (show->policy->classes[i].flags & WEIR_CLASS_USED)
-			r = class_row(show, i, activity->flows[i], can, edt);
+	for (unsigned int i = 0; i < snapshot->n_classes; i++)
+		class_row(show, &snapshot->classes[i], can, edt);
 	out_list_end(show->out);
-	return r;
+	return 0;
 }

@@ -74,22 +74,22 @@ static const char *class_name(const struct policy *policy, const struct weir_flo
 }
 
 /* JSON: address and port apart; text: 10.0.0.1:80, [2001:db8::1]:80 */
-static void end_point(struct out *out, const char *name, const __u8 addr[16], __be16 port,
+static void end_point(struct show *show, const char *name, const __u8 addr[16], __be16 port,
 		      __u8 family)
 {
-	char text[INET6_ADDRSTRLEN + 24], *at = text + 1;
+	char text[INET6_ADDRSTRLEN + OUT_PLAIN], *at = text;
+	bool bracket = !show->context->json && family != 4;
 
-	text[0] = '[';
+	if (bracket)
+		*at++ = '[';
 	at = address_put(at, addr, family);
-	out_only(out, OUT_JSON);
-	out_str(out, name, text + 1);
-	out_only(out, OUT_TEXT);
-	if (family != 4)
+	if (bracket)
 		*at++ = ']';
-	*at++ = ':';
-	quantity_digits(at, ntohs(port));
-	out_str(out, name, text + (family == 4));
-	out_only(out, OUT_BOTH);
+	if (!show->context->json) {
+		*at++ = ':';
+		at += quantity_digits(at, ntohs(port));
+	}
+	out_plain(show->out, name, text, at - text);
 }
 
 static const char *device_name(__u32 ifindex)
@@ -120,8 +120,8 @@ static void flow_identity(struct show *show, const struct flow_row *row)
 	out_only(out, OUT_TEXT);
 	out_str(out, "proto", conf_flow_proto(key, proto));
 	out_only(out, OUT_BOTH);
-	end_point(out, "src", key->src, key->sport, key->family);
-	end_point(out, "dst", key->dst, key->dport, key->family);
+	end_point(show, "src", key->src, key->sport, key->family);
+	end_point(show, "dst", key->dst, key->dport, key->family);
 	out_only(out, OUT_JSON);
 	out_u64(out, "sport", ntohs(key->sport));
 	out_u64(out, "dport", ntohs(key->dport));

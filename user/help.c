@@ -53,7 +53,7 @@ static const struct command commands[] = {
 	  "FILE is a pcap or pcapng, - the standard input. Nothing is attached." },
 	{ "monitor", cmd_monitor, "what changes, line by line", { {} },
 	  "Until interrupted. weir(8) explains every event." },
-	{ "top", cmd_top, "the same, live, on the whole screen", { {} },
+	{ "top", cmd_top, "classes and flows, live, on the whole screen", { {} },
 	  "On the screen, ? explains the keys." },
 	{ "run", cmd_run, "the agent: consumers' backlog in, rates out",
 	  { { .tables = { TABLE(run) } } },
@@ -138,28 +138,48 @@ static void usage_print(const struct command *command, const struct help_form *f
 	printf("\n");
 }
 
-/* a form's keys, but for those of earlier forms */
-static void keys_print(const struct command *command, unsigned int at)
+static bool is_known(const struct command *command, unsigned int before, const char *name)
 {
-	const struct help_form *form = &command->forms[at];
-	const struct opts_key *key, *before;
+	const struct opts_key *key;
+
+	for (unsigned int f = 0; f < before; f++)
+		for (unsigned int i = 0; (key = help_key(&command->forms[f], i)); i++)
+			if (!strcmp(key->name, name))
+				return true;
+	return false;
+}
+
+/* a form's keys, but for those of earlier forms */
+static void keys_print(const struct command *command, unsigned int at, int width)
+{
+	const struct opts_key *key;
 	bool heading = false;
 	char both[80];
 
-	for (unsigned int i = 0; (key = help_key(form, i)); i++) {
-		bool known = false;
-
-		for (unsigned int f = 0; f < at; f++)
-			for (unsigned int k = 0; (before = help_key(&command->forms[f], k)); k++)
-				known |= !strcmp(before->name, key->name);
-		if (known)
+	for (unsigned int i = 0; (key = help_key(&command->forms[at], i)); i++) {
+		if (is_known(command, at, key->name))
 			continue;
 		if (!heading)
 			printf("\n");
 		heading = true;
 		snprintf(both, sizeof(both), "%s %s", key->name, key->value);
-		printf("  %-52s %s\n", both, key->help);
+		printf("  %-*s  %s\n", width, both, key->help);
 	}
+}
+
+/* of the widest key with its value */
+static int keys_width(const struct command *command)
+{
+	const struct opts_key *key;
+	size_t width = 0;
+
+	for (unsigned int f = 0; f < help_n_forms(command); f++)
+		for (unsigned int i = 0; (key = help_key(&command->forms[f], i)); i++) {
+			size_t n = strlen(key->name) + 1 + strlen(key->value);
+
+			width = n > width ? n : width;
+		}
+	return width;
 }
 
 static void command_help(const struct command *command)
@@ -172,7 +192,7 @@ static void command_help(const struct command *command)
 		usage_print(command, &command->forms[i]);
 	}
 	for (unsigned int i = 0; i < n; i++)
-		keys_print(command, i);
+		keys_print(command, i, keys_width(command));
 	if (command->notes)
 		printf("\n%s\n", command->notes);
 }

@@ -99,54 +99,95 @@ static const struct route *route_find(const struct http *http, const char *path)
 	return best;
 }
 
+/* evhttp takes what follows two slashes for the name of a host, and so forgets it */
+static bool is_below_no_root(struct evhttp_request *request)
+{
+	const char *target = evhttp_request_get_uri(request);
+
+	return target && target[0] == '/' && target[1] == '/';
+}
+
 static void dispatch(struct evhttp_request *request, void *arg)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
 	const char *encoded = uri ? evhttp_uri_get_path(uri) : NULL;
-	_cleanup_free_ char *path = evhttp_uridecode(encoded && *encoded ? encoded : "/", 0, NULL);
+	const char *query = uri ? evhttp_uri_get_query(uri) : NULL;
+	size_t size = 0;
+	_cleanup_free_ char *path = evhttp_uridecode(encoded && *encoded ? encoded : "/", 0, &size);
 	const struct http *http = arg;
 	const struct route *route = path ? route_find(http, path) : NULL;
 
 	http_peers_asked(http->peers, request);
 	no_delay(evhttp_request_get_connection(request));
-	if (!route)
+	if (!(evhttp_request_get_command(request) & (EVHTTP_REQ_GET | EVHTTP_REQ_HEAD))) {
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
+		http_reply_error(request, 405, "want GET or HEAD");
+	} else if ((path && strlen(path) != size) || (query && strstr(query, "%00"))) {
+		http_reply_error(request, 400, "%00: there is no NUL in any name");
+	} else if (!route || is_below_no_root(request)) {
 		http_reply_error(request, 404, "no such page");
-	else
+	} else {
 		route->handler(request, path + strlen(route->path), route->arg);
+	}
+}
+
+/* -errno */
+static int listen_at(struct http *http, struct event_base *base, const struct addrinfo *at)
+{
+	const unsigned int flags = LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC |
+				   LEV_OPT_CLOSE_ON_FREE;
+	struct evconnlistener *listener;
+
+	errno = 0;
+	listener = evconnlistener_new_bind(base, NULL, NULL, flags, BACKLOG, at->ai_addr,
+					   at->ai_addrlen);
+	if (!listener)
+		return errno ? -errno : -ENOMEM;
+	if (evhttp_bind_listener(http->server, listener))
+		return 0;
+	evconnlistener_free(listener);
+	return -ENOMEM;
+}
+
+/* a name may be there twice with the same address */
+static bool is_repeated(const struct addrinfo *first, const struct addrinfo *at)
+{
+	while (first != at && (first->ai_addrlen != at->ai_addrlen ||
+			       memcmp(first->ai_addr, at->ai_addr, at->ai_addrlen)))
+		first = first->ai_next;
+	return first != at;
 }
 
 /*
- * Not evhttp_bind_socket(): that asks for families which have an address beyond the loopback one
- * (AI_ADDRCONFIG), and so refuses 127.0.0.1 where there is none.
+ * On every address of a name that this host has. Not evhttp_bind_socket(): that takes the first
+ * alone, and asks for families which have an address beyond the loopback one (AI_ADDRCONFIG), and
+ * so refuses 127.0.0.1 where there is none.
  */
 static int listen_on(struct http *http, struct event_base *base, const struct http_address *address,
 		     struct err *err)
 {
-	const unsigned int flags = LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC |
-				   LEV_OPT_CLOSE_ON_FREE;
 	const struct addrinfo hints = { .ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM };
-	struct evconnlistener *listener;
+	int r, missing = 0, others = 0;
 	struct addrinfo *found;
+	unsigned int n = 0;
 	char port[8];
-	int r;
 
 	snprintf(port, sizeof(port), "%u", address->port);
 	r = getaddrinfo(address->host, port, &hints, &found);
 	if (r)
 		return err_set(err, EADDRNOTAVAIL, "listen %s port %s: %s", address->host, port,
 			       gai_strerror(r));
-	errno = 0;
-	listener = evconnlistener_new_bind(base, NULL, NULL, flags, BACKLOG, found->ai_addr,
-					   found->ai_addrlen);
-	r = errno ?: ENOMEM;
-	freeaddrinfo(found);
-	if (!listener)
-		return err_set(err, r, "listen %s port %s: %s", address->host, port, strerror(r));
-	if (!evhttp_bind_listener(http->server, listener)) {
-		evconnlistener_free(listener);
-		return err_set(err, ENOMEM, "out of memory");
+	for (const struct addrinfo *at = found; at && !others; at = at->ai_next) {
+		r = is_repeated(found, at) ? 0 : listen_at(http, base, at);
+		n += !r;
+		if (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT)
+			missing = r;
+		else
+			others = r;
 	}
-	return 0;
+	freeaddrinfo(found);
+	r = others ?: n ? 0 : missing;
+	return r ? err_set(err, -r, "listen %s port %s: %s", address->host, port, strerror(-r)) : 0;
 }
 
 int http_open(struct http **ret, struct event_base *base, const char *listen, struct err *err)
@@ -166,7 +207,10 @@ int http_open(struct http **ret, struct event_base *base, const char *listen, st
 		http_close(http);
 		return err_set(err, ENOMEM, "out of memory");
 	}
-	evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	/* dispatch() says which are; CONNECT is not among them: it would not be closed */
+	evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD |
+				   EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+				   EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | EVHTTP_REQ_PATCH);
 	evhttp_set_max_headers_size(http->server, HEADERS_MAX);
 	evhttp_set_max_body_size(http->server, 0);
 	evhttp_set_timeout(http->server, TIMEOUT_S);
@@ -232,7 +276,16 @@ static void headers(struct evhttp_request *request, const char *type)
 void http_reply(struct evhttp_request *request, int status, const char *type,
 		struct evbuffer *body)
 {
+	struct evkeyvalq *out = evhttp_request_get_output_headers(request);
+	char length[24];
+
 	headers(request, type);
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
+		/* evhttp would send the body, but not how long it is */
+		quantity_digits(length, body ? evbuffer_get_length(body) : 0);
+		evhttp_add_header(out, "Content-Length", length);
+		body = NULL;
+	}
 	evhttp_send_reply(request, status, NULL, body);
 }
 
@@ -292,6 +345,11 @@ struct http_stream *http_stream_open(struct http *http, struct evhttp_request *r
 {
 	struct http_stream *stream = NULL;
 
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
+		headers(request, "text/event-stream");
+		evhttp_send_reply(request, 200, NULL, NULL);
+		return NULL;
+	}
 	if (http->n_streams < STREAMS_MAX)
 		stream = calloc(1, sizeof(*stream));
 	if (!stream) {

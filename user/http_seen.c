@@ -19,6 +19,7 @@
 
 #define FRESH_NS 500000000ULL		/* a look that is younger will do */
 #define WAITING_MAX 32			/* clients that wait for an answer */
+#define ASKING_MAX 24			/* of these, with a question; all others share a look */
 #define LISTENERS_MAX 64		/* pages that follow the events */
 #define EVENT_SECONDS 1
 #define FLOWS_DEFAULT "100"
@@ -93,7 +94,8 @@ static struct evhttp_request *client_done(struct client *client)
 static struct client *client_new(struct http_seen *seen, struct evhttp_request *request,
 				 enum kind kind)
 {
-	for (unsigned int i = 0; i < WAITING_MAX; i++) {
+	/* a flood of questions takes no place from /metrics */
+	for (unsigned int i = kind == SHOW ? WAITING_MAX - ASKING_MAX : 0; i < WAITING_MAX; i++) {
 		struct client *client = &seen->clients[i];
 
 		if (client->kind != FREE)
@@ -264,8 +266,6 @@ static void events_route(struct evhttp_request *request, const char *rest, void 
 
 	while (i < LISTENERS_MAX && seen->listeners[i])
 		i++;
-	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD)
-		return http_reply(request, 200, "text/event-stream", NULL);
 	if (i == LISTENERS_MAX || seer_need(seen, &err))
 		return http_reply_error(request, 503, err.text[0] ? err.text : "too many pages");
 	seen->listeners[i] = http_stream_open(seen->http, request, listener_gone, seen);

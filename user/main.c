@@ -34,6 +34,12 @@ static bool is_help(const char *word)
 	return !strcmp(word, "help") || !strcmp(word, "-h") || !strcmp(word, "--help");
 }
 
+/* what looks like an option and is a command elsewhere */
+static bool is_word(const char *word)
+{
+	return is_help(word) || !strcmp(word, "-V") || !strcmp(word, "--version");
+}
+
 /* takes -j out of the words wherever it stands; no value begins that way */
 static int take_json(struct context *context, int argc, char **argv)
 {
@@ -52,7 +58,7 @@ static int take_json(struct context *context, int argc, char **argv)
 /* takes the options before the command; the words that are left */
 static int options(struct context *context, int argc, char ***argv)
 {
-	while (argc && (*argv)[0][0] == '-' && !is_help((*argv)[0])) {
+	while (argc && (*argv)[0][0] == '-' && !is_word((*argv)[0])) {
 		const char *option = (*argv)[0];
 
 		if (is_version(option)) {
@@ -89,6 +95,8 @@ static int run(struct context *context, int argc, char **argv)
 		help_run(context, 0, NULL);
 		return CMD_USAGE;
 	}
+	if (!strcmp(argv[0], "-V") || !strcmp(argv[0], "--version"))
+		argv[0] = "version";
 	if (is_help(argv[0]))
 		return help_run(context, argc - 1, argv + 1);
 	command = help_command(argv[0], &context->err);

@@ -5,17 +5,30 @@
  * are no UTF-8 never reach JSON. Knows nothing of maps or policy. A million rows pass through here:
  * fields are written as they come, with no object and no allocation for each.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <jansson.h>
 #include "out.h"
 #include "quantity.h"
+#include "screen.h"
 #include "table.h"
 #include "util.h"
 
 #define DEPTH 2
 #define BUFFER 65536
-#define SHORT 64			/* bytes of a text with its end */
+#define PIPE (1 << 20)			/* bytes: who reads need not be woken for each buffer */
+#define SHORT OUT_PLAIN			/* bytes of a text with its end */
+#define LABEL 48			/* bytes of a JSON name with all that is about it */
+#define LABELS 32
+
+/* the fields of a row are those of the row before: `, "name": ` is put together once */
+struct label {
+	const char *name;
+	bool begun;
+	unsigned int n;
+	char text[LABEL];
+};
 
 struct out {
 	FILE *to;
@@ -24,11 +37,13 @@ struct out {
 	int failed;			/* -errno of the first failure */
 	unsigned int lists, rows;	/* so far in the group, in the list */
 
+	struct screen screen;		/* no columns: as much as there is */
 	char buffer[BUFFER];		/* on its way to the stream */
 	size_t filled;
 
 	bool begun[DEPTH + 2];		/* JSON: the object of that depth has a field */
-	unsigned int depth;
+	unsigned int depth, field;	/* field: number in the row */
+	struct label labels[LABELS];
 
 	struct table *table;		/* NULL: JSON */
 };
@@ -39,27 +54,37 @@ static void fail(struct out *out, int code)
 		out->failed = -code;
 }
 
-static void pass_on(struct out *out)
+static void write_bytes(struct out *out, const char *text, size_t n)
 {
 	errno = 0;
-	if (!out->failed && out->filled && fwrite(out->buffer, out->filled, 1, out->to) != 1)
+	if (!out->failed && n && fwrite(text, n, 1, out->to) != 1)
 		fail(out, errno ? errno : EIO);
+}
+
+static void pass_on(struct out *out)
+{
+	write_bytes(out, out->buffer, out->filled);
 	out->filled = 0;
+}
+
+static void put_raw(void *arg, const char *text, size_t n)
+{
+	struct out *out = arg;
+
+	if (n > BUFFER - out->filled)
+		pass_on(out);
+	if (n > BUFFER)
+		return write_bytes(out, text, n);
+	memcpy(out->buffer + out->filled, text, n);
+	out->filled += n;
 }
 
 static void put_bytes(struct out *out, const char *text, size_t n)
 {
-	while (n > BUFFER - out->filled) {
-		size_t part = BUFFER - out->filled;
-
-		memcpy(out->buffer + out->filled, text, part);
-		out->filled = BUFFER;
-		pass_on(out);
-		text += part;
-		n -= part;
-	}
-	memcpy(out->buffer + out->filled, text, n);
-	out->filled += n;
+	if (out->screen.columns)
+		screen_put(&out->screen, text, n);
+	else
+		put_raw(out, text, n);
 }
 
 static void put(struct out *out, const char *text)
@@ -80,8 +105,11 @@ static void put_line(void *arg, const char *text, size_t n)
 	put_bytes(arg, text, n);
 }
 
+/* what is written is whole buffers already; where it is no pipe, nothing is lost */
 struct out *out_open(bool json)
 {
+	setvbuf(stdout, NULL, _IONBF, 0);
+	fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE);
 	return out_open_to(stdout, json);
 }
 
@@ -102,12 +130,20 @@ struct out *out_open_to(FILE *to, bool json)
 	return out;
 }
 
+void out_screen(struct out *out, unsigned int lines, unsigned int columns)
+{
+	out->screen = (struct screen){ put_raw, out, lines, columns, 0 };
+	screen_begin(&out->screen);
+}
+
 int out_close(struct out *out)
 {
 	int r;
 
 	if (!out)
 		return -ENOMEM;
+	if (out->screen.columns)
+		screen_end(&out->screen);
 	pass_on(out);
 	errno = 0;
 	if (fflush(out->to) == EOF)
@@ -165,7 +201,7 @@ void out_list_end(struct out *out)
 void out_row(struct out *out)
 {
 	out->form = OUT_BOTH;
-	out->depth = 0;
+	out->depth = out->field = 0;
 	if (!out->json) {
 		if (out->in_list)
 			table_row(out->table);
@@ -218,89 +254,92 @@ static void line_end(struct out *out, const char *text)
 	put(out, "\n");
 }
 
-static void cell(struct out *out, const char *name, const char *value, size_t n, bool right)
+static void label_make(struct out *out, struct label *label, const char *name, bool begun)
 {
-	if (table_cell(out->table, name, value, n, right))
-		fail(out, ENOMEM);
+	label->name = name;
+	label->begun = begun;
+	label->n = snprintf(label->text, LABEL, "%s\"%s\": ", begun ? ", " : "", name);
+	if (label->n >= LABEL)
+		fail(out, ENAMETOOLONG);
 }
 
-static void text_field(struct out *out, const char *name, const char *value, bool right)
+/* JSON: the name, and room for n bytes behind it */
+static char *label_put(struct out *out, const char *name, size_t n)
 {
-	size_t n = 0;
+	struct label *label = &out->labels[out->field++ % LABELS];
+	bool *begun = &out->begun[out->depth];
+	char *to = room(out, LABEL + n);
 
-	if (out->form == OUT_JSON || out->depth)
-		return;
-	if (!out->in_list) {
-		char buf[64];
-
-		snprintf(buf, sizeof(buf), "%-16s", name);
-		put(out, buf);
-		return line_end(out, value);
-	}
-	while (value[n] && !is_control(n ? value[n - 1] : 0, value[n]))
-		n++;
-	if (value[n]) {
-		_cleanup_free_ char *shown = escape(value);
-
-		return cell(out, name, shown ?: "", shown ? strlen(shown) : 0, right);
-	}
-	cell(out, name, value, n, right);
+	if (label->name != name || label->begun != *begun)
+		label_make(out, label, name, *begun);
+	*begun = true;
+	memcpy(to, label->text, LABEL);
+	out->filled += label->n;
+	return to + label->n;
 }
 
 /*
- * The name of a field and room for `more` bytes behind it, where `filled` then is to be moved to;
- * NULL where it is not meant for JSON. Names are the program's own: short, and of letters.
+ * A field: its name, and room for a value of n bytes, which field_end() then is told of. NULL where
+ * it is not meant for this form. A value that is put() instead needs no field_end() in JSON.
  */
-static char *json_name(struct out *out, const char *name, size_t more)
+static inline char *field(struct out *out, const char *name, size_t n)
 {
-	size_t n = strlen(name);
 	char *to;
 
-	if (out->form == OUT_TEXT)
+	if (out->json)
+		return out->form == OUT_TEXT ? NULL : label_put(out, name, n);
+	if (out->form == OUT_JSON || out->depth)
 		return NULL;
-	to = room(out, n + more + 6);
-	if (out->begun[out->depth]) {
-		*to++ = ',';
-		*to++ = ' ';
+	if (out->in_list) {
+		to = table_room(out->table, n);
+		if (!to)
+			fail(out, ENOMEM);
+		return to;
 	}
-	out->begun[out->depth] = true;
-	*to++ = '"';
-	memcpy(to, name, n);
-	to += n;
-	*to++ = '"';
-	*to++ = ':';
-	*to++ = ' ';
-	out->filled = to - out->buffer;
-	return to;
+	to = room(out, 64 + n + 1);
+	out->filled += snprintf(to, 64, "%-16.60s", name);
+	return out->buffer + out->filled;
 }
 
-static void json_word(struct out *out, const char *name, const char *word)
+static inline void field_end(struct out *out, const char *name, char *value, size_t n, bool right)
 {
-	if (json_name(out, name, 0))
-		put(out, word);
+	if (!out->json && out->in_list) {
+		if (table_cell(out->table, name, n, right))
+			fail(out, ENOMEM);
+		return;
+	}
+	if (!out->json)
+		value[n++] = '\n';
+	out->filled += n;
 }
 
-static void json_number(struct out *out, const char *name, __u64 value)
+/* a short text; how many bytes, -1 where it is longer or something in it may need an escape */
+static int plain_put(char *to, const char *text)
 {
-	char *to = json_name(out, name, 24);
-
-	if (to)
-		out->filled += quantity_digits(to, value);
-}
-
-/* a short text between quotes; how many bytes, 0 where something needs an escape */
-static size_t short_put(char *to, const char *text)
-{
-	for (size_t i = 0; i < SHORT; i++) {
+	for (int i = 0; i < SHORT; i++) {
 		unsigned char c = text[i];
 
-		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\') {
-			to[0] = to[i + 1] = '"';
-			return c ? 0 : i + 2;
-		}
-		to[i + 1] = c;
+		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+			return c ? -1 : i;
+		to[i] = c;
 	}
-	return 0;
+	return -1;
+}
+
+/* any other */
+static void text_odd(struct out *out, const char *name, const char *value)
+{
+	_cleanup_free_ char *shown = escape(value);
+	size_t n = shown ? strlen(shown) : 0;
+	char *to;
+
+	if (!out->in_list)
+		return line_end(out, value);
+	to = shown ? table_room(out->table, n) : NULL;
+	if (!to)
+		return fail(out, ENOMEM);
+	memcpy(to, shown, n);
+	field_end(out, name, to, n, false);
 }
 
 /* what has to be escaped, or may be no UTF-8: then every byte beyond ASCII is shown as \xNN */
@@ -328,80 +367,116 @@ static void json_odd(struct out *out, const char *value)
 
 void out_str(struct out *out, const char *name, const char *value)
 {
-	size_t n;
 	char *to;
+	int n;
 
-	if (!out->json)
-		return text_field(out, name, value ?: "-", false);
 	if (!value)
 		return out_null(out, name);
-	to = json_name(out, name, SHORT + 2);
+	to = field(out, name, SHORT + 2);
 	if (!to)
 		return;
-	n = short_put(to, value);
-	out->filled += n;
-	if (!n)
-		json_odd(out, value);
+	n = plain_put(to + out->json, value);
+	if (n < 0)
+		return out->json ? json_odd(out, value) : text_odd(out, name, value);
+	if (out->json) {
+		to[0] = to[n + 1] = '"';
+		n += 2;
+	}
+	field_end(out, name, to, n, false);
 }
 
-/* digits and units: nothing that has to be escaped */
-static void number_field(struct out *out, const char *name, const char *value, size_t n)
+void out_plain(struct out *out, const char *name, const char text[OUT_PLAIN], size_t n)
 {
-	if (out->in_list && out->form != OUT_JSON && !out->depth)
-		cell(out, name, value, n, true);
-	else
-		text_field(out, name, value, true);
+	char *to = field(out, name, OUT_PLAIN + 2);
+
+	if (!to)
+		return;
+	if (out->json)
+		to[0] = '"';
+	memcpy(to + out->json, text, OUT_PLAIN);
+	if (out->json) {
+		to[n + 1] = '"';
+		n += 2;
+	}
+	field_end(out, name, to, n, false);
 }
 
 void out_u64(struct out *out, const char *name, __u64 value)
 {
-	char text[24];
+	char *to = field(out, name, 24);
 
-	if (out->json)
-		return json_number(out, name, value);
-	if (out->form != OUT_JSON)
-		number_field(out, name, text, quantity_digits(text, value));
+	if (to)
+		field_end(out, name, to, quantity_digits(to, value), true);
+}
+
+/* what nothing in has to be escaped, 8 bytes at most */
+static void out_word(struct out *out, const char *name, const char *word, bool right)
+{
+	char *to = field(out, name, 8);
+
+	if (to)
+		field_end(out, name, to, stpcpy(to, word) - to, right);
 }
 
 void out_bool(struct out *out, const char *name, bool value)
 {
 	if (out->json)
-		return json_word(out, name, value ? "true" : "false");
-	text_field(out, name, value ? "yes" : "no", false);
+		out_word(out, name, value ? "true" : "false", false);
+	else
+		out_word(out, name, value ? "yes" : "no", false);
+}
+
+static void out_quantity(struct out *out, const char *name, struct quantity_text quantity)
+{
+	char *to = field(out, name, sizeof(quantity.text));
+
+	if (!to)
+		return;
+	memcpy(to, quantity.text, sizeof(quantity.text));
+	field_end(out, name, to, quantity.n, true);
 }
 
 void out_rate(struct out *out, const char *name, __u64 bps)
 {
 	if (out->json)
-		return json_number(out, name, bps);
-	text_field(out, name, bps ? quantity_rate_show(bps).text : "-", true);
+		out_u64(out, name, bps);
+	else if (bps)
+		out_quantity(out, name, quantity_rate_show(bps));
+	else
+		out_word(out, name, "-", true);
 }
 
 void out_time(struct out *out, const char *name, __u64 ns)
 {
 	if (out->json)
-		return json_number(out, name, ns);
-	text_field(out, name, ns ? quantity_time_show(ns).text : "-", true);
+		out_u64(out, name, ns);
+	else if (ns)
+		out_quantity(out, name, quantity_time_show(ns));
+	else
+		out_word(out, name, "-", true);
 }
 
 void out_size(struct out *out, const char *name, __u64 bytes)
 {
 	if (out->json)
-		return json_number(out, name, bytes);
-	text_field(out, name, quantity_size_show(bytes).text, true);
+		out_u64(out, name, bytes);
+	else
+		out_quantity(out, name, quantity_size_show(bytes));
 }
 
 void out_null(struct out *out, const char *name)
 {
-	if (out->json)
-		return json_word(out, name, "null");
-	text_field(out, name, "-", false);
+	out_word(out, name, out->json ? "null" : "-", false);
 }
 
 void out_sub(struct out *out, const char *name)
 {
-	if (out->json)
-		json_word(out, name, "{");
+	char *to = out->json ? field(out, name, 1) : NULL;
+
+	if (to) {
+		*to = '{';
+		field_end(out, name, to, 1, false);
+	}
 	if (out->depth <= DEPTH)
 		out->begun[++out->depth] = false;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * out.h: the one writer to stdout. The same calls make aligned text or JSON: a list of rows, each
- * a few named fields. Names are those of the JSON; a text heading is the name in capitals without
- * its unit (rate_bps: RATE). Rows are written as they come, so that a long list needs no memory.
- * Errors of writing are kept until out_close().
+ * a few named fields. Names are those of the JSON, short, and constants: what stood at an address
+ * stays there; a text heading is the name in capitals without its unit (rate_bps: RATE). Rows are
+ * written as they come, so that a long list needs no memory. Errors of writing are kept until
+ * out_close().
  */
 #ifndef WEIR_OUT_H
 #define WEIR_OUT_H
@@ -14,12 +15,18 @@
 
 struct out;
 
+/* out_plain(): n bytes that need no escape, in a buffer of so many */
+#define OUT_PLAIN 64
+
 enum out_form { OUT_BOTH, OUT_TEXT, OUT_JSON };
 
 struct out *out_open(bool json);
 
 /* The same to another stream, which stays the caller's. */
 struct out *out_open_to(FILE *to, bool json);
+
+/* To a terminal, before anything else: as much as fits, over what is there. */
+void out_screen(struct out *out, unsigned int lines, unsigned int columns);
 
 /* Flushes and frees; 0 or the -errno of the first failed write. NULL is allowed (-ENOMEM). */
 int out_close(struct out *out);
@@ -40,6 +47,7 @@ void out_row_end(struct out *out);
 void out_only(struct out *out, enum out_form form);
 
 void out_str(struct out *out, const char *name, const char *value);	/* NULL: null, "-" */
+void out_plain(struct out *out, const char *name, const char text[OUT_PLAIN], size_t n);
 void out_u64(struct out *out, const char *name, __u64 value);
 void out_bool(struct out *out, const char *name, bool value);		/* true, false; yes, no */
 void out_rate(struct out *out, const char *name, __u64 bps);		/* text: 94.2 Mbit/s */

@@ -295,7 +295,7 @@ static struct quantity_text exact(__u64 value, const struct unit *units)
 	for (const struct unit *u = units; u->name && value; u++)
 		if (value % u->factor == 0 && u->factor > best->factor)
 			best = u;
-	snprintf(ret.text, sizeof(ret.text), "%llu%s", value / best->factor, best->name);
+	ret.n = snprintf(ret.text, sizeof(ret.text), "%llu%s", value / best->factor, best->name);
 	return ret;
 }
 
@@ -317,20 +317,22 @@ struct quantity_text quantity_size_exact(__u64 bytes)
 /* two at a time: a division takes longer than all the rest */
 unsigned int quantity_digits(char *to, __u64 value)
 {
-	char text[20], *at = text + sizeof(text);
-	unsigned int n;
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
+	unsigned int n = 1, at;
+	__u64 power = 10;
 
-	for (; value >= 100; value /= 100) {
-		unsigned int two = value % 100;
-
-		*--at = '0' + two % 10;
-		*--at = '0' + two / 10;
-	}
-	*--at = '0' + value % 10;
+	/* 10^19 has twenty digits, and ten times that does not fit */
+	for (; n < 20 && value >= power; power *= 10)
+		n++;
+	for (at = n; value >= 100; value /= 100)
+		memcpy(to + (at -= 2), pairs + value % 100 * 2, 2);
 	if (value >= 10)
-		*--at = '0' + value / 10;
-	n = text + sizeof(text) - at;
-	memcpy(to, at, n);
+		memcpy(to, pairs + value * 2, 2);
+	else
+		*to = '0' + value;
 	to[n] = '\0';
 	return n;
 }
@@ -369,7 +371,7 @@ static struct quantity_text show(__u64 value, const char *const *names)
 		*(at++ - point) = '.';
 	}
 	*at++ = ' ';
-	strcpy(at, *names);
+	ret.n = stpcpy(at, *names) - ret.text;
 	return ret;
 }
 

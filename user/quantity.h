@@ -32,6 +32,7 @@ int quantity_per_second(const char *text, __u64 max, __u64 *ret, struct err *err
 int quantity_is_time(const char *text);
 
 struct quantity_text {
+	unsigned int n;			/* bytes of the text */
 	char text[32];
 };
 

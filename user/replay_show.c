@@ -30,18 +30,19 @@ struct pair {
 	const char *classes[2];		/* of a flow */
 };
 
-static void times(struct out *out, const char *what, const struct replay_delays *delays)
-{
-	char name[32];
+enum { DELAY, IN_QUEUE };
 
-	snprintf(name, sizeof(name), "%s_mean_ns", what);
-	out_time(out, name, replay_delays_mean(delays));
-	snprintf(name, sizeof(name), "%s_p50_ns", what);
-	out_time(out, name, replay_delays_at(delays, 500));
-	snprintf(name, sizeof(name), "%s_p99_ns", what);
-	out_time(out, name, replay_delays_at(delays, 990));
-	snprintf(name, sizeof(name), "%s_max_ns", what);
-	out_time(out, name, delays->max_ns);
+static void times(struct out *out, unsigned int what, const struct replay_delays *delays)
+{
+	static const char *const names[][4] = {
+		[DELAY] = { "delay_mean_ns", "delay_p50_ns", "delay_p99_ns", "delay_max_ns" },
+		[IN_QUEUE] = { "queue_mean_ns", "queue_p50_ns", "queue_p99_ns", "queue_max_ns" },
+	};
+
+	out_time(out, names[what][0], replay_delays_mean(delays));
+	out_time(out, names[what][1], replay_delays_at(delays, 500));
+	out_time(out, names[what][2], replay_delays_at(delays, 990));
+	out_time(out, names[what][3], delays->max_ns);
 }
 
 static void json_numbers(struct out *out, const struct replay_tally *tally,
@@ -55,9 +56,9 @@ static void json_numbers(struct out *out, const struct replay_tally *tally,
 	out_u64(out, "dropped", tally->dropped);
 	out_u64(out, "dropped_bytes", tally->dropped_bytes);
 	out_u64(out, "delayed", tally->delays.n);
-	times(out, "delay", &tally->delays);
+	times(out, DELAY, &tally->delays);
 	if (queue)
-		times(out, "queue", queue);
+		times(out, IN_QUEUE, queue);
 	out_sub(out, "reasons");
 	for (unsigned int i = 0; i < WEIR_R_COUNT; i++)
 		out_u64(out, reasons[i].name, tally->reasons[i]);
@@ -272,8 +273,13 @@ static void flow_row(struct out *out, const struct replay *replay, const struct 
 	}
 	snprintf(number, sizeof(number), "%u", key->proto);
 	out_row(out);
-	out_only(out, replay->n_sides == 1 ? OUT_BOTH : OUT_TEXT);
-	out_str(out, "class", pair.classes[0]);
+	if (replay->n_sides == 1) {
+		out_str(out, "class", pair.classes[0]);
+	} else {
+		out_only(out, OUT_TEXT);
+		out_str(out, "class-a", pair.classes[0]);
+		out_str(out, "class-b", pair.classes[1]);
+	}
 	out_only(out, OUT_JSON);
 	out_u64(out, "family", key->family);
 	out_str(out, "proto", conf_proto_name(key->proto) ?: number);
@@ -362,7 +368,7 @@ static void link_row(struct out *out, const struct replay *replay, const char *w
 	out_rate(out, "rate_bps", replay->dev_rate_bps);
 	out_size(out, "bytes", link->bytes);
 	out_rate(out, "offered_bps", span_us ? (unsigned __int128)link->bytes * 8000000 / span_us : 0);
-	times(out, "queue", &link->queue);
+	times(out, IN_QUEUE, &link->queue);
 	out_row_end(out);
 }
 
@@ -376,14 +382,14 @@ static void show_link(struct out *out, const struct replay *replay)
 	out_list_end(out);
 }
 
-static void show_notes(struct out *out, const struct replay *replay)
+static void show_notes(struct out *out, const struct replay *replay, bool json)
 {
 	char more[96];
 
 	out_list(out, "notes");
 	for (unsigned int i = 0; i < replay->n_notes; i++)
 		out_line(out, "note", replay->notes[i]);
-	if (replay->flows.n > TEXT_FLOWS) {
+	if (replay->flows.n > TEXT_FLOWS && !json) {
 		snprintf(more, sizeof(more), "%u flows have a row; -j lists every one", replay->flows.n);
 		out_line(out, "note", more);
 	}
@@ -405,7 +411,7 @@ int replay_show(const struct replay *replay, bool json)
 	show_reasons(out, replay, json);
 	if (replay->dev_rate_bps)
 		show_link(out, replay);
-	show_notes(out, replay);
+	show_notes(out, replay, json);
 	out_group_end(out);
 	closed = out_close(out);
 	return r ?: closed;

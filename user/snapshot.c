@@ -172,6 +172,7 @@ static int flow_take(const struct weir_flow_key *key, const struct weir_flow *fl
 	pass->snapshot->active += active;
 	if (class && active) {
 		class->active++;
+		class->offered_bps += flow->rate_bps;
 		class->ahead += snapshot_flow_ahead(flow, &class->conf, class->level_bps);
 	}
 	/* no packets: a tunnel's own, of a class that looks inside */

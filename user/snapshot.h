@@ -59,6 +59,7 @@ struct snapshot_class {
 	__u64 level_bps;		/* 0: none */
 	__u32 active;			/* flows seen within the last second */
 	__u32 ahead;			/* of those, held back by their bucket's rate */
+	__u64 offered_bps;		/* what they send, whether it passes or not */
 	struct snapshot_rates rates;
 	enum snapshot_state state;
 	bool steered;			/* an agent looks after it, and has said: */

@@ -139,25 +139,34 @@ static __u64 held_of(const struct weir_class_stats *by)
 	return held;
 }
 
-/* by is what happened since the picture before, NULL where there is none */
+static bool recent(__u64 at_ns, __u64 now_ns)
+{
+	return at_ns && at_ns + SNAPSHOT_ACTIVE_NS > now_ns;
+}
+
+/*
+ * by is what happened since the picture before, NULL where there is none: then what the datapath
+ * has noted of itself must do.
+ */
 static enum snapshot_state state_of(const struct snapshot_class *class,
 				    const struct weir_class_stats *by, __u64 now_ns)
 {
-	bool by_level = class->moved.limited &&
-			class->moved.limited_at + SNAPSHOT_ACTIVE_NS > now_ns;
+	const struct weir_class_state *moved = &class->moved;
+	bool by_level = moved->limited && recent(moved->limited_at, now_ns);
+	bool full;
 
 	if (!class->limit_bps && !class->conf.flow_rate_bps)
 		return SNAPSHOT_UNLIMITED;
-	if (by ? !class->rates.packets : class->moved.last_ns + SNAPSHOT_ACTIVE_NS < now_ns)
+	if (by ? !class->rates.packets : !recent(moved->last_ns, now_ns))
 		return SNAPSHOT_IDLE;
-	if (!class->ahead && !by_level && !(by && held_of(by)))
+	if (!class->ahead && !by_level && !(by ? held_of(by) : recent(moved->held_at, now_ns)))
 		return SNAPSHOT_FREE;
 	if (class->conf.action == WEIR_OBSERVE)
 		return SNAPSHOT_OBSERVED;
 	/* below nine tenths of its rate a class does not hold anything back: its caps do */
-	if (class->limit_bps && (by_level || !class->conf.flow_rate_bps ||
-				 (by && by->packets[WEIR_R_DROP_CLASS]) ||
-				 class->rates.passed_bps / 9 >= class->limit_bps / 10))
+	full = by ? by->packets[WEIR_R_DROP_CLASS] ||
+		    class->rates.passed_bps / 9 >= class->limit_bps / 10 : moved->tat > now_ns;
+	if (class->limit_bps && (by_level || !class->conf.flow_rate_bps || full))
 		return class->leased ? SNAPSHOT_LEASE : SNAPSHOT_CLASS;
 	return SNAPSHOT_FLOWS;
 }

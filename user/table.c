@@ -1,35 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * table.c: aligned lines from cells. A million rows pass through here: a cell is copied once to its
- * block and once to its line. Pure: no output, no log.
+ * table.c: aligned lines from cells. A million rows pass through here: a cell is written once where
+ * its block is and copied once to its line. Pure: no output, no log.
  */
 #include <string.h>
 #include "table.h"
 #include "util.h"
 
-#define COLUMNS 32
-#define BLOCK_ROWS 1024			/* column widths are found over so many rows */
+#define BLOCK_ROWS 512			/* column widths are found over so many rows */
 #define TEXT_ROOM 65536
+#define PIECE 65536			/* of lines, at once */
 #define SLACK 16			/* bytes that are copied at once */
-
-struct cell {
-	unsigned int at, length;	/* in the block's text */
-	bool right;
-};
-
-struct table {
-	table_put_fn put;
-	void *arg;
-
-	char *headings[COLUMNS];
-	bool headings_done;
-	unsigned int widths[COLUMNS], n_columns, column;
-	struct cell (*block)[COLUMNS];
-	unsigned int cells[BLOCK_ROWS];	/* of each row */
-	unsigned int block_rows;
-	char *text;			/* of the block's cells */
-	size_t text_size, text_room;
-};
 
 struct table *table_new(table_put_fn put, void *arg)
 {
@@ -39,7 +20,7 @@ struct table *table_new(table_put_fn put, void *arg)
 		return NULL;
 	table->put = put;
 	table->arg = arg;
-	table->block = calloc(BLOCK_ROWS, sizeof(*table->block));
+	table->row = table->block = calloc(BLOCK_ROWS, sizeof(*table->block));
 	if (!table->block) {
 		free(table);
 		return NULL;
@@ -73,53 +54,42 @@ static char *heading(const char *name)
 	return ret;
 }
 
-/* room for n bytes more in the block's text; NULL where memory is out */
-static char *text_room(struct table *table, size_t n)
+/* room for n bytes more in the block's text */
+int table_grow(struct table *table, size_t n)
 {
-	size_t room = table->text_room ?: TEXT_ROOM;
+	size_t room = table->end - table->text ?: TEXT_ROOM, used = table->to - table->text;
 	char *text;
 
-	while (room - table->text_size < n)
+	while (room - used < n)
 		room *= 2;
-	if (room != table->text_room) {
-		text = realloc(table->text, room);
-		if (!text)
-			return NULL;
-		table->text = text;
-		table->text_room = room;
-	}
-	return table->text + table->text_size;
+	text = realloc(table->text, room);
+	if (!text)
+		return -ENOMEM;
+	table->text = text;
+	table->to = text + used;
+	table->end = text + room;
+	return 0;
+}
+
+/* one more; 1 where there are as many as can be */
+int table_column(struct table *table, const char *name)
+{
+	unsigned int c = table->n_columns;
+
+	if (c == TABLE_COLUMNS)
+		return 1;
+	table->headings[c] = heading(name);
+	if (!table->headings[c])
+		return -ENOMEM;
+	table->widths[c] = strlen(table->headings[c]);
+	table->n_columns++;
+	return 0;
 }
 
 void table_row(struct table *table)
 {
-	table->column = 0;
-}
-
-int table_cell(struct table *table, const char *name, const char *text, size_t length, bool right)
-{
-	unsigned int c = table->column;
-	char *to;
-
-	if (c == COLUMNS)
-		return 0;
-	if (c == table->n_columns) {
-		table->headings[c] = heading(name);
-		if (!table->headings[c])
-			return -ENOMEM;
-		table->widths[c] = strlen(table->headings[c]);
-		table->n_columns++;
-	}
-	to = text_room(table, length);
-	if (!to)
-		return -ENOMEM;
-	memcpy(to, text, length);
-	table->block[table->block_rows][c] = (struct cell){ table->text_size, length, right };
-	table->text_size += length;
-	if (length > table->widths[c])
-		table->widths[c] = length;
-	table->column++;
-	return 0;
+	table->row->at = table->to - table->text;
+	table->row->n = 0;
 }
 
 /*
@@ -140,66 +110,88 @@ static char *cell_put(char *to, const char *text, size_t n)
 	return to + n;
 }
 
-/* one row; columns that it has no cell for are empty */
-static int put_line(struct table *table, const struct cell *cells, unsigned int n)
+/* the widest line, what is touched behind it, and what is touched behind its last cell */
+static size_t line_room(const struct table *table)
 {
-	size_t room = 2 * SLACK + 1, blanks = 0;
-	char *line, *to;
+	size_t room = 2 * SLACK + 1;
 
 	for (unsigned int c = 0; c < table->n_columns; c++)
 		room += table->widths[c] + 2;
-	line = text_room(table, room);
-	if (!line)
-		return -ENOMEM;
-	line += SLACK;
-	to = line;
-	for (unsigned int c = 0; c < table->n_columns; c++) {
-		struct cell cell = c < n ? cells[c] : (struct cell){};
-		size_t pad = table->widths[c] - cell.length;
-
-		to = blanks_put(to, blanks + (cell.right ? pad : 0));
-		to = cell_put(to, table->text + cell.at, cell.length);
-		blanks = 2 + (cell.right ? 0 : pad);
-	}
-	*to++ = '\n';
-	table->put(table->arg, line, to - line);
-	return 0;
+	return room;
 }
 
-static int put_headings(struct table *table)
+/* one row, of which the cells' text is `from`; columns that it has no cell for are empty */
+static char *line_put(const struct table *table, char *to, const struct table_row *row,
+		      const char *from)
 {
-	struct cell cells[COLUMNS];
+	size_t blanks = 0;
+
+	for (unsigned int c = 0; c < table->n_columns; c++) {
+		unsigned int length = c < row->n ? row->cells[c].length : 0;
+		bool right = c < row->n && row->cells[c].right;
+		size_t pad = table->widths[c] - length;
+
+		to = blanks_put(to, blanks + (right ? pad : 0));
+		to = cell_put(to, from, length);
+		from += length;
+		blanks = 2 + (right ? 0 : pad);
+	}
+	*to++ = '\n';
+	return to;
+}
+
+/* aligned as the first row's cells */
+static int headings_put(struct table *table)
+{
+	const struct table_row *first = table->row > table->block ? table->block : NULL;
+	struct table_row row = { .at = table->to - table->text, .n = table->n_columns };
+	char *to;
 
 	for (unsigned int c = 0; c < table->n_columns; c++) {
 		size_t n = strlen(table->headings[c]);
-		char *to = text_room(table, n);
 
+		to = table_room(table, n);
 		if (!to)
 			return -ENOMEM;
 		memcpy(to, table->headings[c], n);
-		cells[c] = (struct cell){ table->text_size, n, table->block_rows &&
-					  c < table->cells[0] && table->block[0][c].right };
-		table->text_size += n;
+		row.cells[c].length = n;
+		row.cells[c].right = first && c < first->n && first->cells[c].right;
+		table->to += n;
 	}
-	return put_line(table, cells, table->n_columns);
+	to = table_room(table, SLACK + line_room(table));
+	if (!to)
+		return -ENOMEM;
+	to += SLACK;
+	table->put(table->arg, to, line_put(table, to, &row, table->text + row.at) - to);
+	return 0;
 }
 
 static int flush(struct table *table)
 {
-	int r = table->headings_done ? 0 : put_headings(table);
+	size_t room = line_room(table), piece = room > PIECE ? room : PIECE;
+	int r = table->headings_done ? 0 : headings_put(table);
+	char *lines = r ? NULL : table_room(table, SLACK + piece), *to;
 
 	table->headings_done = true;
-	for (unsigned int i = 0; i < table->block_rows && !r; i++)
-		r = put_line(table, table->block[i], table->cells[i]);
-	table->block_rows = 0;
-	table->text_size = 0;
-	return r;
+	if (lines) {
+		to = lines += SLACK;
+		for (const struct table_row *row = table->block; row < table->row; row++) {
+			if (lines + piece - to < (ptrdiff_t)room) {
+				table->put(table->arg, lines, to - lines);
+				to = lines;
+			}
+			to = line_put(table, to, row, table->text + row->at);
+		}
+		table->put(table->arg, lines, to - lines);
+	}
+	table->row = table->block;
+	table->to = table->text;
+	return lines ? 0 : -ENOMEM;
 }
 
 int table_row_end(struct table *table)
 {
-	table->cells[table->block_rows++] = table->column;
-	return table->block_rows == BLOCK_ROWS ? flush(table) : 0;
+	return ++table->row == table->block + BLOCK_ROWS ? flush(table) : 0;
 }
 
 int table_end(struct table *table)

@@ -145,9 +145,9 @@ static void draw_title(const struct top *top)
 		return;
 	}
 	localtime_r(&now, &tm);
-	snprintf(left, sizeof(left), "weir %s: %u hook%s, %llu flow%s, %llu active%s%s",
+	snprintf(left, sizeof(left), "weir %s: %u hook%s, %u class%s, %llu flow%s, %llu active%s%s",
 		 snapshot->instance, snapshot->n_devices, snapshot->n_devices == 1 ? "" : "s",
-		 snapshot->n_all_flows, snapshot->n_all_flows == 1 ? "" : "s", snapshot->active,
+		 snapshot->n_classes, snapshot->n_classes == 1 ? "" : "es", snapshot->n_all_flows, snapshot->n_all_flows == 1 ? "" : "s", snapshot->active,
 		 top->filter_words[0] ? "; " : "", top->filter_words);
 	/* so many flows cost too much to be looked at as often as wanted */
 	if (top->apart_ms > top->interval_ms)
@@ -194,6 +194,21 @@ static bool class_note(const struct snapshot_class *class, struct top_row *row)
 	return true;
 }
 
+/* where not all have room: those that send are in sight, each half in its order */
+static void busy_first(struct snapshot *snapshot)
+{
+	_cleanup_free_ struct snapshot_class *idle = calloc(snapshot->n_classes, sizeof(*idle));
+	unsigned int n = 0, n_idle = 0;
+
+	for (unsigned int i = 0; idle && i < snapshot->n_classes; i++)
+		if (snapshot->classes[i].rates.packets)
+			snapshot->classes[n++] = snapshot->classes[i];
+		else
+			idle[n_idle++] = snapshot->classes[i];
+	if (n_idle)
+		memcpy(snapshot->classes + n, idle, n_idle * sizeof(*idle));
+}
+
 /* with_notes: there is room for a line below each steered class. How many lines it took. */
 static unsigned int draw_classes(struct top *top, int y, unsigned int room, bool with_notes)
 {
@@ -203,6 +218,8 @@ static unsigned int draw_classes(struct top *top, int y, unsigned int room, bool
 
 	if (!rows)
 		return 0;
+	if (shown < n)
+		busy_first(top->snapshot);
 	cursor_clamp(n, shown, &top->class_at, &top->class_top);
 	for (unsigned int i = 0; i < shown; i++) {
 		const struct snapshot_class *class = &snapshot->classes[top->class_top + i];

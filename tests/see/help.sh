@@ -116,4 +116,12 @@ completes "no command" nothing "" --
 touch "$tmp/a.conf" "$tmp/b.conf"
 completes "files" apply "$tmp/a" -- "$tmp/a.conf"
 completes "files behind a key" replay x conf "$tmp/" -- "$(find "$tmp" -mindepth 1 -maxdepth 1 | sort | xargs)"
+for option in -V --version; do
+	is_equal "$option" "$("$WEIR" -j $option)" "$("$WEIR" -j version)"
+done
+# the help of a key stands two blanks behind the widest one
+blanks() { "$WEIR" help "$1" | sed -n 's/^  [a-z][^ ]* [^ ]*\(  *\)[^ ].*/\1/p' | awk '{ print length }'; }
+for command in show class match run replay; do
+	is_equal "help $command: blanks behind the widest key" "$(blanks $command | sort -n | head -n 1)" 2
+done
 finish

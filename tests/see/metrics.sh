@@ -218,6 +218,28 @@ is_equal "nor in IPv6" "$(refused '[2001:db8::1]:9912')" \
 is_equal "no address at all" "$(refused '[fe80::x]:9912')" \
 	"weir: listen fe80::x port 9912: Name or service not known"
 
+# a name: every address that it has here, and the one that this host has will do
+printf '%s\n' '::1 weir-both' '127.0.0.1 weir-both' '127.0.0.1 weir-both' '2001:db8::1 weir-one' \
+	'127.0.0.1 weir-one' > "$tmp/hosts"
+# named NAME: an agent that finds it in a file of its own
+named()
+{
+	unshare -m bash -c 'mount --bind "$1" /etc/hosts && exec "$2" -n "$3" run listen "$4:9912"' \
+		- "$tmp/hosts" "$WEIR" "$lone" "$1" > "$tmp/lone" 2>&1 &
+	pids+=($!)
+}
+named weir-both
+for address in 127.0.0.1:9912 '[::1]:9912'; do
+	check "listen NAME: $address" wait_until 10 answered
+done
+kill ${pids[-1]}
+wait ${pids[-1]}
+address=127.0.0.1:9912
+named weir-one
+check "listen NAME: the address that is there" wait_until 10 answered
+kill ${pids[-1]}
+wait ${pids[-1]}
+
 # --- the instance goes and comes
 "$WEIR" -n "$producer" detach all
 gone() { [ "$(status /metrics)" = 503 ]; }

@@ -145,6 +145,7 @@ turns "asked for everything at once"
 # a fifth for the looks, a fifth for the questions, and the loop; each asker had one or more before
 is_most "asked without a pause: percent of a core" "$(share $(($(used $agent) - began)) "$since")" 60
 kill ${askers[-1]}
+unset 'askers[-1]'
 ask_on "/api/v1/flows?limit=N"
 ask_on "/api/v1/flows?limit=10&dport=N"
 began=$(used $agent) since=${EPOCHREALTIME/./}
@@ -165,7 +166,7 @@ moved() { now=$(clock) && [ "$now" != "$was" ]; }
 in_tmux -f /dev/null new-session -d -x 80 -y 24 \
 	"env TERM=screen LC_ALL=C $WEIR -n $here top; echo left with \$?; exec cat"
 pids+=("$(in_tmux display -p '#{pid}')")
-check "top: all of them" wait_until 20 shows "^weir $here: 1 hook, 100[0-9]{4} flows"
+check "top: all of them" wait_until 20 shows "^weir $here: 1 hook, 1 class, 100[0-9]{4} flows"
 pid=$(pgrep -f "^$WEIR -n $here top")
 check "top: says how often it looks" wait_until 20 shows " every [0-9.]+ s [0-9:]{8}$"
 was=$(clock)

@@ -30,7 +30,8 @@ static unsigned long now_us(void)
 }
 
 struct look {
-	unsigned long at_us, ready_us, sleeps;	/* ready: and not run; sleeps 0: it is gone */
+	unsigned long at_us, ready_us;		/* ready: and not run */
+	unsigned long sleeps;			/* and one, as it may not have slept yet; 0: gone */
 };
 
 static int status_fd, sched_fd;
@@ -48,7 +49,7 @@ static struct look look(void)
 	got = pread(status_fd, text, sizeof(text) - 1, 0);
 	text[got > 0 ? got : 0] = '\0';
 	at = strstr(text, name);
-	ret.sleeps = at ? strtoul(at + sizeof(name) - 1, NULL, 10) : 0;
+	ret.sleeps = at ? strtoul(at + sizeof(name) - 1, NULL, 10) + 1 : 0;
 	return ret;
 }
 

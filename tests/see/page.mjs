@@ -146,7 +146,8 @@ async function number() {
 	say("number-title", await value(title));
 	say("number-drawn", await becomes("plots.signal.data[1].at(-1) === 0.8 && plots.signal.data[2].at(-1) === 0.5", 10));
 	say("number-alone", await value("!plots.signal.data[1].some(v => v > 1)"));
-	await becomes(updates(Number(await value("document.documentElement.dataset.updates")) + 3), 10);
+	/* a minute has room for 200 pixels or so */
+	await becomes(updates(Number(await value("document.documentElement.dataset.updates")) + 10), 20);
 	say("number-inked", await value(coloured("signal", "--level")));
 	say("ready", "share");
 	say("share", await becomes(`/psi cpu [\\d.]+ % of 50 %: /.test(${chosen})`, 20));
@@ -199,6 +200,10 @@ async function hour() {
 				c.class === "rpc" ? { ...c, class: "rpc" + i } : c) }) });
 		return [cards.size, history.size, document.querySelectorAll(".class").length].join();
 	})()`));
+	say("gap", await value(`(() => {
+		events.onmessage({ data: JSON.stringify({ ...last, at_ms: last.at_ms + 60000 }) });
+		return history.get(chosen).slice(-3).map(row => row[1] === null).join();
+	})()`));
 }
 
 async function look() {
@@ -212,6 +217,8 @@ async function look() {
 	await becomes(updates(14), 20);
 	say("goes-on", await becomes(updates(Number(await value("document.documentElement.dataset.updates")) + 2), 10));
 	say("charts", await value(inked));
+	say("keys", await value('document.getElementById("keys-rate").textContent'));
+	say("sparks", await value('[...document.querySelectorAll(".spark .line")].filter(p => p.getAttribute("d")).length'));
 	say("classes", await value('document.querySelectorAll(".class").length'));
 	say("flows", await value('document.querySelectorAll("#flows tr").length'));
 	say("busiest", await value('document.querySelector(".class[aria-pressed=true] .name").textContent'));

@@ -48,6 +48,8 @@ seen()
 is_equal "it updates" "$(seen updates)" true
 is_equal "and goes on" "$(seen goes-on)" true
 is_equal "charts drawn" "$(seen charts)" 4
+is_equal "what they show now stands above" "$(seen keys | grep -cE '^passed[0-9.]+ Mlevel[0-9.]+ Mlimit100 M$')" 1
+is_equal "each class's last minute is in its card" "$(seen sparks)" 4
 is_equal "classes" "$(seen classes)" 4
 is_least "flows" "$(seen flows)" 8
 is_equal "the busiest class is chosen" "$(seen busiest)" bulk
@@ -91,6 +93,7 @@ is_most "an hour: listeners" "$(seen hour-listeners)" 0
 is_most "an hour: the agent grows by, KiB" "$(seen hour-rss)" 2048
 is_most "an hour: its descriptors" "$(seen hour-fds)" 8
 is_equal "classes that come and go" "$(seen gone)" 4,4,4
+is_equal "what nobody looked at is no line" "$(seen gap)" false,true,false
 is_equal "without the agent it says so" "$(seen lost)" true
 is_equal "failures of the browser" "$(head -c 300 "$tmp/failed")" ""
 cp "$tmp/page.png" "$top/build/tests/page.png"

@@ -37,6 +37,29 @@ chosen "all of it at once" '[1,6000]' '[length, .[0].dport]' proto udp dport 600
 "$WEIR" -n "$producer" show flows dport 443 sort marked limit 20 > "$tmp/out"
 is_equal "the issue's own line" $? 0
 
+reason_bytes() { "$WEIR" -n "$producer" show reasons | sed -n 's/^drop-rate *yes *[0-9]* *\([0-9.]* [kMG]*B\) .*/\1/p'; }
+is_equal "reasons: bytes for people" "$(reason_bytes | wc -l)" 1
+
+# --- what limits each class now, at one look
+# limited EXPECTED: of bulk, media, rpc and the default class
+limited()
+{
+	[ "$("$WEIR" -n "$producer" -j show classes | jq -r '[.[] | {(.class): .limited_by}] | add |
+		"\(.bulk) \(.media) \(.rpc) \(.default)"')" = "$1" ]
+}
+check "two share their rates, one is below its own" \
+	wait_until 10 limited "class-rate class-rate free unlimited"
+classes() { "$WEIR" -n "$producer" -j show classes | jq "map(select(.class == \"$1\"))[0].$2"; }
+is_equal "and it says so" "$(classes bulk limited_text)" "\"its buckets share the class's rate\""
+is_within "offered, beyond the rate" "$(classes media offered_bps)" 40000000 20
+is_equal "the rate in force" "$(classes media limit_bps)" 20000000
+"$WEIR" -n "$producer" class set bulk rate 400mbit
+check "its caps, once they are less" wait_until 10 limited "flow-rate class-rate free unlimited"
+"$WEIR" -n "$producer" class set bulk rate none flow-rate none
+check "nothing" wait_until 10 limited "unlimited class-rate free unlimited"
+"$WEIR" -n "$producer" class set bulk rate 100mbit flow-rate 40mbit
+check "its rate again" wait_until 10 limited "class-rate class-rate free unlimited"
+
 "$WEIR" -n "$producer" -j show flows dport 5001 limit 1 watch 100ms > "$tmp/watch" &
 pids+=($!)
 watch_pid=$!
@@ -53,6 +76,19 @@ there() { grep -q '^bulk ' "$tmp/summary"; }
 check "a summary can be watched" wait_until 10 there
 kill -TERM $watch_pid
 wait $watch_pid
+
+# on a terminal a look is as long as the screen, and over the one before
+if command -v tmux > /dev/null; then
+	in_tmux() { tmux -S "$tmp/tmux" "$@"; }
+	in_tmux -f /dev/null new-session -d -x 80 -y 10 "$WEIR -n $producer show flows watch 200ms"
+	pids+=("$(in_tmux display -p '#{pid}')")
+	top_line() { in_tmux capture-pane -p | grep -n '^DEV .*CLASS' | grep -q '^1:'; }
+	check "the heading is the first line" wait_until 10 top_line
+	is_equal "nothing has scrolled away" "$(in_tmux display -p '#{history_size}')" 0
+	in_tmux kill-server
+else
+	skip "watch on a terminal" "no tmux here"
+fi
 
 # says WHAT WORDS...: refused with status 2
 says()

@@ -61,7 +61,7 @@ resize()
 }
 
 start 80x24 TERM=screen-256color LANG=C.UTF-8 LC_ALL=C.UTF-8
-see "title" "^weir $producer: 1 hook, [0-9]+ flows"
+see "title" "^weir $producer: 1 hook, 4 classes, [0-9]+ flows"
 see "a class at its rate" "^bulk +class-rate +(9[0-9.]+|10[0-9.]+)M +100M +.*█"
 see "a policed class drops" "^media +class-rate +[0-9.]+M +20M .* [0-9.]+k?$"
 see "a class that is free" "^rpc +free "
@@ -125,6 +125,21 @@ start 20x5 TERM=vt100 LANG=C LC_ALL=C
 see "vt100 of 20x5" "^(default|bulk) "
 resize 200x50
 see "vt100 of 200x50" "REASON"
+
+# more classes than there are lines: those that send are in sight
+for i in {1..30}; do echo "class set idle$i rate 1mbit"; done > "$tmp/idle"
+"$WEIR" -n "$producer" show config | cat "$tmp/idle" - > "$tmp/many"
+"$WEIR" -n "$producer" apply "$tmp/many"
+start 80x24 TERM=screen LC_ALL=C
+see "34 classes" ": 1 hook, 34 classes, "
+for class in bulk media rpc; do
+	see "$class is among those shown" "^$class +(class|flow)-rate|^$class +free"
+done
+order() { in_tmux capture-pane -p | sed -n 3,5p | cut -d ' ' -f 1 | xargs; }
+first_three() { [ "$(order | xargs -n 1 | sort | xargs)" = "bulk media rpc" ]; }
+check "and before the others" wait_until 5 first_three
+"$WEIR" -n "$producer" show config | grep -v idle > "$tmp/few"
+"$WEIR" -n "$producer" apply "$tmp/few"
 
 # the instance goes and comes
 start 80x24 TERM=screen LC_ALL=C

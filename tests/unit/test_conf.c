@@ -36,6 +36,20 @@ static const struct weir_class *class_of(const struct policy *policy, const char
 	return &policy->classes[slot];
 }
 
+static void control_none_takes_all_of_it(void **state)
+{
+	struct policy *policy = policy_of(
+		"class set web rate 1gbit control queue target 5ms law pi min 20mbit max 1gbit\n");
+	struct err err = {};
+
+	assert_int_equal(words(policy, "class set web control none", &err), 0);
+	if (policy_finish(policy, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(class_of(policy, "web")->max_bps, 0);
+	assert_int_equal(class_of(policy, "web")->rate_bps, 1000000000);
+	free(policy);
+}
+
 static void class_keys(void **state)
 {
 	struct policy *policy = policy_of(
@@ -352,6 +366,7 @@ static void names_the_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(control_none_takes_all_of_it),
 		cmocka_unit_test(class_keys),
 		cmocka_unit_test(class_takes_back),
 		cmocka_unit_test(match_keys),

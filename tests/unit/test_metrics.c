@@ -64,7 +64,7 @@ static bool family_open(struct reader *r, const char *name, size_t n)
 
 static bool read_comment(struct reader *r, const char *line)
 {
-	const char *at = line + 7;
+	const char *at = line + strnlen(line, 7);
 	size_t n = name_length(at, true), f = strlen(r->family), u;
 
 	if (r->open && !strcmp(line, "# EOF"))
@@ -418,6 +418,32 @@ static int read_file(const char *path)
 	return *why || !n;
 }
 
+/* by what the datapath has noted: when a packet came, was held back, by whose clock */
+static void one_picture_has_a_state_too(void **state)
+{
+	struct snapshot_class is = one_class("web");
+	struct snapshot now = { .now_ns = 7000000000, .classes = &is, .n_classes = 1 };
+
+	snapshot_compare(&now, NULL);
+	assert_int_equal(is.state, SNAPSHOT_IDLE);
+	is.moved.last_ns = 6500000000;
+	snapshot_compare(&now, NULL);
+	assert_int_equal(is.state, SNAPSHOT_FREE);
+	is.moved.held_at = 6500000000;
+	snapshot_compare(&now, NULL);
+	assert_int_equal(is.state, SNAPSHOT_FLOWS);
+	is.moved.tat = 7000000001;
+	snapshot_compare(&now, NULL);
+	assert_int_equal(is.state, SNAPSHOT_CLASS);
+	is.moved.tat = 0;
+	is.conf.flow_rate_bps = 0;
+	snapshot_compare(&now, NULL);
+	assert_int_equal(is.state, SNAPSHOT_CLASS);
+	is.moved.held_at = 5500000000;
+	snapshot_compare(&now, NULL);
+	assert_int_equal(is.state, SNAPSHOT_FREE);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +452,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_form_follows_accept),
 		cmocka_unit_test(percentiles_lie_in_their_bucket),
 		cmocka_unit_test(rates_and_state_follow_from_two_pictures),
+		cmocka_unit_test(one_picture_has_a_state_too),
 	};
 
 	if (argc > 1)

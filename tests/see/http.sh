@@ -1,0 +1,122 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# http.sh: requests as no browser sends them: paths and queries with encoded and missing parts,
+# methods, versions, several at once. Each has one answer, of the right length, and what is not
+# there is not taken for what is.
+. "$(dirname "$0")/bed.sh"
+
+need ip jq curl python3
+netns producer consumer
+link "$producer" eth "$consumer" eth 1
+"$WEIR" -n "$producer" attach eth egress
+"$WEIR" -n "$producer" class set bulk rate 10mbit
+agent listen $LISTEN
+
+# raw REQUEST: what comes back until the other side closes; escapes as in printf
+raw()
+{
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	ip netns exec "$producer" timeout 5 bash -c \
+		'exec 3<> "/dev/tcp/${1%:*}/${1#*:}"; printf "%b" "$2" >&3; cat <&3' - $LISTEN "$1" \
+		> "$tmp/raw"
+}
+
+CLOSE='Host: x\r\nConnection: close\r\n\r\n'
+# of the status lines of what came; a body may end without a line's end
+codes() { grep -aoE 'HTTP/1\.[01] [0-9]{3} ' "$tmp/raw" | cut -d ' ' -f 2 | xargs; }
+# bytes behind the head of the only answer
+body_bytes() { sed '1,/^\r$/d' "$tmp/raw" | wc -c; }
+
+# answer CODE TARGET [METHOD [VERSION]]
+answer()
+{
+	raw "${3:-GET} ${2//\\/\\\\} HTTP/${4:-1.1}\r\n$CLOSE"
+	is_equal "${3:-GET} ${2:0:60}" "$(codes)" "$1"
+}
+
+# --- paths
+answer 200 /
+answer 200 /healthz
+answer 200 /%68ealthz
+answer 200 /healthz?
+answer 200 http://x/healthz
+for path in /%00 /healthz%00 /healthz%00x /api/v1/signals/queue%00 '/api/v1/flows?dport=443%00' \
+	'/api/v1/flows?class=bulk%00x' '/api/v1/signals/queue?follow%00'; do
+	answer 400 "$path"
+done
+is_equal "and it says" "$(sed '1,/^\r$/d' "$tmp/raw" | jq -r .error)" "%00: there is no NUL in any name"
+for path in /healthz/ /%2e /%2e%2e/healthz /./ /../ /%2f /%2Fhealthz // //healthz //x/healthz \
+	/%zz /% /healthz%0a /HEALTHZ /api/v1/ /api/v1/flows/ '*'; do
+	answer 404 "$path"
+done
+answer 404 "/$(printf 'a%.0s' {1..4000})"
+answer 400 "/$(printf 'a%.0s' {1..9000})"
+answer 400 '/api/v1/flows?dport'
+answer 400 '/api/v1/flows?dport=1&dport=2'
+answer 400 '/api/v1/classes?x=1'
+
+# --- methods: HEAD is GET without the body
+for path in / /metrics /healthz /api/v1/classes /nope; do
+	raw "GET $path HTTP/1.1\r\n$CLOSE"
+	got=$(codes) bytes=$(body_bytes)
+	raw "HEAD $path HTTP/1.1\r\n$CLOSE"
+	is_equal "HEAD $path" "$(codes)" "$got"
+	is_equal "HEAD $path: bytes of the body" "$(body_bytes)" 0
+	length=$(sed -n 's/^Content-Length: \([0-9]*\)\r$/\1/p' "$tmp/raw")
+	if [ $path = /metrics ]; then	# its numbers may be longer by now
+		is_within "HEAD $path: its length" "$length" "$bytes" 10
+	else
+		is_equal "HEAD $path: its length" "$length" "$bytes"
+	fi
+done
+for path in /events '/api/v1/signals/queue?follow'; do
+	answer 200 "$path" HEAD
+	is_equal "HEAD $path: bytes of the body" "$(body_bytes)" 0
+done
+for method in POST PUT DELETE OPTIONS PATCH TRACE; do
+	answer 405 /metrics $method
+	is_equal "$method: what is allowed" "$(sed -n 's/^Allow: \(.*\)\r$/\1/p' "$tmp/raw")" "GET, HEAD"
+done
+answer 501 /metrics BREW
+answer 501 /metrics get
+raw 'POST /metrics HTTP/1.1\r\nContent-Length: 3\r\n'"${CLOSE}abc"
+is_equal "a body" "$(codes)" 413
+
+# --- versions, several in a row, and what is no HTTP
+raw 'GET /healthz HTTP/1.0\r\n\r\n'
+is_equal "HTTP/1.0" "$(codes)" 200
+is_equal "HTTP/1.0: ends, without chunks" "$(sed '1,/^\r$/d' "$tmp/raw")" ok
+answer 400 /healthz GET 2.0
+raw 'GET /healthz\r\n\r\n'
+is_equal "HTTP/0.9" "$(codes)" 400
+one='HTTP/1.1\r\nHost: x\r\n\r\n'
+raw "GET /healthz ${one}HEAD /metrics ${one}GET /metrics ${one}GET /nope ${one}GET /healthz HTTP/1.1\r\n$CLOSE"
+is_equal "five in a row" "$(codes)" "200 200 200 404 200"
+is_equal "in their order" "$(tail -n 1 "$tmp/raw")" ok
+raw 'GET /healthz HTTP/1.1\nHost: x\nConnection: close\n\n'
+is_equal "lines without a carriage return" "$(codes)" 200
+raw "GET / HTTP/1.1\r\n$(printf 'X: yyyyyyyyyyyyyyyy\\r\\n%.0s' {1..1000})$CLOSE"
+is_equal "headers beyond 8 KiB" "$(codes)" 400
+is_equal "it still serves" "$(status /healthz)" 200
+
+# --- more questions at once than may wait: a scrape among them has its place
+cat > "$tmp/flood.py" <<'END'
+import select, socket
+ROUNDS, OTHERS = 15, 200
+served = 0
+for i in range(ROUNDS):
+    others = [socket.create_connection(("127.0.0.1", 9911)) for n in range(OTHERS)]
+    scrape = socket.create_connection(("127.0.0.1", 9911))
+    for other in others:
+        other.sendall(b"GET /api/v1/flows HTTP/1.1\r\nHost: x\r\n\r\n" * 10)
+    scrape.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    scrape.settimeout(10)
+    served += scrape.recv(64).startswith(b"HTTP/1.1 200 ")
+    for one in [*others, scrape]:
+        one.close()
+    select.select([], [], [], 0.6)  # until a look is too old to be given again
+print(served)
+END
+is_equal "scrapes that are served, of 15" "$(ip netns exec "$producer" python3 "$tmp/flood.py")" 15
+finish
