@@ -175,16 +175,10 @@ static __always_inline void weir_level_begin(const struct weir_class *class,
 	state->rate_bps = rate;
 }
 
-/* one that polices has senders that swing below the level by themselves; an agent moves its own */
-static __always_inline int weir_unused(const struct weir_class *class,
-				       const struct weir_class_state *state, __u64 span,
-				       __u64 window)
-{
-	return class->action != WEIR_POLICE && !(class->flags & WEIR_CLASS_LEASED) &&
-	       weir_level_unused(span, window, state->idle_ns);
-}
-
-/* many have left: what is unused is shared out now among those who are there, and counted anew */
+/*
+ * Many have left: what is unused is shared out now among those who are there, and counted anew. A
+ * class that polices has senders that swing below the level by themselves; an agent moves its own.
+ */
 __attribute__((noinline)) int weir_window_early(const struct weir_class *class,
 						struct weir_class_state *state, __u64 rate,
 						__u64 now)
@@ -195,7 +189,8 @@ __attribute__((noinline)) int weir_window_early(const struct weir_class *class,
 		return 0;
 	span = now - state->level_at;
 	idle = state->idle_ns;
-	if (!state->limited || !weir_unused(class, state, span, weir_window_ns(state->npb_level)))
+	if (!state->limited || class->action == WEIR_POLICE || class->flags & WEIR_CLASS_LEASED ||
+	    !weir_level_unused(span, weir_window_ns(state->npb_level), idle))
 		return 0;
 	state->limited_bytes = weir_limited_bytes(weir_bps(state->npb_level), span);
 	level = weir_unused_more(state->level_bps, span, idle);
@@ -258,8 +253,9 @@ static long weir_level_one(__u32 slot, void *context)
 		weir_level_set(class, state, level, tick->now);
 		return 0;
 	}
-	state->limited = weir_limited_count(sum, state->limited,
-					    weir_unused(class, state, span, span));
+	state->limited = class->action == WEIR_POLICE ?
+			 weir_limited_count_police(sum, state->limited) :
+			 weir_limited_count(sum, state->limited, span, state->idle_ns);
 	level = weir_level_next(rate, level, sum, state->limited, span,
 				weir_above(class, state, tick->now), &state->gain);
 	weir_level_set(class, state, level, tick->now);

@@ -88,16 +88,26 @@ static __always_inline int weir_level_above_police(__u64 debt_class, __u32 *gain
 }
 
 /*
- * The number of limited buckets, from what was counted now and before. A bucket may send nothing
- * for a window while its last burst drains: what is missing is believed by a quarter, or wholly
- * where a part of the rate was unused.
+ * The number of limited buckets, from what was counted in a window and before. One that is missing
+ * need not be gone: it may have sent nothing because its last burst (up to 64 KiB of a local
+ * socket's) still drains. It is gone if the rate that it left is unused.
  */
 static __always_inline __u32 weir_limited_count(const struct weir_window *w, __u32 before,
-						int unused)
+						__u64 span_ns, __u64 idle_ns)
+{
+	__u32 n = w->limited > w->now_limited ? w->limited : w->now_limited;
+	__u64 unused = weir_ratio(idle_ns < span_ns ? idle_ns : span_ns, span_ns);
+	__u32 stay = before - ((before * unused + (1 << (WEIR_RATIO_SHIFT - 1))) >> WEIR_RATIO_SHIFT);
+
+	return n > stay ? n : stay;
+}
+
+/* The same where senders swing below the level by themselves: the missing by a quarter. */
+static __always_inline __u32 weir_limited_count_police(const struct weir_window *w, __u32 before)
 {
 	__u32 n = w->limited > w->now_limited ? w->limited : w->now_limited;
 
-	return n < before && !unused ? before - (before - n + 3) / 4 : n;
+	return n < before ? before - (before - n + 3) / 4 : n;
 }
 
 /*

@@ -72,18 +72,30 @@ static void who_is_limited_now_is_not_free(void **state)
 	assert_int_equal(weir_free_bytes(&w), 0);
 }
 
-/* missing buckets pause, unless the rate that they left is unused */
-static void the_missing_are_believed_by_what_is_unused(void **state)
+#define MS 1000000ULL
+
+/* missing buckets pause, as far as the rate that they left is in use */
+static void the_missing_are_gone_if_their_rate_is_unused(void **state)
 {
 	struct weir_window w = { .active = 64, .limited = 60, .now_limited = 64 };
 
-	assert_int_equal(weir_limited_count(&w, 128, 0), 112);
-	assert_int_equal(weir_limited_count(&w, 128, 1), 64);
-	assert_int_equal(weir_limited_count(&w, 32, 0), 64);
-	assert_int_equal(weir_limited_count(&w, 32, 1), 64);
+	assert_int_equal(weir_limited_count(&w, 128, 16 * MS, 0), 128);
+	assert_int_equal(weir_limited_count(&w, 128, 16 * MS, 4 * MS), 96);
+	assert_int_equal(weir_limited_count(&w, 128, 16 * MS, 8 * MS), 64);
+	assert_int_equal(weir_limited_count(&w, 128, 16 * MS, 12 * MS), 64);
+	assert_int_equal(weir_limited_count(&w, 128, 16 * MS, ~0ULL), 64);
+	assert_int_equal(weir_limited_count(&w, 32, 16 * MS, 0), 64);
+	w.limited = w.now_limited = 0;
+	/* less than half of what one of six has is not one */
+	assert_int_equal(weir_limited_count(&w, 6, 16 * MS, 1 * MS), 6);
+	assert_int_equal(weir_limited_count(&w, 6, 16 * MS, 2 * MS), 5);
+	assert_int_equal(weir_limited_count(&w, 1, 16 * MS, 7 * MS), 1);
+	assert_int_equal(weir_limited_count(&w, 1, 16 * MS, 9 * MS), 0);
+	assert_int_equal(weir_limited_count(&w, 1, 16 * MS, 16 * MS), 0);
+	/* police */
+	assert_int_equal(weir_limited_count_police(&w, 128), 96);
+	assert_int_equal(weir_limited_count_police(&w, 1), 0);
 }
-
-#define MS 1000000ULL
 
 static void what_is_unused_is_shared_out(void **state)
 {
@@ -109,7 +121,7 @@ int main(void)
 		cmocka_unit_test(police_stands_still_between),
 		cmocka_unit_test(police_shares_by_count),
 		cmocka_unit_test(who_is_limited_now_is_not_free),
-		cmocka_unit_test(the_missing_are_believed_by_what_is_unused),
+		cmocka_unit_test(the_missing_are_gone_if_their_rate_is_unused),
 		cmocka_unit_test(what_is_unused_is_shared_out),
 	};
 
