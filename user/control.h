@@ -24,7 +24,8 @@ struct control_config {
 	__u64 min_bps, max_bps;		/* 0: none given */
 	__u64 base_bps;			/* the configured rate; 0: none. No max: also the maximum */
 	__u64 interval_ns;		/* between two samples */
-	__u64 delay_ns;			/* from a change of the rate to its effect there */
+	__u64 delay_ns;			/* from a change of the rate to its effect there ... */
+	double pauses;			/* ... beside so many pauses of a flow between two bursts */
 	bool by_hand;			/* the rate was set by hand */
 };
 
