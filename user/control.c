@@ -333,11 +333,20 @@ static double minimum(const struct control_config *config, const struct control_
 	return least > WEIR_RATE_MIN ? least : WEIR_RATE_MIN;
 }
 
+enum control_law control_law_in_force(const struct control_config *config,
+				      const struct control_sample *sample)
+{
+	bool blind = sample->at_ns && (!sample->drain_bps || !sample->is_time);
+
+	return config->law == CONTROL_FEED_FORWARD && blind ? CONTROL_PI : config->law;
+}
+
 static double law_rate(const struct control_config *config, struct control_state *state,
 		       const struct control_sample *sample, __u64 now,
 		       enum weir_control_reason *reason)
 {
-	bool blind = config->law != CONTROL_FEED_FORWARD || !sample->drain_bps || !sample->is_time;
+	enum control_law law = control_law_in_force(config, sample);
+	bool blind = law != CONTROL_FEED_FORWARD;
 
 	/* a drain rate that falls may be a consumer about to stop, not to slow down */
 	if (!blind && sample->drain_bps >= state->good_bps)
@@ -354,7 +363,7 @@ static double law_rate(const struct control_config *config, struct control_state
 	}
 	if (!blind)
 		return feed_forward(config, state, sample, now, reason);
-	if (config->law == CONTROL_AIMD)
+	if (law == CONTROL_AIMD)
 		return aimd(config, state, sample, now, reason);
 	return pi(config, state, sample, now, reason);
 }

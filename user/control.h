@@ -76,6 +76,10 @@ struct control_decision control_step(const struct control_config *config,
 				     struct control_state *state,
 				     const struct control_sample *sample, __u64 now);
 
+/* feed-forward is PI where the sample tells no drain rate */
+enum control_law control_law_in_force(const struct control_config *config,
+				      const struct control_sample *sample);
+
 /* "feed-forward", "behind", and the latter in words */
 const char *control_law_name(enum control_law law);
 const char *control_reason_name(enum weir_control_reason reason);

@@ -186,11 +186,16 @@ static int sockets_step(struct steer *steer, __u64 now_ns)
 static void psi_sample(struct steer_class *c, const char *words, __u64 now_ns)
 {
 	__u64 us, span_us;
+	int r;
 
 	if (now_ns < c->next_ns)
 		return;
 	c->next_ns = now_ns + SHARE_NS;
-	if (psi_read(words, &us))
+	r = psi_read(words, &us);
+	if (r != c->psi_failed && r)
+		log_note("class %s: signal \"%s\": %s", c->name, words, strerror(-r));
+	c->psi_failed = r;
+	if (r)
 		return;
 	if (c->psi_at_ns && us >= c->psi_us) {
 		span_us = (now_ns - c->psi_at_ns) / 1000;

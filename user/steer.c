@@ -171,7 +171,7 @@ static void decide(struct steer *steer, unsigned int slot, __u64 now_ns, struct 
 	memcpy(told->class, c->name, sizeof(told->class));
 	told->class_slot = slot;
 	told->reason = decision.reason;
-	told->law = c->config.law;
+	told->law = control_law_in_force(&c->config, &c->sample);
 	told->interval = (c->config.interval_ns + WEIR_D_INTERVAL_NS / 2) / WEIR_D_INTERVAL_NS;
 	told->flags = (class->set & WEIR_SET_TARGET_TIME ? WEIR_D_TIME : 0) |
 		      (c->sample.at_ns ? WEIR_D_VALUE : 0) |
