@@ -21,7 +21,7 @@
 #define RATIO_BYTES 65536		/* wire ratio: of so much at least */
 #define RATIO_NS 200000000ULL
 #define RATIO_MAX 4.0
-#define PASS_PART 80			/* of a core for looks: 1.25 % */
+#define PASS_PART 50			/* of a core for looks: 2 % */
 #define SHARE_LEAST 20			/* packets that a share is taken of */
 
 static double larger(double a, double b)
