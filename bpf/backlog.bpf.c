@@ -57,8 +57,8 @@ static __always_inline int key_of(const struct sock_common *sk, struct weir_flow
 	}
 	if (sk->skc_family != AF_INET6 || !bpf_core_field_exists(sk->skc_v6_daddr))
 		return -1;
-	BPF_CORE_READ_INTO(key->src, sk, skc_v6_rcv_saddr);
-	BPF_CORE_READ_INTO(key->dst, sk, skc_v6_daddr);
+	BPF_CORE_READ_INTO(&key->src, sk, skc_v6_rcv_saddr);
+	BPF_CORE_READ_INTO(&key->dst, sk, skc_v6_daddr);
 	key->family = !src[0] && !src[1] && src[2] == bpf_htonl(0xffff) ? 4 : 6;
 	return 0;
 }

@@ -38,7 +38,9 @@ check "producers: match" "$WEIR" -n "$producers" match add sink proto tcp dport 
 agent "$producers"
 
 # a guest's clock leaps while code is read for the first time
-load "$tmp/warm" at 0s speed 50mbit stop 2s
+load "$tmp/warm" addr fd88:1::2 at 0s speed 50mbit stop 2s
+is_least "over IPv6: what the consumer takes is known, bit/s" \
+	"$("$WEIR" -n "$producers" -j show signals | jq '.[0].drain_bps')" 1000000
 load "$tmp/with" "${steps[@]}"
 # some kernels let nobody iterate over sockets' storage: each socket is asked for there
 is_most "the consumer's sockets are looked at every, ms" \
