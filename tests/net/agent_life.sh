@@ -96,6 +96,7 @@ check "pushed by Python" python3 -c "import socket
 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'queue 40ms ttl 1s', '$sock')"
 until_ok "heard" is_state agent
 until_ok "without a drain rate the law in force is said" said 'class app .* law pi '
+is_equal "and shown" "$(control law)" pi
 check "a signal of a cgroup that is not there" "${weir[@]}" class set nowhere control psi cpu cgroup no/where
 until_ok "is said" said 'class nowhere: signal "psi cpu cgroup no/where": No such file'
 
