@@ -14,6 +14,7 @@
 #define WIRE_NS 200000000ULL		/* a class's byte counters: likewise */
 #define LIMITED_NS 50000000ULL		/* "the producers want more" stands for so long */
 #define USED_NS 20000000.0		/* what a class uses is averaged over */
+#define LAST_NS 40000000ULL		/* a class's last packet was so much later at most */
 #define STUCK_NS 1000000000ULL
 #define DEBT_NS 2000000ULL		/* a class that is so far ahead of its clock is limited */
 
@@ -59,7 +60,9 @@ int sense_producers(const struct steer *steer, unsigned int slot,
 			    weir_debt(state->tat, now_ns) > DEBT_NS;
 	c->sample.active = state->active;
 	span_ns = now_ns - c->used_at_ns;
-	if (span_ns > USED_NS / 4 && c->wire_at_ns != now_ns)
+	/* counters are not asked for where no packet has come since: a call for each idle class */
+	if (span_ns > USED_NS / 4 && c->wire_at_ns != now_ns &&
+	    (!c->used_at_ns || state->last_ns + LAST_NS > c->used_at_ns))
 		r = wire_read(steer, slot, c, now_ns);
 	if (r)
 		return r;
