@@ -14,6 +14,22 @@
 /* a socket that does not follow after this is not relied upon */
 #define WEIR_ACTUATE_NS 1000000000ULL
 
+/* when an agent last cut the rate; now, where the timer has not yet seen its first one */
+static __always_inline __u64 weir_cut_at(const struct weir_class_state *state, __u64 now)
+{
+	return state->rate_bps ? state->cut_at : now;
+}
+
+/* Since when a flow's socket could have followed: nobody has asked one older than the rate. */
+static __always_inline __u64 weir_asked_since(const struct weir_class *class,
+					      const struct weir_class_state *state,
+					      const struct weir_flow *flow, __u64 now)
+{
+	if (!(class->flags & WEIR_CLASS_LEASED))
+		return flow->first_seen_ns;
+	return weir_max(flow->first_seen_ns, weir_cut_at(state, now));
+}
+
 /* one packet on its way: the numbers, and where its state lives */
 struct weir_job {
 	struct weir_packet packet;
@@ -159,7 +175,8 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 		if (flow_flags & WEIR_FLOW_LOCAL && class->flags & WEIR_CLASS_SOCKET &&
 		    can & WEIR_CAN_SOCKET &&
 		    (flow_flags & WEIR_FLOW_ACTUATED ||
-		     f->now - job->flow->first_seen_ns < WEIR_ACTUATE_NS))
+		     weir_since(weir_asked_since(class, job->state, job->flow, f->now), f->now) <
+			     WEIR_ACTUATE_NS))
 			flags |= WEIR_F_SOCKET |
 				 (flow_flags & WEIR_FLOW_ACTUATED ? WEIR_F_ACTUATED : 0);
 	}
@@ -228,12 +245,10 @@ static __always_inline void weir_mean_debt(struct weir_job *job)
 
 /*
  * Where an agent moves the rate: what a socket owes is bytes, and each new rate makes another time
- * of them. A clock that kept the time had sockets sleep off a cut long after the rate was back, and
- * go by more or less than a rate until they owed what they do at that one. It owes no more than
- * some packets' time, and just after a cut no more than what it is steered to: what it sent by the
- * older rate has arrived and been answered for. Else ten packets sent before the first cut would
- * have silenced it for seconds, and its drops for longer: TCP takes them for a failure and tries
- * again by a timer that doubles. A global function: the verifier reads it once.
+ * of them, or it would sleep off a cut long after the rate is back. It owes no more than some
+ * packets' time, and just after a cut no more than what it is steered to: what it sent by the older
+ * rate has arrived and been answered for; else it would be silent for seconds, and its drops for
+ * longer. A global function: the verifier reads it once.
  */
 #define WEIR_OWED_PACKETS 4
 #define WEIR_OWED_CUT_PACKETS 2
@@ -252,7 +267,7 @@ __attribute__((noinline)) int weir_owed(struct weir_bucket *bucket,
 	owed = weir_debt(tat, f->now + WEIR_AIM_NS);
 	if (!owed)
 		return 0;
-	if (f->now - state->cut_at < WEIR_CUT_NS)
+	if (weir_since(weir_cut_at(state, f->now), f->now) < WEIR_CUT_NS)
 		most = weir_cost(WEIR_OWED_CUT_PACKETS * WEIR_MTU, f->npb_bucket);
 	else
 		most = weir_cost(WEIR_OWED_PACKETS * WEIR_MTU + f->bytes, f->npb_bucket);

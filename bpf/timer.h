@@ -77,10 +77,10 @@ static __always_inline void weir_level_follow(const struct weir_class *class,
 	__u64 was = state->rate_bps, level, debt, ratio;
 
 	state->rate_bps = rate;
+	if (!was || rate < was - was / 4)
+		state->cut_at = now;
 	if (!was || was == rate)
 		return;
-	if (rate < was - was / 4)
-		state->cut_at = now;
 	ratio = weir_ratio(rate, was);
 	level = (state->level_bps * ratio) >> WEIR_RATIO_SHIFT;
 	state->limited_bytes = (state->limited_bytes >> 8) * ratio >> (WEIR_RATIO_SHIFT - 8);
