@@ -180,6 +180,27 @@ if wait_until 20 is_tried 1; then ok "it is tried again"; else not_ok "it is tri
 is_most "the agent's memory, kB" "$(awk '/VmHWM/ { print $2 }' "/proc/$agent/status")" 40000
 wait "${pids[-1]}" 2> /dev/null
 unset "pids[-1]"
+# one that answers and has nothing to say yet is not left alone for longer and longer
+cat > "$tmp/mute.py" <<- 'END'
+	import socket
+	server = socket.create_server(("127.0.0.1", 9092))
+	for n in range(9):
+	    client = server.accept()[0]
+	    client.recv(4096)
+	    print(n, flush=True)
+	    client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+	    client.close()
+END
+ip netns exec "$host" python3 "$tmp/mute.py" > "$tmp/mute" &
+pids+=($!)
+wait_until 5 ip netns exec "$host" ss -Htln 'sport = 9092'
+check "follows one that has nothing to say" "${weir[@]}" class set mute control http://127.0.0.1:9092/x
+if wait_until 5 grep -q 8 "$tmp/mute"; then ok "it is asked again soon"; else
+	not_ok "it is asked again soon" "$(tail -n 1 "$tmp/mute")"
+fi
+kill "${pids[-1]}" 2> /dev/null
+wait "${pids[-1]}" 2> /dev/null
+unset "pids[-1]"
 ends TERM
 
 # --- observe
