@@ -156,7 +156,7 @@ __attribute__((noinline)) __u64 weir_socket_wish(const struct weir_facts *f,
 	if (!f || !class || !flow)
 		return 0;
 	npb = f->npb_bucket ? f->npb_bucket : f->npb_class;
-	leased = (class->flags & WEIR_CLASS_LEASED) != 0;
+	leased = (f->flags & WEIR_F_LEASED) != 0;
 	cost = weir_cost(f->bytes, npb);
 	aim = weir_aim(npb) + leased * weir_phase(flow, npb);
 	span = weir_max(class->drop_at_ns / 4, 4 * weir_max(aim, cost)) >> 10;
@@ -218,7 +218,7 @@ static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_
 	/* the level may move before the next packet: sock.h looks at it once more */
 	asked->level = wish && job->class->flags & WEIR_CLASS_FAIR && !(f->flags & WEIR_F_EDT) &&
 		       npb > job->class->npb_flow ? npb >> WEIR_SK_LEVEL_SHIFT : 0;
-	if (job->class->flags & WEIR_CLASS_LEASED)
+	if (f->flags & WEIR_F_LEASED)
 		asked->flags |= WEIR_SK_LEASED;
 	else
 		asked->flags &= ~WEIR_SK_LEASED;

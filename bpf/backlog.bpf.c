@@ -13,6 +13,7 @@
 #include "backlog_sock.h"
 
 #define STUCK_NS 1000000000ULL
+#define LOST_NS 4000000000ULL		/* not looked at by its key for so long: listed anew */
 
 struct weir_backlog classes[WEIR_MAX_CLASSES];
 struct weir_ports ports;
@@ -20,6 +21,9 @@ struct weir_dev_key devices[WEIR_BACKLOG_DEVICES];	/* attached hooks */
 __u32 n_devices;
 __u64 generation;
 __u64 now;
+struct weir_flow_key keys[WEIR_BACKLOG_KEYS];	/* as their flows leave; listeners have no dst */
+__u32 n_keys, n_kept;
+const volatile __u32 by_key;
 
 static __always_inline struct weir_backlog *class_of(__u32 slot)
 {
@@ -53,8 +57,8 @@ static __always_inline int key_of(const struct sock_common *sk, struct weir_flow
 	}
 	if (sk->skc_family != AF_INET6 || !bpf_core_field_exists(sk->skc_v6_daddr))
 		return -1;
-	BPF_CORE_READ_INTO(key->src, sk, skc_v6_rcv_saddr);
-	BPF_CORE_READ_INTO(key->dst, sk, skc_v6_daddr);
+	BPF_CORE_READ_INTO(&key->src, sk, skc_v6_rcv_saddr);
+	BPF_CORE_READ_INTO(&key->dst, sk, skc_v6_daddr);
 	key->family = !src[0] && !src[1] && src[2] == bpf_htonl(0xffff) ? 4 : 6;
 	return 0;
 }
@@ -203,22 +207,46 @@ static __always_inline void look(const struct tcp_sock *tp, struct weir_seen *la
 		class->listening += sk->sk_ack_backlog;
 }
 
+static __always_inline struct weir_flow_key *key_at(__u32 i)
+{
+	if (i >= WEIR_BACKLOG_KEYS)
+		return NULL;
+	asm volatile("" : "+r"(i));
+	return &keys[i & (WEIR_BACKLOG_KEYS - 1)];
+}
+
+static __always_inline void list(const struct sock_common *common, struct weir_seen *last)
+{
+	struct weir_flow_key *key = key_at(n_keys), own = {};
+
+	if (!key || (last->looked_ns && now - last->looked_ns < LOST_NS) ||
+	    key_of(common, &own, IPPROTO_TCP))
+		return;
+	*key = own;
+	n_keys++;
+	last->looked_ns = now - 1;	/* found, not yet looked at */
+}
+
 /*
  * The kernel's table of sockets may have hundreds of thousands of places, used or not: walking it
- * finds the sockets of this namespace now and then, and gives each the storage by which the pass
- * below reaches them without it.
+ * finds the sockets of this namespace now and then, and gives each the storage by which a pass
+ * below reaches them without it; or, by_key, notes how to ask for them.
  */
 SEC("iter/tcp")
 int weir_backlog_find(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *common = ctx->sk_common;
+	struct weir_seen *last;
 	struct tcp_sock *tp;
 
 	if (!common)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(common);
-	if (tp)
-		bpf_sk_storage_get(&seen, tp, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!tp)
+		return 0;
+	last = bpf_sk_storage_get(&seen, tp, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (last && by_key)
+		list(common, last);
 	return 0;
 }
 
@@ -237,22 +265,64 @@ int weir_backlog_tcp(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
-/* Both in one, for kernels that let nobody iterate over storage: each pass walks the table. */
-SEC("iter/tcp")
-int weir_backlog_walk(struct bpf_iter__tcp *ctx)
+static __always_inline struct bpf_sock *socket_of(struct __sk_buff *skb,
+						   const struct weir_flow_key *key)
 {
-	struct sock_common *common = ctx->sk_common;
-	struct weir_seen *last;
-	struct tcp_sock *tp;
+	const __u32 *src = (const __u32 *)key->src, *dst = (const __u32 *)key->dst;
+	struct bpf_sock_tuple tuple = {};
 
-	if (!common)
+	if (key->family == 4) {
+		tuple.ipv4.saddr = dst[3];
+		tuple.ipv4.daddr = src[3];
+		tuple.ipv4.sport = key->dport;
+		tuple.ipv4.dport = key->sport;
+		return bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	}
+	__builtin_memcpy(tuple.ipv6.saddr, dst, 16);
+	__builtin_memcpy(tuple.ipv6.daddr, src, 16);
+	tuple.ipv6.sport = key->dport;
+	tuple.ipv6.dport = key->sport;
+	return bpf_sk_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+}
+
+/* one listed socket; it stays on the list while it is there, once */
+static long look_at(__u32 i, struct __sk_buff **skb)
+{
+	struct weir_flow_key *key = key_at(i), *to = key_at(n_kept);
+	struct weir_seen *last = NULL;
+	struct tcp_sock *tp;
+	struct bpf_sock *sk;
+
+	if (!key || !to)
+		return 1;
+	sk = socket_of(*skb, key);
+	if (!sk)
 		return 0;
-	tp = bpf_skc_to_tcp_sock(common);
-	if (!tp)
-		return 0;
-	last = bpf_sk_storage_get(&seen, tp, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (last)
+	/* where a connection has gone, its listener answers */
+	tp = key->dport && sk->state == TCP_LISTEN ? NULL : bpf_skc_to_tcp_sock(sk);
+	if (tp)
+		last = bpf_sk_storage_get(&seen, sk, NULL, 0);
+	if (last && last->looked_ns != now) {
+		last->looked_ns = now;
 		look(tp, last);
+		*to = *key;
+		n_kept++;
+	}
+	bpf_sk_release(sk);
+	return 0;
+}
+
+/*
+ * For kernels that let nobody iterate over storage: asks for each socket by its addresses and
+ * ports. Run by the agent, with a packet that goes nowhere. NEEDSWORK: a socket that is bound to a
+ * device answers that device's packets alone and is not seen here.
+ */
+SEC("tc")
+int weir_backlog_keys(struct __sk_buff *skb)
+{
+	n_kept = 0;
+	bpf_loop(n_keys, look_at, &skb, 0);
+	n_keys = n_kept;
 	return 0;
 }
 

@@ -13,6 +13,15 @@
 /* a socket that does not follow after this is not relied upon */
 #define WEIR_ACTUATE_NS 1000000000ULL
 
+/* Since when a flow's socket could have followed: nobody has asked one older than the rate. */
+static __always_inline __u64 weir_asked_since(__u32 leased, const struct weir_class_state *state,
+					      const struct weir_flow *flow, __u64 now)
+{
+	if (!leased)
+		return flow->first_seen_ns;
+	return weir_max(flow->first_seen_ns, weir_cut_at(state, now));
+}
+
 /* one packet on its way: the numbers, and where its state lives */
 struct weir_job {
 	struct weir_packet packet;
@@ -80,12 +89,16 @@ static __always_inline void weir_rates_shared(struct weir_job *job, __u64 level)
 	}
 }
 
-/* the rates in force: a lease beats the configuration while it lasts, the level caps a bucket */
-static __always_inline void weir_rates(struct weir_job *job)
+/*
+ * The rates in force: a lease beats the configuration while it lasts, the level caps a bucket.
+ * Returns WEIR_F_LEASED or 0.
+ */
+static __always_inline __u32 weir_rates(struct weir_job *job)
 {
 	const struct weir_class *class = job->class;
 	struct weir_facts *f = &job->facts;
 	__u64 level = 0;
+	__u32 leased = 0;
 
 	job->tat = job->bucket ? &job->bucket->tat : NULL;
 	f->npb_class = class->npb_rate;
@@ -93,8 +106,10 @@ static __always_inline void weir_rates(struct weir_job *job)
 	if (class->flags & WEIR_CLASS_LEASED) {
 		const struct weir_lease *lease = bpf_map_lookup_elem(&leases, &job->slot);
 
-		if (lease && lease->npb_rate && lease->expires_ns > f->now)
+		if (lease && lease->npb_rate && lease->expires_ns > f->now) {
 			f->npb_class = lease->npb_rate;
+			leased = WEIR_F_LEASED;
+		}
 	}
 	if (class->flags & WEIR_CLASS_FAIR && f->npb_class) {
 		level = weir_max(job->state->npb_level, f->npb_class);
@@ -103,6 +118,7 @@ static __always_inline void weir_rates(struct weir_job *job)
 	}
 	if (!job->tat)
 		weir_rates_shared(job, level);
+	return leased;
 }
 
 /* conn-rate counts the packets that open a TCP connection, whatever rates the class has */
@@ -120,9 +136,8 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 {
 	const struct weir_class *class = job->class;
 	struct weir_facts *f = &job->facts;
-	__u32 flags = 0, flow_flags;
+	__u32 flags = 0, flow_flags, leased = weir_rates(job);
 
-	weir_rates(job);
 	f->ecn = job->packet.ecn;
 	if (job->flow) {
 		flow_flags = job->flow->flags;
@@ -133,7 +148,8 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 		if (flow_flags & WEIR_FLOW_LOCAL && class->flags & WEIR_CLASS_SOCKET &&
 		    can & WEIR_CAN_SOCKET &&
 		    (flow_flags & WEIR_FLOW_ACTUATED ||
-		     f->now - job->flow->first_seen_ns < WEIR_ACTUATE_NS))
+		     weir_since(weir_asked_since(leased, job->state, job->flow, f->now), f->now) <
+			     WEIR_ACTUATE_NS))
 			flags |= WEIR_F_SOCKET |
 				 (flow_flags & WEIR_FLOW_ACTUATED ? WEIR_F_ACTUATED : 0);
 	}
@@ -144,7 +160,7 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 		flags |= WEIR_F_CONTROL;
 	if (job->packet.flags & WEIR_P_SMALL)
 		flags |= WEIR_F_SMALL;
-	f->flags = flags;
+	f->flags = flags | leased;
 }
 
 /*
@@ -161,7 +177,7 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 	     !(job->bucket->flags & WEIR_BUCKET_ACTIVE)))
 		weir_window_note(f, job->class, job->bucket, job->state);
 	if (f->npb_bucket && job->tat) {
-		if (job->class->flags & WEIR_CLASS_LEASED)
+		if (f->flags & WEIR_F_LEASED)
 			weir_owed(job->bucket, job->state, f);
 		f->cost_bucket = weir_cost_mean(f->bytes, f->npb_bucket, f->now);
 		f->debt_bucket = weir_charge(job->tat, f->now, f->cost_bucket);
@@ -251,7 +267,7 @@ __attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct we
 		f->delay = 0;
 		f->advance = 0;
 		weir_decide(f, class, bucket);
-		if (f->reason < WEIR_R_FIRST_DROP || class->flags & WEIR_CLASS_LEASED ||
+		if (f->reason < WEIR_R_FIRST_DROP || f->flags & WEIR_F_LEASED ||
 		    !weir_debts_outgrown(f, class, bucket, state))
 			break;
 	}

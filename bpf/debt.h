@@ -9,14 +9,18 @@
 
 #include "decide.h"
 
+/* when an agent last cut the rate; now, where the timer has not yet seen its first one */
+static __always_inline __u64 weir_cut_at(const struct weir_class_state *state, __u64 now)
+{
+	return state->rate_bps ? state->cut_at : now;
+}
+
 /*
  * Where an agent moves the rate: what a socket owes is bytes, and each new rate makes another time
- * of them. A clock that kept the time had sockets sleep off a cut long after the rate was back, and
- * go by more or less than a rate until they owed what they do at that one. It owes no more than
- * some packets' time, and just after a cut no more than what it is steered to: what it sent by the
- * older rate has arrived and been answered for. Else ten packets sent before the first cut would
- * have silenced it for seconds, and its drops for longer: TCP takes them for a failure and tries
- * again by a timer that doubles. A global function: the verifier reads it once.
+ * of them, or it would sleep off a cut long after the rate is back. It owes no more than some
+ * packets' time, and just after a cut no more than what it is steered to: what it sent by the older
+ * rate has arrived and been answered for; else it would be silent for seconds, and its drops for
+ * longer. A global function: the verifier reads it once.
  */
 #define WEIR_OWED_PACKETS 4
 #define WEIR_OWED_CUT_PACKETS 2
@@ -35,7 +39,7 @@ __attribute__((noinline)) int weir_owed(struct weir_bucket *bucket,
 	owed = weir_debt(tat, f->now + WEIR_AIM_NS);
 	if (!owed)
 		return 0;
-	if (f->now - state->cut_at < WEIR_CUT_NS)
+	if (weir_since(weir_cut_at(state, f->now), f->now) < WEIR_CUT_NS)
 		most = weir_cost(WEIR_OWED_CUT_PACKETS * WEIR_MTU, f->npb_bucket);
 	else
 		most = weir_cost(WEIR_OWED_PACKETS * WEIR_MTU + f->bytes, f->npb_bucket);
@@ -52,8 +56,8 @@ __attribute__((noinline)) int weir_owed(struct weir_bucket *bucket,
 static __always_inline __u64 weir_npb_set(const struct weir_facts *f,
 					  const struct weir_class *class)
 {
-	return class->flags & WEIR_CLASS_LEASED ? f->npb_bucket :
-						  weir_max(class->npb_flow, f->npb_class);
+	return f->flags & WEIR_F_LEASED ? f->npb_bucket :
+					  weir_max(class->npb_flow, f->npb_class);
 }
 
 /*

@@ -197,7 +197,7 @@ __attribute__((noinline)) int weir_decide(struct weir_facts *f,
 		/* one that follows an agent's rate owes for what it sent by an older one: marks
 		 * would take its window, until it waited for delayed ACKs, a packet in 50 ms */
 		if (debt > f->limit / 2 && weir_markable(f, class) &&
-		    !(f->flags & WEIR_F_ACTUATED && class->flags & WEIR_CLASS_LEASED))
+		    !(f->flags & WEIR_F_ACTUATED && f->flags & WEIR_F_LEASED))
 			weir_set_mark(f, WEIR_R_MARKED);
 	}
 	return 0;

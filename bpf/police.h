@@ -61,11 +61,12 @@ static __always_inline __u64 weir_burst(const struct weir_class *class, __u64 np
  * allowed (UDP had 20 of 50 mbit). There it is a time: what passes at once waits at the consumer,
  * so that it is the signal's target.
  */
-static __always_inline __u64 weir_burst_beside(const struct weir_class *class, __u64 npb)
+static __always_inline __u64 weir_burst_beside(const struct weir_facts *f,
+					       const struct weir_class *class, __u64 npb)
 {
 	__u64 ns = class->set & WEIR_SET_TARGET_TIME ? class->target : WEIR_BURST_MIN_NS;
 
-	if (weir_burst_set(class) || !(class->flags & WEIR_CLASS_LEASED))
+	if (weir_burst_set(class) || !(f->flags & WEIR_F_LEASED))
 		return weir_burst(class, npb, weir_burst_bytes(npb));
 	return ns < WEIR_BURST_LEASED_NS ? WEIR_BURST_LEASED_NS :
 	       ns > WEIR_BURST_MAX_NS ? WEIR_BURST_MAX_NS : ns;
@@ -80,13 +81,13 @@ static __always_inline __u64 weir_burst_beside(const struct weir_class *class, _
 static __always_inline void weir_limits_beside(struct weir_facts *f,
 					       const struct weir_class *class, __u64 npb)
 {
-	f->burst = weir_burst_beside(class, npb);
+	f->burst = weir_burst_beside(f, class, npb);
 	f->limit = f->burst;
 	/* a marked flow's ACKs and FIN are Not-ECT: they meet the debt of its data */
 	if (weir_markable(f, class) || (f->flags & WEIR_F_MARKED && f->flags & WEIR_F_CONTROL))
 		f->limit *= 16;
 	f->limit_bucket = f->limit;
-	f->limit_class = weir_burst_beside(class, f->npb_class);
+	f->limit_class = weir_burst_beside(f, class, f->npb_class);
 	if (!(class->flags & WEIR_CLASS_FAIR))
 		return;
 	f->limit_class *= 8;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * sock.h: the socket as actuator. sock_ops asks for a callback per round-trip sample and carries
- * the rate that act.h left in the socket's storage into SO_MAX_PACING_RATE and
- * TCP_NOTSENT_LOWAT; the iterator does the same for sockets older than weir, and gives all of
- * them their own values back. Only sockets of the instance's network namespace are touched.
+ * sock.h: the socket as actuator. sock_ops asks for a callback per round-trip sample, and per burst
+ * where an agent moves the rate, and carries the rate that act.h left in the socket's storage into
+ * SO_MAX_PACING_RATE and TCP_NOTSENT_LOWAT; the iterator does the same for sockets older than weir,
+ * and gives all of them their own values back. Only sockets of the instance's network namespace are
+ * touched.
  */
 #ifndef WEIR_SOCK_H
 #define WEIR_SOCK_H
@@ -51,11 +52,19 @@ _Static_assert(sizeof(((struct weir_sock *)0)->saved_rate) == 4, "an option is a
 _Static_assert(sizeof(((struct weir_sock *)0)->saved_lowat) == 4, "an option is an int");
 
 /*
- * Carries storage into the socket. SO_MAX_PACING_RATE takes bytes/s as an int: up to 34 Gbit/s,
- * beyond which no pacing is needed to protect anyone. ctx is what the setsockopt helper takes.
+ * SO_MAX_PACING_RATE takes bytes/s as an int: up to 34 Gbit/s, beyond which no pacing is needed to
+ * protect anyone. ctx is what the setsockopt helper takes.
  */
+#define WEIR_PACE(ctx, s, wanted) ({ \
+	__u64 wanted_ = (wanted); \
+	__u32 rate_ = wanted_ && wanted_ < 0xffffffff ? (__u32)wanted_ : 0xffffffff; \
+	if ((s)->saved_rate && (s)->saved_rate < rate_) \
+		rate_ = (s)->saved_rate; \
+	bpf_setsockopt(ctx, WEIR_SOL_SOCKET, WEIR_SO_MAX_PACING_RATE, &rate_, 4); \
+})
+
+/* Carries storage into the socket. */
 #define WEIR_APPLY(ctx, s) do { \
-	__u32 rate_ = (s)->rate && (s)->rate < 0xffffffff ? (__u32)(s)->rate : 0xffffffff; \
 	__u32 lowat_ = (__u32)((s)->rate / 100); \
 	if (!((s)->flags & WEIR_SK_APPLIED)) { \
 		if (bpf_getsockopt(ctx, WEIR_SOL_SOCKET, WEIR_SO_MAX_PACING_RATE, \
@@ -65,15 +74,13 @@ _Static_assert(sizeof(((struct weir_sock *)0)->saved_lowat) == 4, "an option is 
 				   &(s)->saved_lowat, 4)) \
 			(s)->saved_lowat = 0; \
 	} \
-	if ((s)->saved_rate && (s)->saved_rate < rate_) \
-		rate_ = (s)->saved_rate; \
 	if (lowat_ < WEIR_LOWAT_MIN) \
 		lowat_ = WEIR_LOWAT_MIN; \
 	if (lowat_ > WEIR_LOWAT_MAX) \
 		lowat_ = WEIR_LOWAT_MAX; \
 	if (!(s)->rate || ((s)->saved_lowat && (s)->saved_lowat < lowat_)) \
 		lowat_ = (s)->saved_lowat; \
-	if (!bpf_setsockopt(ctx, WEIR_SOL_SOCKET, WEIR_SO_MAX_PACING_RATE, &rate_, 4)) \
+	if (!WEIR_PACE(ctx, s, (s)->rate)) \
 		(s)->flags |= WEIR_SK_APPLIED; \
 	bpf_setsockopt(ctx, WEIR_SOL_TCP, WEIR_TCP_NOTSENT_LOWAT, &lowat_, 4); \
 	(s)->applied = (s)->rate; \
@@ -111,8 +118,8 @@ static __always_inline __u32 weir_clamp(const struct tcp_sock *sk, __u64 rate)
 
 /*
  * What was asked for with the last burst, by the level of now, if that is lower: many may have come
- * since, and the next pause is fixed by what is set here. Where an agent moves the rate, if it is
- * higher, too: there it moves faster than packets come.
+ * since. Where an agent moves the rate, if it is higher, too: there it moves faster than packets
+ * come.
  */
 static __always_inline void weir_sock_refresh(struct weir_sock *asked)
 {
@@ -133,6 +140,26 @@ static __always_inline void weir_sock_refresh(struct weir_sock *asked)
 	asked->level = level;
 }
 
+/*
+ * TCP fixes the pause after a burst when it sends it. Where an agent moves the rate, a rate set at
+ * the last ACK is a pause old by then; but the kernel asks for header options just before, and the
+ * rate of that moment is set there. A raise shows at an ACK alone: from one burst to the next the
+ * socket is allowed more than it will get.
+ */
+#define WEIR_AHEAD 4
+static __always_inline void weir_sock_follow(struct bpf_sock_ops *ctx, struct weir_sock *asked)
+{
+	__u32 flags = ctx->bpf_sock_ops_cb_flags;
+	__u32 want = flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+
+	if (asked->level && asked->flags & WEIR_SK_LEASED) {
+		WEIR_PACE(ctx, asked, asked->rate * WEIR_AHEAD);
+		want = flags | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+	}
+	if (want != flags)
+		bpf_sock_ops_cb_flags_set(ctx, want);
+}
+
 static __always_inline int weir_sockops_run(struct bpf_sock_ops *ctx)
 {
 	struct weir_sock *asked;
@@ -147,6 +174,11 @@ static __always_inline int weir_sockops_run(struct bpf_sock_ops *ctx)
 		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags |
 					  BPF_SOCK_OPS_RTT_CB_FLAG);
 		break;
+	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
+		/* asked for a size alone: nothing is sent */
+		if (ctx->args[0] == BPF_WRITE_HDR_TCP_CURRENT_MSS)
+			return 1;
+		break;
 	case BPF_SOCK_OPS_RTT_CB:
 		break;
 	default:
@@ -159,8 +191,14 @@ static __always_inline int weir_sockops_run(struct bpf_sock_ops *ctx)
 	if (!asked)
 		return 1;
 	weir_sock_refresh(asked);
+	if (ctx->op == BPF_SOCK_OPS_HDR_OPT_LEN_CB) {
+		if (asked->level && asked->flags & WEIR_SK_LEASED)
+			WEIR_PACE(ctx, asked, asked->rate);
+		return 1;
+	}
 	if (asked->rate != asked->applied)
 		WEIR_APPLY(ctx, asked);
+	weir_sock_follow(ctx, asked);
 	if (asked->rate < WEIR_CLAMP_BELOW || asked->clamp) {
 		tp = bpf_skc_to_tcp_sock(sk);
 		if (tp)

@@ -20,6 +20,7 @@ struct weir_tick {
 	__u32 base;			/* of the live bank in map "classes" */
 	__u32 busy;			/* a class with a rate had traffic */
 	__u32 events;			/* it is time for them */
+	__u32 leased;			/* the class's rate is an agent's */
 };
 
 /* Like other global functions here it could as well be inlined, but the verifier reads it once. */
@@ -37,7 +38,7 @@ __attribute__((noinline)) int weir_level_set(const struct weir_class *class,
 }
 
 __attribute__((noinline)) int weir_above(const struct weir_class *class,
-					 struct weir_class_state *state, __u64 now)
+					 struct weir_class_state *state, __u64 now, __u32 leased)
 {
 	__u64 debt;
 
@@ -45,7 +46,7 @@ __attribute__((noinline)) int weir_above(const struct weir_class *class,
 		return 0;
 	debt = weir_debt(state->tat, now);
 	/* the agent moves the rate until what arrives is right: two that correct it swing */
-	if (class->flags & WEIR_CLASS_LEASED && class->action != WEIR_POLICE) {
+	if (leased && class->action != WEIR_POLICE) {
 		state->gain = (state->gain * 7 + WEIR_GAIN_ONE) / 8;
 		return 0;
 	}
@@ -54,14 +55,18 @@ __attribute__((noinline)) int weir_above(const struct weir_class *class,
 }
 
 /* the class's rate in force, bit/s */
-static __always_inline __u64 weir_rate_now(const struct weir_class *class, __u32 slot, __u64 now)
+static __always_inline __u64 weir_rate_now(const struct weir_class *class, __u32 slot,
+					   struct weir_tick *tick)
 {
 	const struct weir_lease *lease;
 
+	tick->leased = 0;
 	if (class->flags & WEIR_CLASS_LEASED) {
 		lease = bpf_map_lookup_elem(&leases, &slot);
-		if (lease && lease->npb_rate && lease->expires_ns > now)
+		if (lease && lease->npb_rate && lease->expires_ns > tick->now) {
+			tick->leased = 1;
 			return lease->rate_bps;
+		}
 	}
 	return class->rate_bps;
 }
@@ -77,10 +82,10 @@ static __always_inline void weir_level_follow(const struct weir_class *class,
 	__u64 was = state->rate_bps, level, debt, ratio;
 
 	state->rate_bps = rate;
+	if (!was || rate < was - was / 4)
+		state->cut_at = now;
 	if (!was || was == rate)
 		return;
-	if (rate < was - was / 4)
-		state->cut_at = now;
 	ratio = weir_ratio(rate, was);
 	level = (state->level_bps * ratio) >> WEIR_RATIO_SHIFT;
 	state->limited_bytes = (state->limited_bytes >> 8) * ratio >> (WEIR_RATIO_SHIFT - 8);
@@ -115,12 +120,11 @@ static __always_inline void weir_window_next(struct weir_class_state *state,
  * Where an agent moves the rate, it answers for what the class has let pass: more than a sign that
  * the levels add up to too much is not kept.
  */
-static __always_inline void weir_level_forgive(const struct weir_class *class,
-					       struct weir_class_state *state, __u64 now)
+static __always_inline void weir_level_forgive(struct weir_class_state *state, __u64 now)
 {
 	__u64 tat = state->tat, most = now + state->mean_bucket + WEIR_EXCESS_LEASED_NS;
 
-	if (class->flags & WEIR_CLASS_LEASED && tat > most)
+	if (tat > most)
 		__sync_val_compare_and_swap(&state->tat, tat, most);
 }
 
@@ -181,7 +185,7 @@ static __always_inline void weir_level_begin(const struct weir_class *class,
  */
 __attribute__((noinline)) int weir_window_early(const struct weir_class *class,
 						struct weir_class_state *state, __u64 rate,
-						__u64 now)
+						__u64 now, __u32 leased)
 {
 	__u64 span, idle, level;
 
@@ -189,7 +193,7 @@ __attribute__((noinline)) int weir_window_early(const struct weir_class *class,
 		return 0;
 	span = now - state->level_at;
 	idle = state->idle_ns;
-	if (!state->limited || class->action == WEIR_POLICE || class->flags & WEIR_CLASS_LEASED ||
+	if (!state->limited || class->action == WEIR_POLICE || leased ||
 	    !weir_level_unused(span, weir_window_ns(state->npb_level), idle))
 		return 0;
 	state->limited_bytes = weir_limited_bytes(weir_bps(state->npb_level), span);
@@ -200,6 +204,15 @@ __attribute__((noinline)) int weir_window_early(const struct weir_class *class,
 	weir_window_next(state, &state->windows[state->window & 1], now);
 	state->used_bps = weir_unused_less(rate, span, idle);
 	return 1;
+}
+
+static __always_inline __u32 weir_limited_now(const struct weir_class *class,
+					      const struct weir_class_state *state,
+					      const struct weir_window *sum, __u64 span)
+{
+	return class->action == WEIR_POLICE ?
+	       weir_limited_count_police(sum, state->limited) :
+	       weir_limited_count(sum, state->limited, span, state->idle_ns);
 }
 
 static long weir_level_one(__u32 slot, void *context)
@@ -227,7 +240,7 @@ static long weir_level_one(__u32 slot, void *context)
 			state->used_bps = 0;
 		return 0;
 	}
-	rate = weir_rate_now(class, slot, tick->now);
+	rate = weir_rate_now(class, slot, tick);
 	span = tick->now - state->level_at;
 	sum = &state->windows[state->window & 1];
 	if (!rate) {
@@ -241,11 +254,11 @@ static long weir_level_one(__u32 slot, void *context)
 		return 0;
 	}
 	weir_level_follow(class, state, rate, tick->now);
-	weir_level_forgive(class, state, tick->now);
+	if (tick->leased)
+		weir_level_forgive(state, tick->now);
 	level = state->level_bps;
-	if (span < weir_window_span(state->npb_level, state->npb_window,
-				    class->flags & WEIR_CLASS_LEASED)) {
-		if (weir_window_early(class, state, rate, tick->now))
+	if (span < weir_window_span(state->npb_level, state->npb_window, tick->leased)) {
+		if (weir_window_early(class, state, rate, tick->now, tick->leased))
 			return 0;
 		/* newly limited buckets are answered within a tick, the rest at the window's end */
 		if (sum->now_limited > state->limited && level > rate / sum->now_limited)
@@ -253,11 +266,9 @@ static long weir_level_one(__u32 slot, void *context)
 		weir_level_set(class, state, level, tick->now);
 		return 0;
 	}
-	state->limited = class->action == WEIR_POLICE ?
-			 weir_limited_count_police(sum, state->limited) :
-			 weir_limited_count(sum, state->limited, span, state->idle_ns);
+	state->limited = weir_limited_now(class, state, sum, span);
 	level = weir_level_next(rate, level, sum, state->limited, span,
-				weir_above(class, state, tick->now), &state->gain);
+				weir_above(class, state, tick->now, tick->leased), &state->gain);
 	weir_level_set(class, state, level, tick->now);
 	npb = state->npb_level;
 	state->limited_bytes = weir_limited_bytes(weir_bps(npb), weir_window_ns(npb));

@@ -19,7 +19,7 @@ struct backlog {
 	struct backlog_bpf *skel;
 	int find_link, tcp_link, udp_link;
 	__u64 next_find_ns;
-	bool walk;			/* no find: each pass walks the whole table of sockets */
+	bool by_key;			/* a pass asks for each socket that find has listed */
 	bool udp;			/* a rule leads UDP sockets to a class */
 	unsigned int n_classes;
 	__u64 cost_ns;
@@ -44,9 +44,9 @@ static int load(struct backlog *backlog, int flows)
 	backlog->skel = skel = backlog_bpf__open();
 	if (!skel)
 		return -errno;
-	bpf_program__set_autoload(skel->progs.weir_backlog_find, !backlog->walk);
-	bpf_program__set_autoload(skel->progs.weir_backlog_tcp, !backlog->walk);
-	bpf_program__set_autoload(skel->progs.weir_backlog_walk, backlog->walk);
+	bpf_program__set_autoload(skel->progs.weir_backlog_tcp, !backlog->by_key);
+	bpf_program__set_autoload(skel->progs.weir_backlog_keys, backlog->by_key);
+	skel->rodata->by_key = backlog->by_key;
 	r = flows < 0 ? bpf_map__set_max_entries(skel->maps.flows, 1) :
 			bpf_map__reuse_fd(skel->maps.flows, flows);
 	if (!r)
@@ -54,19 +54,13 @@ static int load(struct backlog *backlog, int flows)
 	if (r)
 		return r;
 	backlog->udp_link = hook_iterator_link(bpf_program__fd(skel->progs.weir_backlog_udp));
-	if (backlog->walk) {
-		backlog->tcp_link =
-			hook_iterator_link(bpf_program__fd(skel->progs.weir_backlog_walk));
-	} else {
-		backlog->find_link =
-			hook_iterator_link(bpf_program__fd(skel->progs.weir_backlog_find));
-		backlog->tcp_link =
-			hook_map_iterator_link(bpf_program__fd(skel->progs.weir_backlog_tcp),
-					       bpf_map__fd(skel->maps.seen));
-		r = backlog->find_link < 0 ? backlog->find_link : 0;
-	}
-	if (!r)
-		r = backlog->tcp_link < 0 ? backlog->tcp_link : backlog->udp_link;
+	backlog->find_link = hook_iterator_link(bpf_program__fd(skel->progs.weir_backlog_find));
+	r = backlog->find_link < 0 ? backlog->find_link : backlog->udp_link;
+	if (r < 0 || backlog->by_key)
+		return r < 0 ? r : 0;
+	r = hook_map_iterator_link(bpf_program__fd(skel->progs.weir_backlog_tcp),
+				   bpf_map__fd(skel->maps.seen));
+	backlog->tcp_link = r;
 	return r < 0 ? r : 0;
 }
 
@@ -79,9 +73,11 @@ static void unload(struct backlog *backlog)
 	backlog->find_link = backlog->tcp_link = backlog->udp_link = -1;
 }
 
-int backlog_try(bool walk)
+int backlog_try(bool by_key)
 {
-	struct backlog backlog = { .walk = walk, .find_link = -1, .tcp_link = -1, .udp_link = -1 };
+	struct backlog backlog = {
+		.by_key = by_key, .find_link = -1, .tcp_link = -1, .udp_link = -1,
+	};
 	int r = load(&backlog, -1);
 
 	unload(&backlog);
@@ -106,7 +102,7 @@ int backlog_open(struct backlog **ret, const struct instance *instance, struct e
 	/* some kernels let nobody iterate over sockets' storage */
 	if (r) {
 		unload(backlog);
-		backlog->walk = true;
+		backlog->by_key = true;
 		r = load(backlog, flows);
 	}
 	if (r) {
@@ -195,13 +191,23 @@ static int run(int link)
 	return n < 0 ? -errno : 0;
 }
 
+/* each listed socket is asked for; the packet is none: a program of tc wants one */
+static int run_keys(const struct backlog *backlog)
+{
+	char frame[64] = {};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame));
+	int fd = bpf_program__fd(backlog->skel->progs.weir_backlog_keys);
+
+	return bpf_prog_test_run_opts(fd, &opts) ? -errno : 0;
+}
+
 /* sockets that are new since the last time, as often as the machine's table of them allows */
 static int find(struct backlog *backlog, __u64 now_ns)
 {
 	__u64 start = cpu_ns(), wait;
 	int r;
 
-	if (backlog->walk || now_ns < backlog->next_find_ns)
+	if (now_ns < backlog->next_find_ns)
 		return 0;
 	r = run(backlog->find_link);
 	wait = (cpu_ns() - start) * FIND_PART;
@@ -213,9 +219,12 @@ static int find(struct backlog *backlog, __u64 now_ns)
 int backlog_pass(struct backlog *backlog, __u64 now_ns)
 {
 	struct backlog_bpf *skel = backlog->skel;
-	int r = find(backlog, now_ns);
-	__u64 start = cpu_ns();
+	__u64 start;
+	int r;
 
+	skel->bss->now = now_ns;
+	r = find(backlog, now_ns);
+	start = cpu_ns();
 	for (unsigned int i = 0; i < backlog->n_classes; i++) {
 		struct weir_backlog *class = &skel->bss->classes[i];
 
@@ -225,9 +234,8 @@ int backlog_pass(struct backlog *backlog, __u64 now_ns)
 		class->rtt_us = 0;
 		class->rtt_n = class->senders = 0;
 	}
-	skel->bss->now = now_ns;
 	if (!r)
-		r = run(backlog->tcp_link);
+		r = backlog->by_key ? run_keys(backlog) : run(backlog->tcp_link);
 	if (!r && backlog->udp)
 		r = run(backlog->udp_link);
 	backlog->cost_ns = cpu_ns() - start;

@@ -16,8 +16,8 @@ struct backlog;
 int backlog_open(struct backlog **ret, const struct instance *instance, struct err *err);
 void backlog_close(struct backlog *backlog);
 
-/* Does this kernel take them: those that walk its table of sockets, or the quicker ones? */
-int backlog_try(bool walk);
+/* Does this kernel take them: those that ask for each socket, or the quicker ones? */
+int backlog_try(bool by_key);
 
 /* What sockets are joined to: the classes of the policy, the flows on these hooks. */
 void backlog_policy(struct backlog *backlog, const struct policy *policy,

@@ -47,7 +47,7 @@ static void signal_row(struct show *show, unsigned int slot)
 	out_str(out, "unit", is_time ? "ns" : "1e-6");
 	out_only(out, OUT_BOTH);
 	out_str(out, "target", signal_value_exact(class->target, is_time).text);
-	out_str(out, "law", control_law_name(class->law));
+	out_str(out, "law", control_law_name(alive ? step.law : class->law));
 	out_time(out, "interval_ns", alive ? step.interval * WEIR_D_INTERVAL_NS : 0);
 	out_rate(out, "drain_bps", alive ? step.drain_bps : 0);
 	out_rate(out, "rate_bps", alive && step.new_bps ? step.new_bps : class->rate_bps);

@@ -10,7 +10,7 @@
 #include "control.h"
 
 #define STEP_UP 1.25			/* no step raises the rate by more */
-#define HORIZON 2.0		/* loop delays in which feed-forward means to be on target */
+#define HORIZON 1.4		/* loop delays in which feed-forward means to be on target */
 #define CUT_MAX 0.9			/* feed-forward: below the drain rate by no more */
 #define CUT_MAX_BLIND 0.5		/* laws that do not know the drain rate */
 #define CLEAR_PART 4			/* a signal below target / 4 is as good as none */
@@ -20,7 +20,7 @@
 #define CUT_WORKS 0.95			/* of the signal at the cut: below it, it works */
 #define TRIM_MIN (1.0 / 64)
 #define TRIM_MAX 1.25
-#define TRIM_HORIZONS 6.0		/* in which the trim follows a lasting error */
+#define TRIM_HORIZONS 24.0		/* in which the trim follows a lasting error */
 #define GOOD_MEMORY 512			/* samples in which the best rate is forgotten */
 #define DRAIN_MEMORY 16			/* ... and a drain rate that was higher */
 #define PI_KP 0.45			/* times 1/tau; ki = kp^2 / 8 */
@@ -83,11 +83,11 @@ static __u64 lowest_rate(const struct control_state *state)
 	return lowest;
 }
 
-/* how long a rate goes on arriving: a socket pauses once more as of the rate of its last burst */
+/* how long a rate goes on arriving */
 static double echo_ns(const struct control_config *config, const struct control_sample *sample,
 		      double rate)
 {
-	return config->delay_ns + pause_ns(sample, rate);
+	return config->delay_ns + config->pauses * pause_ns(sample, rate);
 }
 
 /* from a change of the rate to its effect at the consumer, on average */
@@ -95,7 +95,7 @@ static double loop_delay(const struct control_config *config, const struct contr
 			 const struct control_sample *sample)
 {
 	return 1.5 * config->interval_ns + config->delay_ns +
-	       pause_ns(sample, lowest_rate(state)) / 3;
+	       config->pauses * pause_ns(sample, state->rate_bps);
 }
 
 /* the rate in force so long ago; the oldest known where that is too long */
@@ -208,7 +208,7 @@ static void learn(const struct control_config *config, struct control_state *sta
 	if (now - state->cut_ns <= 2 * loop_delay(config, state, sample) ||
 	    (off > 0 ? value < before : value > before))
 		return;
-	state->trim *= 1 - clamp(off / horizon, 1 - STEP_UP, CUT_MAX) *
+	state->trim *= 1 - clamp(off / horizon, 1 - STEP_UP, STEP_UP - 1) *
 			   clamp(config->interval_ns / (TRIM_HORIZONS * horizon), 0, 1);
 	state->trim = clamp(state->trim, TRIM_MIN, TRIM_MAX);
 }
@@ -233,7 +233,7 @@ static double feed_forward(const struct control_config *config, struct control_s
 	off = value - config->target;
 	if (sample->limited)
 		off += pending(config, state, sample, drain, now);
-	/* what is no burst is real, and answered twice as hard */
+	/* what is no burst is real, and answered within one loop delay */
 	near = clamp(off, -burst_ns, burst_ns);
 	off = near / horizon + (off - near) * HORIZON / horizon;
 	rate = drain * (1 - clamp(off, 1 - STEP_UP, CUT_MAX));
@@ -333,11 +333,20 @@ static double minimum(const struct control_config *config, const struct control_
 	return least > WEIR_RATE_MIN ? least : WEIR_RATE_MIN;
 }
 
+enum control_law control_law_in_force(const struct control_config *config,
+				      const struct control_sample *sample)
+{
+	bool blind = sample->at_ns && (!sample->drain_bps || !sample->is_time);
+
+	return config->law == CONTROL_FEED_FORWARD && blind ? CONTROL_PI : config->law;
+}
+
 static double law_rate(const struct control_config *config, struct control_state *state,
 		       const struct control_sample *sample, __u64 now,
 		       enum weir_control_reason *reason)
 {
-	bool blind = config->law != CONTROL_FEED_FORWARD || !sample->drain_bps || !sample->is_time;
+	enum control_law law = control_law_in_force(config, sample);
+	bool blind = law != CONTROL_FEED_FORWARD;
 
 	/* a drain rate that falls may be a consumer about to stop, not to slow down */
 	if (!blind && sample->drain_bps >= state->good_bps)
@@ -354,7 +363,7 @@ static double law_rate(const struct control_config *config, struct control_state
 	}
 	if (!blind)
 		return feed_forward(config, state, sample, now, reason);
-	if (config->law == CONTROL_AIMD)
+	if (law == CONTROL_AIMD)
 		return aimd(config, state, sample, now, reason);
 	return pi(config, state, sample, now, reason);
 }

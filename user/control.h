@@ -24,7 +24,8 @@ struct control_config {
 	__u64 min_bps, max_bps;		/* 0: none given */
 	__u64 base_bps;			/* the configured rate; 0: none. No max: also the maximum */
 	__u64 interval_ns;		/* between two samples */
-	__u64 delay_ns;			/* from a change of the rate to its effect there */
+	__u64 delay_ns;			/* from a change of the rate to its effect there ... */
+	double pauses;			/* ... beside so many pauses of a flow between two bursts */
 	bool by_hand;			/* the rate was set by hand */
 };
 
@@ -74,6 +75,10 @@ struct control_decision {
 struct control_decision control_step(const struct control_config *config,
 				     struct control_state *state,
 				     const struct control_sample *sample, __u64 now);
+
+/* feed-forward is PI where the sample tells no drain rate */
+enum control_law control_law_in_force(const struct control_config *config,
+				      const struct control_sample *sample);
 
 /* "feed-forward", "behind", and the latter in words */
 const char *control_law_name(enum control_law law);

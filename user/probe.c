@@ -209,9 +209,9 @@ static void try_program(struct probe *probes, enum probe_id id, const char *cons
 	put(probes, id, rc, err.text);
 }
 
-static void try_backlog(struct probe *probes, enum probe_id id, bool walk)
+static void try_backlog(struct probe *probes, enum probe_id id, bool by_key)
 {
-	int rc = backlog_try(walk);
+	int rc = backlog_try(by_key);
 
 	put(probes, id, rc, strerror(-rc));
 }

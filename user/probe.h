@@ -29,7 +29,7 @@
 	X(LOOP, "loop", "go over all classes (bpf_loop)", "fair off: shares are left to chance") \
 	X(BACKLOG, "backlog", "see how far behind local sockets are", "no signal of local sockets") \
 	X(STORAGE, "storage", "go over known sockets alone", \
-	  "each look of the agent walks the kernel's table of sockets") \
+	  "each look of the agent asks for every socket") \
 	X(PACE_SOCKET, "means-socket", "1. pace the sender's socket", "the next means takes over") \
 	X(PACE_EDT, "means-edt", "2. delay the packet", "the next means takes over") \
 	X(PACE_IFB, "means-edt-in", "2. delay what arrives", "the next means takes over") \

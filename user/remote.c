@@ -155,6 +155,9 @@ static void ended(struct evhttp_request *request, void *arg)
 						    "cannot be reached");
 	}
 	remote->told = true;
+	/* one that answered and had nothing to say may have at any moment */
+	if (remote->answered)
+		remote->wait_ms = RETRY_MIN_MS;
 	wait_and_retry(remote);
 }
 

@@ -17,11 +17,12 @@
 #define NOISE_MEMORY 16
 #define STALL_MIN_NS 100000000.0	/* a pause that is called a standstill ... */
 #define STALL_GAPS 4.0			/* ... unless the consumer pauses so usually */
+#define LOOKS_GAP_NS 2e9		/* no two looks are so far apart */
 #define VALUE_MAX_NS 100e9
 #define RATIO_BYTES 65536		/* wire ratio: of so much at least */
 #define RATIO_NS 200000000ULL
 #define RATIO_MAX 4.0
-#define PASS_PART 80			/* of a core for looks: 1.25 % */
+#define PASS_PART 50			/* of a core for looks: 2 % */
 #define SHARE_LEAST 20			/* packets that a share is taken of */
 
 static double larger(double a, double b)
@@ -157,6 +158,14 @@ static void ratio_step(struct sample_state *state, const struct sample_counters 
 	state->ratio_ns = now->at_ns;
 }
 
+/* what is under way; the drain rate stays known */
+static void forget(struct sample_drain *drain)
+{
+	drain->taken = drain->busy_ns = 0;
+	drain->since_ns = drain->taken_ns = 0;
+	drain->stalled = false;
+}
+
 /* counts that ran backwards (sockets that were counted have gone) took nothing */
 static double grown(__u64 before, __u64 now)
 {
@@ -169,12 +178,15 @@ bool sample_step(struct sample_state *state, const struct sample_counters *now,
 	struct sample_counters before = state->before;
 	double dt_ns = grown(before.at_ns, now->at_ns), bytes_ns, connections_ns, bps;
 
-	if (!before.at_ns || !dt_ns) {
-		if (!before.at_ns)
-			state->before = *now;
+	if (before.at_ns && !dt_ns)
+		return false;
+	state->before = *now;
+	/* the first look, or the first after nobody looked: what waited then says nothing of now */
+	if (!before.at_ns || dt_ns > LOOKS_GAP_NS) {
+		forget(&state->bytes);
+		forget(&state->connections);
 		return false;
 	}
-	state->before = *now;
 	drain_step(&state->bytes, before.unread_bytes, now->unread_bytes,
 		   grown(before.served_bytes, now->served_bytes), dt_ns, now->at_ns);
 	drain_step(&state->connections, before.waiting, now->waiting,

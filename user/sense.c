@@ -14,6 +14,7 @@
 #define WIRE_NS 200000000ULL		/* a class's byte counters: likewise */
 #define LIMITED_NS 50000000ULL		/* "the producers want more" stands for so long */
 #define USED_NS 20000000.0		/* what a class uses is averaged over */
+#define LAST_NS 40000000ULL		/* a class's last packet was so much later at most */
 #define STUCK_NS 1000000000ULL
 #define DEBT_NS 2000000ULL		/* a class that is so far ahead of its clock is limited */
 
@@ -59,7 +60,9 @@ int sense_producers(const struct steer *steer, unsigned int slot,
 			    weir_debt(state->tat, now_ns) > DEBT_NS;
 	c->sample.active = state->active;
 	span_ns = now_ns - c->used_at_ns;
-	if (span_ns > USED_NS / 4 && c->wire_at_ns != now_ns)
+	/* counters are not asked for where no packet has come since: a call for each idle class */
+	if (span_ns > USED_NS / 4 && c->wire_at_ns != now_ns &&
+	    (!c->used_at_ns || state->last_ns + LAST_NS > c->used_at_ns))
 		r = wire_read(steer, slot, c, now_ns);
 	if (r)
 		return r;
@@ -186,11 +189,16 @@ static int sockets_step(struct steer *steer, __u64 now_ns)
 static void psi_sample(struct steer_class *c, const char *words, __u64 now_ns)
 {
 	__u64 us, span_us;
+	int r;
 
 	if (now_ns < c->next_ns)
 		return;
 	c->next_ns = now_ns + SHARE_NS;
-	if (psi_read(words, &us))
+	r = psi_read(words, &us);
+	if (r != c->psi_failed && r)
+		log_note("class %s: signal \"%s\": %s", c->name, words, strerror(-r));
+	c->psi_failed = r;
+	if (r)
 		return;
 	if (c->psi_at_ns && us >= c->psi_us) {
 		span_us = (now_ns - c->psi_at_ns) / 1000;

@@ -15,8 +15,11 @@
 #define STEERING_EVERY_NS 1000000000ULL
 /* from a lease to its effect on the consumer: the level's tick, the sockets' next bursts */
 #define DELAY_LOCAL_NS 15000000ULL
-#define DELAY_REMOTE_NS 20000000ULL
+#define DELAY_REMOTE_NS 12000000ULL
 #define DELAY_OTHER_NS 100000000ULL
+/* a socket sleeps its pause out, half of one on average; what is delayed here has its departure */
+#define PAUSES_SOCKET 0.5
+#define PAUSES_QUEUE 1.0
 
 int steer_init(struct steer *steer, struct err *err)
 {
@@ -50,6 +53,7 @@ static struct control_config config_of(const struct weir_class *class, enum sign
 		.interval_ns = CONTROL_INTERVAL_MIN_NS,
 		.delay_ns = kind == SIGNAL_BACKLOG ? DELAY_LOCAL_NS :
 			    kind == SIGNAL_HTTP ? DELAY_REMOTE_NS : DELAY_OTHER_NS,
+		.pauses = kind == SIGNAL_BACKLOG ? PAUSES_QUEUE : PAUSES_SOCKET,
 		.by_hand = by_hand,
 	};
 }
@@ -167,7 +171,7 @@ static void decide(struct steer *steer, unsigned int slot, __u64 now_ns, struct 
 	memcpy(told->class, c->name, sizeof(told->class));
 	told->class_slot = slot;
 	told->reason = decision.reason;
-	told->law = c->config.law;
+	told->law = control_law_in_force(&c->config, &c->sample);
 	told->interval = (c->config.interval_ns + WEIR_D_INTERVAL_NS / 2) / WEIR_D_INTERVAL_NS;
 	told->flags = (class->set & WEIR_SET_TARGET_TIME ? WEIR_D_TIME : 0) |
 		      (c->sample.at_ns ? WEIR_D_VALUE : 0) |

@@ -10,6 +10,7 @@
 #include "abi.h"
 
 #define WEIR_BACKLOG_DEVICES 16		/* hooks whose flows are looked for */
+#define WEIR_BACKLOG_KEYS 65536		/* sockets that are asked for by address and port */
 #define WEIR_NO_CLASS 0xffff
 
 /* Of one class. Gauges are set to 0 by the agent before a pass; counts only grow. */
@@ -45,6 +46,7 @@ struct weir_ports {
 /* Of one socket: what it showed at the last pass. */
 struct weir_seen {
 	__u64 read_ns;			/* when it was last read, or had nothing unread */
+	__u64 looked_ns;		/* by its key: at the last look, or when it was found */
 	__u64 generation;		/* of the policy that the slots are of, + 1 */
 	__u32 copied, received;
 	__u32 delivered, delivered_ce, lost;

@@ -12,9 +12,9 @@
 	X(NONE, "none", "no agent has looked at this class") \
 	X(WAITING, "waiting", "its signal has not been heard yet; the configured rate holds") \
 	X(IDLE, "idle", "its signal has not been above the target yet; the configured rate holds") \
-	X(BEHIND, "behind", "the signal is above its target; slowed") \
+	X(BEHIND, "behind", "the signal is above its target") \
 	X(ON_TARGET, "on-target", "the signal is at its target") \
-	X(BELOW, "below", "the signal is below its target; a little faster") \
+	X(BELOW, "below", "the signal is below its target") \
 	X(PROBE, "probe", "the signal is clear and the producers want more; raised") \
 	X(UNUSED, "unused", "the signal is clear and the producers do not use the rate; held") \
 	X(SETTLING, "settling", "a cut has not had its effect yet; held") \

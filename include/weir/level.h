@@ -97,7 +97,8 @@ static __always_inline __u32 weir_limited_count(const struct weir_window *w, __u
 {
 	__u32 n = w->limited > w->now_limited ? w->limited : w->now_limited;
 	__u64 unused = weir_ratio(idle_ns < span_ns ? idle_ns : span_ns, span_ns);
-	__u32 stay = before - ((before * unused + (1 << (WEIR_RATIO_SHIFT - 1))) >> WEIR_RATIO_SHIFT);
+	__u64 half = 1 << (WEIR_RATIO_SHIFT - 1);
+	__u32 stay = before - ((before * unused + half) >> WEIR_RATIO_SHIFT);
 
 	return n > stay ? n : stay;
 }

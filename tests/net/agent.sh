@@ -38,8 +38,13 @@ check "producers: match" "$WEIR" -n "$producers" match add sink proto tcp dport 
 agent "$producers"
 
 # a guest's clock leaps while code is read for the first time
-load "$tmp/warm" at 0s speed 50mbit stop 2s
+load "$tmp/warm" addr fd88:1::2 at 0s speed 50mbit stop 2s
+is_least "over IPv6: what the consumer takes is known, bit/s" \
+	"$("$WEIR" -n "$producers" -j show signals | jq '.[0].drain_bps')" 1000000
 load "$tmp/with" "${steps[@]}"
+# some kernels let nobody iterate over sockets' storage: each socket is asked for there
+is_most "the consumer's sockets are looked at every, ms" \
+	"$("$WEIR" -n "$producers" -j show signals | jq '.[0].interval_ns / 1000000 | floor')" 25
 for n in 1 2 3; do
 	mbit=50 age=40 least=$((100 - factor))
 	# at 10 mbit a socket's burst is 10 ms of it: 97.4 to 98.7 % seen

@@ -95,6 +95,10 @@ until_ok "state" is_state configured
 check "pushed by Python" python3 -c "import socket
 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'queue 40ms ttl 1s', '$sock')"
 until_ok "heard" is_state agent
+until_ok "without a drain rate the law in force is said" said 'class app .* law pi '
+is_equal "and shown" "$(control law)" pi
+check "a signal of a cgroup that is not there" "${weir[@]}" class set nowhere control psi cpu cgroup no/where
+until_ok "is said" said 'class nowhere: signal "psi cpu cgroup no/where": No such file'
 
 # --- lies
 for lie in nan -1ms inf 1e3 '' 10ms10ms 99999999999999999999s; do
@@ -174,6 +178,27 @@ check "follows one without an end" "${weir[@]}" class set endless control http:/
 is_tried() { grep -q "$1" "$tmp/endless"; }
 if wait_until 20 is_tried 1; then ok "it is tried again"; else not_ok "it is tried again"; fi
 is_most "the agent's memory, kB" "$(awk '/VmHWM/ { print $2 }' "/proc/$agent/status")" 40000
+wait "${pids[-1]}" 2> /dev/null
+unset "pids[-1]"
+# one that answers and has nothing to say yet is not left alone for longer and longer
+cat > "$tmp/mute.py" <<- 'END'
+	import socket
+	server = socket.create_server(("127.0.0.1", 9092))
+	for n in range(9):
+	    client = server.accept()[0]
+	    client.recv(4096)
+	    print(n, flush=True)
+	    client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+	    client.close()
+END
+ip netns exec "$host" python3 "$tmp/mute.py" > "$tmp/mute" &
+pids+=($!)
+wait_until 5 ip netns exec "$host" ss -Htln 'sport = 9092'
+check "follows one that has nothing to say" "${weir[@]}" class set mute control http://127.0.0.1:9092/x
+if wait_until 5 grep -q 8 "$tmp/mute"; then ok "it is asked again soon"; else
+	not_ok "it is asked again soon" "$(tail -n 1 "$tmp/mute")"
+fi
+kill "${pids[-1]}" 2> /dev/null
 wait "${pids[-1]}" 2> /dev/null
 unset "pids[-1]"
 ends TERM

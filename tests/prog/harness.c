@@ -185,7 +185,7 @@ void harness_device(struct harness *h, enum weir_hook hook, __u32 flags)
 
 void harness_tick(struct harness *h)
 {
-	struct { __u64 now; __u32 base, busy, events, pad; } tick = { .now = h->now_ns };
+	struct { __u64 now; __u32 base, busy, events, leased; } tick = { .now = h->now_ns };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &tick, .ctx_size_in = sizeof(tick));
 
 	if (bpf_prog_test_run_opts(bpf_program__fd(h->skel->progs.weir_level_at), &opts))

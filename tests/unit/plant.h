@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * plant.h: what a controller controls, in simulated time: producers that send two packets at once
- * and then pause for the next two, by the rate that they were told with the last two; a rate that
- * takes effect some time after it was decided, a consumer that takes messages at a speed that
- * changes, and a look at its counters now and then, with noise. user/sample.c and user/control.c
- * run as they are.
+ * and then pause for the next two, by the rate of that moment; a rate that takes effect some time
+ * after it was decided, a consumer that takes messages at a speed that changes, and a look at its
+ * counters now and then, with noise. user/sample.c and user/control.c run as they are.
  */
 #ifndef PLANT_H
 #define PLANT_H
@@ -36,7 +35,6 @@ struct plant {
 	struct control_decision decision;
 	__u64 now, next_look, tick;
 	__u64 next_send[PLANT_FLOWS];
-	double told[PLANT_FLOWS];	/* the rate that its next pause goes by */
 	double unread, served, received, credit;
 	__u64 past[PLANT_PAST];		/* decided rates, one for each tick */
 	/* over the window that the test asked for */
@@ -55,6 +53,7 @@ static inline void plant_init(struct plant *p)
 		p->config.interval_ns = p->interval_ns;
 	if (!p->config.delay_ns)
 		p->config.delay_ns = p->delay_ns;
+	p->config.pauses = 0.5;
 	for (unsigned int i = 0; i < p->flows; i++)
 		p->next_send[i] = p->now + unit_below(10 * MS);
 }
@@ -97,10 +96,7 @@ static inline void plant_step(struct plant *p)
 		while (p->next_send[i] <= p->now) {
 			p->unread += bytes;
 			p->received += bytes;
-			if (!p->told[i])
-				p->told[i] = rate;
-			p->next_send[i] += bytes * 8e9 * p->flows / p->told[i];
-			p->told[i] = rate;
+			p->next_send[i] += bytes * 8e9 * p->flows / rate;
 			if (p->next_send[i] + 100 * MS < p->now)
 				p->next_send[i] = p->now;
 		}

@@ -19,10 +19,11 @@ done
 weir=("$WEIR" -n)
 steps=(at 0s speed 50mbit at 3s speed 10mbit at 7s speed 50mbit stop 10s)
 
-# is_controlled WHAT FILE PERCENT AGE_50 AGE_10 [UP DOWN]: the queue within PERCENT of the target,
+# is_controlled WHAT FILE PERCENT AGE_50 AGE_10 UP DOWN: the queue within PERCENT of the target,
 # all but PERCENT / 20 of the goodput, the age of messages in ms at each speed, and the time in ms
-# after which each 100 ms is within 35 % of the target, on the way up and down. NEEDSWORK: within
-# 20 % (0.1 to 0.3 s up) it is at 10 mbit by 0.1 to 1.5 s: two packets of each flow are 19 ms there
+# after which each 100 ms is within 35 % of the target, on the way up and down. Within 20 % it is
+# on 6.12 by 90 and 240 ms as a rule; at 10 mbit a window may leave that later: two packets of each
+# flow are 19 ms there
 is_controlled()
 {
 	local n mbit age
@@ -34,9 +35,9 @@ is_controlled()
 		is_least "$1: $mbit mbit: goodput" "$(phase "$2" $n goodput_bps)" \
 			$((mbit * (1000000 - $3 * 500)))
 		is_most "$1: $mbit mbit: age p99, ms" "$(phase "$2" $n age_p99_ms)" "$age"
-		[ $n = 1 ] || [ $# -lt 7 ] || is_most "$1: to $mbit mbit: settled, ms" \
+		[ $n = 1 ] || is_most "$1: to $mbit mbit: settled, ms" \
 			"$(phase "$2" $n settle_ms)" "${@:$((9 - n)):1}"
-		[ $# -lt 7 ] || is_most "$1: $mbit mbit: queue, highest of 100 ms" \
+		is_most "$1: $mbit mbit: queue, highest of 100 ms" \
 			"$(phase "$2" $n queue_high_ms)" 16
 	done
 	note "$1: $(jq -c 'select(.type == "phase") | [.queue_ms, .queue_low_ms, .queue_high_ms,
@@ -72,32 +73,27 @@ agent "$producers"
 load "$tmp/warm" at 0s speed 50mbit stop 2s
 load "$tmp/with" "${steps[@]}" settled 35
 if [[ $(uname -r) = 6.1.* ]]; then
-	# NEEDSWORK: 6.1 acknowledges single segments after 40 ms, and a new rate is set when an ACK
-	# comes: the pauses of a deep cut last too long (goodput 9.4 to 9.9 of 10 mbit)
-	for n in 1 2 3; do
-		is_within "producers: phase $n: queue, ms" "$(phase "$tmp/with" $n queue_ms)" 10 30
-		is_most "producers: phase $n: age p99, ms" "$(phase "$tmp/with" $n age_p99_ms)" 120
-	done
-	note "producers: $(jq -c 'select(.type == "phase")' "$tmp/with" | paste -s)"
-	dropped=60 many=20000000
+	# NEEDSWORK: 6.1 acknowledges single segments after 40 ms, and a producer that keeps little
+	# unsent writes when an ACK comes: its messages are six of their own times old
+	is_controlled "producers" "$tmp/with" 20 35 80 250 600
+	dropped=10
 else
-	# seen: 8.6 to 9.9 ms, 99.9 %; age 18 and 38 ms; settled by 145 and 260 ms
-	is_controlled "producers" "$tmp/with" 20 30 50 300 500
-	dropped=20 many=20000000
+	# seen: 9.6 to 9.9 ms, 100 %; age 17 and 37 ms; settled by 60 to 130 and 165 to 260 ms
+	is_controlled "producers" "$tmp/with" 20 25 45 160 300
+	dropped=0
 fi
-# NEEDSWORK: some of what they owe lies beyond drop-at (6.1: 0 to 32 packets, 6.12: 0 to 9)
-is_most "producers: dropped" "$(class "$producers" sink dropped)" "$dropped"
+is_most "producers: dropped" "$(class "$producers" sink dropped)" $dropped
 
 load "$tmp/stop" at 0s speed 50mbit at 2s speed 0 at 12s speed 50mbit stop 15s
 is_least "after a standstill of 10 s: goodput" "$(phase "$tmp/stop" 3 goodput_bps)" 49000000
-is_within "after a standstill of 10 s: queue, ms" "$(phase "$tmp/stop" 3 queue_ms)" 10 30
+is_within "after a standstill of 10 s: queue, ms" "$(phase "$tmp/stop" 3 queue_ms)" 10 20
 note "stop: $(jq -c 'select(.n == 3)' "$tmp/stop")"
 
-# two packets of each are 485 ms of the consumer's time. NEEDSWORK: bursts of many at a time leave
-# it idle in between: 46.8 of 50 mbit after ten seconds on 6.1 and 6.12 (15 and 22 ms of queue)
+# two packets of each are 485 ms of the consumer's time. Seen after ten seconds: 49.3 of 50 mbit on
+# 6.12 and 47.0 on 6.1 (12 and 32 ms of queue)
 load "$tmp/many" n 1000 step 50ms at 0s speed 50mbit stop 16s after 10s
-is_least "1,000 connections: goodput" "$(phase "$tmp/many" 1 goodput_bps)" "$many"
-is_most "1,000 connections: queue, ms" "$(phase "$tmp/many" 1 queue_ms)" 600
+is_least "1,000 connections: goodput" "$(phase "$tmp/many" 1 goodput_bps)" 42000000
+is_most "1,000 connections: queue, ms" "$(phase "$tmp/many" 1 queue_ms)" 120
 note "many: $(jq -c 'select(.n == 1)' "$tmp/many")"
 
 # --- UDP, policed: what may pass at once waits at the consumer, so that it is the target at most.
@@ -125,9 +121,9 @@ check "producers: detach" "${weir[@]}" "$producers" detach all
 check "consumer: controls" "${weir[@]}" "$consumer" class set sink control backlog target 10ms
 agent "$consumer"
 load "$tmp/warm" at 0s speed 50mbit stop 2s
-load "$tmp/ingress" "${steps[@]}"
-# NEEDSWORK: age p99 72 ms at 10 mbit: two packets of each are 19 ms in the ifb alone
-is_controlled "ingress" "$tmp/ingress" 25 60 100
-# NEEDSWORK: once one on 6.1
-is_most "ingress: dropped" "$(class "$consumer" sink dropped)" 10
+load "$tmp/ingress" "${steps[@]}" settled 35
+# NEEDSWORK: age p99 72 ms at 10 mbit, eight times that of a message: two packets in the ifb, which
+# no window is below, two messages unsent in the producer, one read in two parts, and the target
+is_controlled "ingress" "$tmp/ingress" 20 35 85 200 400
+is_most "ingress: dropped" "$(class "$consumer" sink dropped)" 5
 finish
