@@ -179,10 +179,16 @@ static __always_inline void weir_level_begin(const struct weir_class *class,
 	state->rate_bps = rate;
 }
 
-/*
- * Many have left: what is unused is shared out now among those who are there, and counted anew. A
- * class that polices has senders that swing below the level by themselves; an agent moves its own.
- */
+/* one that polices has senders that swing below the level by themselves; an agent moves its own */
+static __always_inline int weir_unused(const struct weir_class *class,
+				       const struct weir_class_state *state, __u64 span,
+				       __u64 window, __u32 leased)
+{
+	return class->action != WEIR_POLICE && !leased && state->rate_bps &&
+	       weir_level_unused(state->rate_bps, span, window, state->idle_ns);
+}
+
+/* many have left: what is unused is shared out now among those who are there, and counted anew */
 __attribute__((noinline)) int weir_window_early(const struct weir_class *class,
 						struct weir_class_state *state, __u64 rate,
 						__u64 now, __u32 leased)
@@ -193,8 +199,8 @@ __attribute__((noinline)) int weir_window_early(const struct weir_class *class,
 		return 0;
 	span = now - state->level_at;
 	idle = state->idle_ns;
-	if (!state->limited || class->action == WEIR_POLICE || leased ||
-	    !weir_level_unused(span, weir_window_ns(state->npb_level), idle))
+	if (!state->limited ||
+	    !weir_unused(class, state, span, weir_window_ns(state->npb_level), leased))
 		return 0;
 	state->limited_bytes = weir_limited_bytes(weir_bps(state->npb_level), span);
 	level = weir_unused_more(state->level_bps, span, idle);
@@ -208,11 +214,13 @@ __attribute__((noinline)) int weir_window_early(const struct weir_class *class,
 
 static __always_inline __u32 weir_limited_now(const struct weir_class *class,
 					      const struct weir_class_state *state,
-					      const struct weir_window *sum, __u64 span)
+					      const struct weir_window *sum, __u64 span,
+					      __u32 leased)
 {
-	return class->action == WEIR_POLICE ?
-	       weir_limited_count_police(sum, state->limited) :
-	       weir_limited_count(sum, state->limited, span, state->idle_ns);
+	if (leased && class->action != WEIR_POLICE)
+		return weir_limited_count_leased(sum, state->limited, span, state->idle_ns);
+	return weir_limited_count(sum, state->limited,
+				  weir_unused(class, state, span, span, leased));
 }
 
 static long weir_level_one(__u32 slot, void *context)
@@ -266,7 +274,7 @@ static long weir_level_one(__u32 slot, void *context)
 		weir_level_set(class, state, level, tick->now);
 		return 0;
 	}
-	state->limited = weir_limited_now(class, state, sum, span);
+	state->limited = weir_limited_now(class, state, sum, span, tick->leased);
 	level = weir_level_next(rate, level, sum, state->limited, span,
 				weir_above(class, state, tick->now, tick->leased), &state->gain);
 	weir_level_set(class, state, level, tick->now);

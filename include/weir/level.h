@@ -88,12 +88,24 @@ static __always_inline int weir_level_above_police(__u64 debt_class, __u32 *gain
 }
 
 /*
- * The number of limited buckets, from what was counted in a window and before. One that is missing
- * need not be gone: it may have sent nothing because its last burst (up to 64 KiB of a local
- * socket's) still drains. It is gone if the rate that it left is unused.
+ * The number of limited buckets, from what was counted now and before. A bucket may send nothing
+ * for a window while its last burst drains: what is missing is believed by a quarter, or wholly
+ * where a part of the rate was unused (weir_level_unused).
  */
 static __always_inline __u32 weir_limited_count(const struct weir_window *w, __u32 before,
-						__u64 span_ns, __u64 idle_ns)
+						int unused)
+{
+	__u32 n = w->limited > w->now_limited ? w->limited : w->now_limited;
+
+	return n < before && !unused ? before - (before - n + 3) / 4 : n;
+}
+
+/*
+ * The same under an agent's rate, where nothing else corrects the level: what is missing is gone as
+ * far as the rate that it left is unused.
+ */
+static __always_inline __u32 weir_limited_count_leased(const struct weir_window *w, __u32 before,
+						       __u64 span_ns, __u64 idle_ns)
 {
 	__u32 n = w->limited > w->now_limited ? w->limited : w->now_limited;
 	__u64 unused = weir_ratio(idle_ns < span_ns ? idle_ns : span_ns, span_ns);
@@ -101,14 +113,6 @@ static __always_inline __u32 weir_limited_count(const struct weir_window *w, __u
 	__u32 stay = before - ((before * unused + half) >> WEIR_RATIO_SHIFT);
 
 	return n > stay ? n : stay;
-}
-
-/* The same where senders swing below the level by themselves: the missing by a quarter. */
-static __always_inline __u32 weir_limited_count_police(const struct weir_window *w, __u32 before)
-{
-	__u32 n = w->limited > w->now_limited ? w->limited : w->now_limited;
-
-	return n < before ? before - (before - n + 3) / 4 : n;
 }
 
 /*
@@ -126,12 +130,16 @@ static __always_inline __u64 weir_free_bytes(const struct weir_window *w)
 }
 
 /*
- * Has a quarter of the rate been unused, for so long, while buckets were limited? Then many have
- * left, and their window need not be waited for: it may be a second long.
+ * Has a quarter of the rate been unused, for a quarter of the window, while buckets were limited?
+ * Then many have left. Local sockets send up to 64 KiB at once: what is less than some such bursts
+ * take is chance.
  */
-static __always_inline int weir_level_unused(__u64 span_ns, __u64 window_ns, __u64 idle_ns)
+#define WEIR_UNUSED_BYTES (4ULL * 65536)
+static __always_inline int weir_level_unused(__u64 rate, __u64 span_ns, __u64 window_ns,
+					     __u64 idle_ns)
 {
-	return span_ns >= WEIR_WINDOW_MIN_NS && span_ns >= window_ns / 4 && idle_ns > span_ns / 4;
+	return span_ns >= WEIR_WINDOW_MIN_NS && span_ns >= window_ns / 4 &&
+	       idle_ns > span_ns / 4 && idle_ns > WEIR_UNUSED_BYTES * 8000000000ULL / rate;
 }
 
 /* value, as much larger as the rate was unused: at most twice */

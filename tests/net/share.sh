@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # share.sh: eight flows, mixed congestion controls, under a class of 100 mbit with a cap of 20
-# each: the class gets its rate, no flow exceeds its cap, and the shares are even.
+# each: the class gets its rate, no flow exceeds its cap, and the shares are even. The same for a
+# class that an agent may steer and none does.
 #
 #     producer (weir on eth, egress) ---- consumer
 . "$(dirname "$0")/lib.sh"
@@ -39,4 +40,12 @@ done
 is_equal "dropped" "$(class "$producer" bulk dropped)" 0
 note "Jain's index of windows of 1 s: mean $(group "$tmp/out" all jain_window_mean), least" \
 	"$(group "$tmp/out" all jain_window_min)"
+
+check "control, and no agent" "$WEIR" -n "$producer" class set bulk flow-rate none \
+	control queue target 10ms min 20mbit max 100mbit
+traffic "$tmp/out" after 1s "${flows[@]}"
+is_rate "no agent: total after the first second" "$(group "$tmp/out" all late_bps)" 100000000 2 \
+	"$tmp/out" "$SECONDS_RUN"
+is_least "no agent: Jain's index" "$(group "$tmp/out" all jain)" 0.95
+is_equal "no agent: dropped" "$(class "$producer" bulk dropped)" 0
 finish

@@ -79,32 +79,35 @@ static void the_missing_are_gone_if_their_rate_is_unused(void **state)
 {
 	struct weir_window w = { .active = 64, .limited = 60, .now_limited = 64 };
 
-	assert_int_equal(weir_limited_count(&w, 128, 16 * MS, 0), 128);
-	assert_int_equal(weir_limited_count(&w, 128, 16 * MS, 4 * MS), 96);
-	assert_int_equal(weir_limited_count(&w, 128, 16 * MS, 8 * MS), 64);
-	assert_int_equal(weir_limited_count(&w, 128, 16 * MS, 12 * MS), 64);
-	assert_int_equal(weir_limited_count(&w, 128, 16 * MS, ~0ULL), 64);
-	assert_int_equal(weir_limited_count(&w, 32, 16 * MS, 0), 64);
+	assert_int_equal(weir_limited_count(&w, 128, 0), 112);
+	assert_int_equal(weir_limited_count(&w, 128, 1), 64);
+	assert_int_equal(weir_limited_count(&w, 32, 0), 64);
+	assert_int_equal(weir_limited_count_leased(&w, 128, 16 * MS, 0), 128);
+	assert_int_equal(weir_limited_count_leased(&w, 128, 16 * MS, 4 * MS), 96);
+	assert_int_equal(weir_limited_count_leased(&w, 128, 16 * MS, 12 * MS), 64);
+	assert_int_equal(weir_limited_count_leased(&w, 128, 16 * MS, ~0ULL), 64);
+	assert_int_equal(weir_limited_count_leased(&w, 32, 16 * MS, 0), 64);
 	w.limited = w.now_limited = 0;
 	/* less than half of what one of six has is not one */
-	assert_int_equal(weir_limited_count(&w, 6, 16 * MS, 1 * MS), 6);
-	assert_int_equal(weir_limited_count(&w, 6, 16 * MS, 2 * MS), 5);
-	assert_int_equal(weir_limited_count(&w, 1, 16 * MS, 7 * MS), 1);
-	assert_int_equal(weir_limited_count(&w, 1, 16 * MS, 9 * MS), 0);
-	assert_int_equal(weir_limited_count(&w, 1, 16 * MS, 16 * MS), 0);
-	/* police */
-	assert_int_equal(weir_limited_count_police(&w, 128), 96);
-	assert_int_equal(weir_limited_count_police(&w, 1), 0);
+	assert_int_equal(weir_limited_count_leased(&w, 6, 16 * MS, 1 * MS), 6);
+	assert_int_equal(weir_limited_count_leased(&w, 6, 16 * MS, 2 * MS), 5);
+	assert_int_equal(weir_limited_count_leased(&w, 1, 16 * MS, 7 * MS), 1);
+	assert_int_equal(weir_limited_count_leased(&w, 1, 16 * MS, 9 * MS), 0);
 }
 
 static void what_is_unused_is_shared_out(void **state)
 {
+	__u64 rate = 1000000000;	/* four bursts of 64 KiB: 2.1 ms */
+
 	/* a quarter of a window of 256 ms, at least 16 ms, and a quarter of that unused */
-	assert_false(weir_level_unused(60 * MS, 256 * MS, 60 * MS));
-	assert_true(weir_level_unused(64 * MS, 256 * MS, 17 * MS));
-	assert_false(weir_level_unused(64 * MS, 256 * MS, 16 * MS));
-	assert_false(weir_level_unused(12 * MS, 16 * MS, 12 * MS));
-	assert_true(weir_level_unused(16 * MS, 16 * MS, 8 * MS));
+	assert_false(weir_level_unused(rate, 60 * MS, 256 * MS, 60 * MS));
+	assert_true(weir_level_unused(rate, 64 * MS, 256 * MS, 17 * MS));
+	assert_false(weir_level_unused(rate, 64 * MS, 256 * MS, 16 * MS));
+	assert_false(weir_level_unused(rate, 12 * MS, 16 * MS, 12 * MS));
+	assert_true(weir_level_unused(rate, 16 * MS, 16 * MS, 8 * MS));
+	/* four bursts are 21 ms of 100 mbit */
+	assert_false(weir_level_unused(rate / 10, 64 * MS, 256 * MS, 20 * MS));
+	assert_true(weir_level_unused(rate / 10, 64 * MS, 256 * MS, 22 * MS));
 
 	assert_in_range(weir_unused_more(900000, 64 * MS, 0), 899900, 900000);
 	assert_in_range(weir_unused_more(900000, 60 * MS, 20 * MS), 1349900, 1350000);
