@@ -115,8 +115,7 @@ old=''
 [[ $(uname -r) != 6.1.* ]] || old=1
 share sockets 3 60mbit 0.99 0.99
 share sockets 12 25mbit 0.985 0.97
-# NEEDSWORK: mean of windows, 6.12, by build 0.99, 0.92, 0.85 (a window of nothing)
-share sockets 64 6mbit 0.96 0.84
+share sockets 64 6mbit 0.985 0.97
 tc -n "$consumer" qdisc del dev near root
 # NEEDSWORK: on 6.1 96.0 once of five, else 99.7 to 100.2
 bulk sockets ${old:+95000000}

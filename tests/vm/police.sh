@@ -89,17 +89,17 @@ while read -r ms n udp jain windows come; do
 	rtt "$ms"
 	share "out, $n flows, $ms ms, come and go $come" "$n" "$udp" "$jain" "$windows" "$come"
 done <<- END
-	20 3 0mbit 0.99 0.96 0
+	20 3 0mbit 0.99 0.98 0
 	20 12 25mbit 0.99 0.98 0
 	20 64 6mbit 0.99 0.965 0
 	2 3 0mbit 0.9 0.88 0
-	2 12 25mbit 0.98 0.92 0
+	2 12 25mbit 0.98 0.94 0
 	2 64 6mbit 0.96 0.85 0
 	20 3 0mbit 0.96 0.94 1
-	20 12 25mbit 0.98 0.94 1
+	20 12 25mbit 0.98 0.95 1
 	20 64 6mbit 0.97 0.9 1
 	2 3 0mbit 0.85 0.85 1
-	2 12 25mbit 0.96 0.92 1
+	2 12 25mbit 0.96 0.93 1
 	2 64 6mbit 0.97 0.88 1
 END
 check "out: detach" "${weir[@]}" detach all
