@@ -164,8 +164,9 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 }
 
 /*
- * Moves both clocks; weir_settle() takes back what is refused. Not a call, nor is any on a packet's
- * usual way: each costs as much as all of this where the CPU needs its returns made safe.
+ * Moves both clocks; weir_settle() takes back what is refused. Not a call, nor is there any but the
+ * parser's on a packet's usual way: each costs as much as all of this where the CPU needs its
+ * returns made safe.
  */
 static __always_inline void weir_charge_job(struct weir_job *job)
 {
@@ -173,8 +174,7 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 	__u64 idle;
 
 	if (job->bucket && job->class->flags & WEIR_CLASS_FAIR &&
-	    (job->bucket->window != job->state->window ||
-	     !(job->bucket->flags & WEIR_BUCKET_ACTIVE)))
+	    weir_window_news(f, job->bucket, job->state))
 		weir_window_note(f, job->class, job->bucket, job->state);
 	if (f->npb_bucket && job->tat) {
 		if (f->flags & WEIR_F_LEASED)

@@ -31,7 +31,8 @@ __attribute__((noinline)) int weir_level_set(const struct weir_class *class,
 
 	if (!class || !state)
 		return 0;
-	mean = class->action == WEIR_POLICE ? WEIR_SLACK_NS : state->mean_bucket;
+	mean = class->action == WEIR_POLICE ? WEIR_SLACK_NS :
+		weir_debt_expected(state->mean_bucket, state->burst, state->rate_bps);
 	state->level_bps = level;
 	state->npb_level = weir_npb(weir_level_damped(level, weir_debt(state->tat, now), mean));
 	return 0;
@@ -50,8 +51,12 @@ __attribute__((noinline)) int weir_above(const struct weir_class *class,
 		state->gain = (state->gain * 7 + WEIR_GAIN_ONE) / 8;
 		return 0;
 	}
-	return class->action == WEIR_POLICE ? weir_level_above_police(debt, &state->gain) :
-					      weir_level_above(debt, state->mean_bucket);
+	if (class->action == WEIR_POLICE)
+		return weir_level_above_police(debt, &state->gain);
+	return weir_level_above(debt, weir_debt_expected(state->mean_bucket, state->burst,
+							 state->rate_bps),
+				now - state->level_at, state->idle_ns,
+				state->windows[state->window & 1].now_limited);
 }
 
 /* the class's rate in force, bit/s */
@@ -101,18 +106,25 @@ static __always_inline void weir_level_follow(const struct weir_class *class,
 						   WEIR_RATIO_SHIFT) - debt);
 }
 
+/* of what time a window's sums are: buckets report what they did in the one before it */
+static __always_inline __u64 weir_window_of(const struct weir_class_state *state, __u64 span)
+{
+	return state->span_ns ? state->span_ns : span;
+}
+
 /* the window ends: what it saw stays known, the next one is empty */
 static __always_inline void weir_window_next(struct weir_class_state *state,
 					     const struct weir_window *sum, __u64 now)
 {
 	struct weir_window *next = &state->windows[(state->window + 1) & 1];
-	__u64 us = (now - state->level_at) / 1000;
+	__u64 span = now - state->level_at, us = weir_window_of(state, span) / 1000;
 
 	state->used_bps = us ? sum->bytes * 8 * 1000000 / us : 0;
 	state->active = sum->active;
 	__builtin_memset(next, 0, sizeof(*next));
 	state->idle_ns = 0;
 	state->level_at = now;
+	state->span_ns = span;
 	__sync_fetch_and_add(&state->window, 1);
 }
 
@@ -137,6 +149,7 @@ static __always_inline void weir_window_forget(struct weir_class_state *state)
 		return;
 	state->active = 0;
 	state->limited = 0;
+	state->span_ns = 0;
 	__builtin_memset(state->windows, 0, sizeof(state->windows));
 	__sync_fetch_and_add(&state->window, 2);
 }
@@ -158,12 +171,21 @@ static __always_inline void weir_level_forget(const struct weir_class *class,
 }
 
 /*
- * How long the window is. Where an agent raises the rate, the buckets still come as seldom as the
- * one before let them: in windows of the new one they would be missing, and each have all of it.
+ * How long the window is. Where the level has risen, the buckets still come as seldom as the one
+ * before let them: in windows of the new one they would be missing, and each have all of it. Who
+ * polices has no bursts to wait for, and under an agent's rate no count.
  */
-__attribute__((noinline)) __u64 weir_window_span(__u64 npb, __u64 npb_window, __u32 leased)
+__attribute__((noinline)) __u64 weir_window_span(const struct weir_class *class,
+						 const struct weir_class_state *state, __u32 leased)
 {
-	return weir_window_ns(leased && npb_window > npb ? npb_window : npb);
+	__u64 npb;
+
+	if (!class || !state)
+		return 0;
+	npb = state->npb_level;
+	if (class->action == WEIR_POLICE)
+		return weir_window_ns(npb, 0);
+	return weir_window_ns(weir_max(npb, state->npb_window), leased ? 0 : state->burst);
 }
 
 /* the first level is the whole rate, or what packets have made of it since they began */
@@ -200,7 +222,7 @@ __attribute__((noinline)) int weir_window_early(const struct weir_class *class,
 	span = now - state->level_at;
 	idle = state->idle_ns;
 	if (!state->limited ||
-	    !weir_unused(class, state, span, weir_window_ns(state->npb_level), leased))
+	    !weir_unused(class, state, span, weir_window_span(class, state, leased), leased))
 		return 0;
 	state->limited_bytes = weir_limited_bytes(weir_bps(state->npb_level), span);
 	level = weir_unused_more(state->level_bps, span, idle);
@@ -230,7 +252,7 @@ static long weir_level_one(__u32 slot, void *context)
 	const struct weir_class *class = bpf_map_lookup_elem(&classes, &at);
 	struct weir_class_state *state = bpf_map_lookup_elem(&class_state, &slot);
 	struct weir_window *sum;
-	__u64 rate, level, span, npb;
+	__u64 rate, level, span;
 
 	if (!class || !state)
 		return 0;
@@ -265,7 +287,7 @@ static long weir_level_one(__u32 slot, void *context)
 	if (tick->leased)
 		weir_level_forgive(state, tick->now);
 	level = state->level_bps;
-	if (span < weir_window_span(state->npb_level, state->npb_window, tick->leased)) {
+	if (span < weir_window_span(class, state, tick->leased)) {
 		if (weir_window_early(class, state, rate, tick->now, tick->leased))
 			return 0;
 		/* newly limited buckets are answered within a tick, the rest at the window's end */
@@ -275,12 +297,13 @@ static long weir_level_one(__u32 slot, void *context)
 		return 0;
 	}
 	state->limited = weir_limited_now(class, state, sum, span, tick->leased);
-	level = weir_level_next(rate, level, sum, state->limited, span,
+	level = weir_level_next(rate, level, sum, state->limited, weir_window_of(state, span),
 				weir_above(class, state, tick->now, tick->leased), &state->gain);
 	weir_level_set(class, state, level, tick->now);
-	npb = state->npb_level;
-	state->limited_bytes = weir_limited_bytes(weir_bps(npb), weir_window_ns(npb));
-	state->npb_window = npb;
+	state->npb_window = state->npb_level;
+	state->burst -= state->burst >> 3;
+	state->limited_bytes = weir_limited_bytes(weir_bps(state->npb_level),
+						  weir_window_span(class, state, tick->leased));
 	weir_window_next(state, sum, tick->now);
 	return 0;
 }

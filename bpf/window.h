@@ -46,6 +46,16 @@ static __always_inline void weir_window_report(const struct weir_facts *f,
 	bucket->flags &= ~(WEIR_BUCKET_LIMITED | WEIR_BUCKET_ACTIVE);
 }
 
+/* Is there something to note? Arithmetic: a branch would double the verifier's ways. */
+static __always_inline int weir_window_news(const struct weir_facts *f,
+					    const struct weir_bucket *bucket,
+					    const struct weir_class_state *state)
+{
+	__u32 size = f->flags & (WEIR_F_SMALL | WEIR_F_CONTROL) ? 0 : WEIR_BUCKET_ACTIVE;
+
+	return ((bucket->window ^ state->window) | (~bucket->flags & size)) != 0;
+}
+
 /*
  * A bucket's first packets in a window: it reports the window before, and is counted as active by
  * the first that is of some size. While nobody is known to be limited and the class is over its
@@ -67,6 +77,8 @@ __attribute__((noinline)) int weir_window_note(const struct weir_facts *f,
 	if (bucket->flags & WEIR_BUCKET_ACTIVE || f->flags & (WEIR_F_SMALL | WEIR_F_CONTROL))
 		return 0;
 	bucket->flags |= WEIR_BUCKET_ACTIVE;
+	if (f->bytes > state->burst)
+		state->burst = f->bytes;
 	n = __sync_fetch_and_add(&state->windows[state->window & 1].now_active, 1) + 1;
 	if (!state->limited && weir_debt(state->tat, f->now) > WEIR_EXCESS_MIN_NS)
 		weir_level_lower(state, f->npb_class, n);

@@ -276,11 +276,12 @@ struct weir_class_state {
 
 	__u64 rest_tat;			/* fair: clock of what has no bucket of its own */
 	__u64 cut_at;			/* when an agent last cut the rate by a quarter or more */
-	__u64 npb_window;		/* an agent's rate: npb_level when the window began */
+	__u64 npb_window;		/* npb_level when the window began */
 	__u32 gain;			/* correction of the level by measured use, 2^-16 */
-	__u32 reserved0;
+	__u32 burst;			/* bytes of the largest packets of late */
 	__u64 held_at;			/* a packet was last held back, to some 16 ms */
-	__u64 reserved[3];
+	__u64 span_ns;			/* length of the last window */
+	__u64 reserved[2];
 };
 
 /* Map "class_stats", per-CPU array[WEIR_MAX_CLASSES]: wire packets and bytes by reason. */

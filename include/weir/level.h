@@ -32,10 +32,14 @@
 #define WEIR_WINDOW_MAX_NS 1000000000ULL
 #define WEIR_WINDOW_BYTES (16 * 1514)	/* a window holds that much of a bucket at the level */
 
-/* how long a window is, at this level */
-static __always_inline __u64 weir_window_ns(__u64 npb_level)
+/*
+ * How long a window is, at this level: long enough that each bucket which is held to it is seen,
+ * whose packets are bursts of so many bytes.
+ */
+static __always_inline __u64 weir_window_ns(__u64 npb_level, __u32 burst)
 {
-	__u64 ns = weir_cost(WEIR_WINDOW_BYTES, npb_level);
+	__u64 bytes = 2ULL * burst > WEIR_WINDOW_BYTES ? 2ULL * burst : WEIR_WINDOW_BYTES;
+	__u64 ns = weir_cost(bytes, npb_level);
 
 	if (ns < WEIR_WINDOW_MIN_NS)
 		return WEIR_WINDOW_MIN_NS;
@@ -63,12 +67,31 @@ static __always_inline __u64 weir_level_damped(__u64 level, __u64 debt_class, __
 	return level - (level >> 9) * (excess >> 20) * 512 / (2 * WEIR_EXCESS_MAX_NS >> 20);
 }
 
-/* 1: the class's debt exceeds its buckets', the levels add up to too much; -1: to too little */
-static __always_inline int weir_level_above(__u64 debt_class, __u64 mean_bucket)
+/*
+ * The class's debt while the levels add up to its rate: the mean of its buckets', and half a burst,
+ * for which the others wait. With less, rate is lost whenever two bursts are far apart.
+ */
+#define WEIR_BURST_EXPECTED_NS 20000000ULL
+static __always_inline __u64 weir_debt_expected(__u64 mean_bucket, __u32 burst, __u64 rate)
 {
-	if (debt_class > mean_bucket + WEIR_EXCESS_MIN_NS)
+	__u64 ns = rate >> 10 ? burst * (8ULL * 1000000000 >> 10) / (rate >> 10) : 0;
+
+	return mean_bucket + (ns < WEIR_BURST_EXPECTED_NS ? ns : WEIR_BURST_EXPECTED_NS) / 2;
+}
+
+/*
+ * 1: the class's debt exceeds what its buckets' make it, the levels add up to too much; -1: to too
+ * little, or rate was unused for a part of the window, while some waited for more.
+ */
+#define WEIR_IDLE_SHIFT 5
+static __always_inline int weir_level_above(__u64 debt_class, __u64 expected, __u64 span_ns,
+					    __u64 idle_ns, __u32 waiting)
+{
+	int unused = idle_ns > span_ns >> WEIR_IDLE_SHIFT;
+
+	if (debt_class > expected + WEIR_EXCESS_MIN_NS && !unused)
 		return 1;
-	return debt_class < mean_bucket ? -1 : 0;
+	return waiting && (unused || debt_class < expected) ? -1 : 0;
 }
 
 /*

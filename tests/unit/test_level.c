@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test_level.c: what moves the level of a class that polices: not its flows' swinging, only a
- * class whose rate is not in use or is far exceeded.
+ * test_level.c: what moves the level: where a class polices, not its flows' swinging, only a class
+ * whose rate is not in use or is far exceeded; elsewhere not its sockets' bursts.
  */
 #include <weir/level.h>
 #include "unit.h"
@@ -118,6 +118,99 @@ static void what_is_unused_is_shared_out(void **state)
 	assert_in_range(weir_unused_less(128, 64 * MS, ~0ULL), 63, 64);
 }
 
+#define RATE 47500000ULL
+#define FLOWS 8
+#define BURST 68130
+
+struct plant {
+	struct weir_window windows[2];
+	__u32 window, limited;
+	__u64 level, npb, begin_ns, span_ns;
+	struct { __u64 next_ns, bytes; __u32 window; } flow[FLOWS];
+};
+
+/* a bucket's burst, as in window.h: its last window is reported, and the level holds it back */
+static void burst_passes(struct plant *plant, int i)
+{
+	struct weir_window *sum = &plant->windows[plant->window & 1];
+
+	if (plant->flow[i].window != plant->window) {
+		if (plant->flow[i].window == plant->window - 1) {
+			sum->bytes += plant->flow[i].bytes;
+			sum->active++;
+			sum->limited++;
+		}
+		plant->flow[i].window = plant->window;
+		plant->flow[i].bytes = 0;
+		sum->now_limited++;
+	}
+	plant->flow[i].bytes += BURST;
+	plant->flow[i].next_ns += BURST * 8000000000ULL / plant->level;
+}
+
+/* the end of a window, as in timer.h */
+static void window_ends(struct plant *plant, __u64 now)
+{
+	struct weir_window *sum = &plant->windows[plant->window & 1];
+	__u32 gain = WEIR_GAIN_ONE;
+
+	plant->limited = weir_limited_count(sum, plant->limited, 0);
+	plant->level = weir_level_next(RATE, plant->level, sum, plant->limited, plant->span_ns, 0,
+				       &gain);
+	plant->npb = weir_npb(plant->level);
+	plant->span_ns = now - plant->begin_ns;
+	plant->begin_ns = now;
+	memset(&plant->windows[++plant->window & 1], 0, sizeof(*sum));
+}
+
+/* flows whose sockets send BURST at once: the highest level in ten seconds */
+static __u64 highest_level(__u32 burst)
+{
+	struct plant plant = { .window = 1, .level = RATE / FLOWS, .limited = FLOWS,
+			       .npb = weir_npb(RATE / FLOWS), .span_ns = 16 * MS };
+	__u64 now, highest = 0;
+	int i;
+
+	for (i = 0; i < FLOWS; i++)
+		plant.flow[i].next_ns = i * 7 * MS;
+	for (now = 0; now < 10000 * MS; now += 4 * MS) {
+		for (i = 0; i < FLOWS; i++)
+			while (plant.flow[i].next_ns <= now)
+				burst_passes(&plant, i);
+		if (now - plant.begin_ns >= weir_window_ns(plant.npb, burst))
+			window_ends(&plant, now);
+		if (plant.level > highest)
+			highest = plant.level;
+	}
+	return highest;
+}
+
+/* in a window that is shorter than a bucket's burst takes, it is missing while it waits for it */
+static void a_window_holds_the_bursts_of_all(void **state)
+{
+	assert_in_range(highest_level(BURST), RATE / FLOWS, RATE / FLOWS * 115 / 100);
+	assert_true(highest_level(0) > RATE / FLOWS * 2);
+	assert_int_equal(weir_window_ns(weir_npb(RATE), 1514), WEIR_WINDOW_MIN_NS);
+	assert_int_equal(weir_window_ns(weir_npb(1000), ~0U), WEIR_WINDOW_MAX_NS);
+}
+
+/* the levels add up to too much, to too little, and nothing is known while nobody waits */
+static void debts_tell_what_the_count_misses(void **state)
+{
+	assert_int_equal(weir_level_above(20 * MS, 10 * MS, 100 * MS, 0, 1), 1);
+	assert_int_equal(weir_level_above(20 * MS, 10 * MS, 100 * MS, 0, 0), 1);
+	assert_int_equal(weir_level_above(14 * MS, 10 * MS, 100 * MS, 0, 1), 0);
+	assert_int_equal(weir_level_above(9 * MS, 10 * MS, 100 * MS, 0, 1), -1);
+	assert_int_equal(weir_level_above(9 * MS, 10 * MS, 100 * MS, 0, 0), 0);
+	/* 68,130 bytes are 11.5 ms of 47.5 mbit; of a low rate no more than 20 ms count */
+	assert_in_range(weir_debt_expected(MS, BURST, RATE), 6730000, 6740000);
+	assert_int_equal(weir_debt_expected(MS, BURST, 1000000), 11 * MS);
+	assert_int_equal(weir_debt_expected(MS, BURST, 1), MS);
+	/* rate that was not used was not too little */
+	assert_int_equal(weir_level_above(20 * MS, 10 * MS, 100 * MS, 4 * MS, 1), -1);
+	assert_int_equal(weir_level_above(20 * MS, 10 * MS, 100 * MS, 4 * MS, 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +219,8 @@ int main(void)
 		cmocka_unit_test(who_is_limited_now_is_not_free),
 		cmocka_unit_test(the_missing_are_gone_if_their_rate_is_unused),
 		cmocka_unit_test(what_is_unused_is_shared_out),
+		cmocka_unit_test(a_window_holds_the_bursts_of_all),
+		cmocka_unit_test(debts_tell_what_the_count_misses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
