@@ -156,13 +156,16 @@ static __always_inline void sender(const struct weir_seen *last, const struct tc
 	if (!class)
 		return;
 	class->senders++;
-	if (!last->known || tp->delivered == last->delivered)
+	if (!last->known)
+		return;
+	/* also while nothing is answered */
+	class->lost += tp->total_retrans - last->lost;
+	if (tp->delivered == last->delivered)
 		return;
 	class->rtt_us += rtt_us;
 	class->rtt_n++;
 	class->delivered += tp->delivered - last->delivered;
 	class->delivered_ce += tp->delivered_ce - last->delivered_ce;
-	class->lost += tp->total_retrans - last->lost;
 }
 
 static __always_inline void connection(const struct sock_common *common, const struct tcp_sock *tp,

@@ -135,8 +135,9 @@ static void sender_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 		heard = sample_share(c->before.delivered_ce, b->delivered_ce, c->before.delivered,
 				     b->delivered, &value);
 	} else {
-		heard = sample_share(c->before.lost, b->lost, c->before.delivered, b->delivered,
-				     &value);
+		/* what was lost was sent as well: a link that lets nothing through is heard, too */
+		heard = sample_share(c->before.lost, b->lost, c->before.delivered + c->before.lost,
+				     b->delivered + b->lost, &value);
 	}
 	if (!heard)
 		return;
