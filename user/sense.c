@@ -16,6 +16,7 @@
 #define USED_NS 20000000.0		/* what a class uses is averaged over */
 #define LAST_NS 40000000ULL		/* a class's last packet was so much later at most */
 #define STUCK_NS 1000000000ULL
+#define QUIET_NS 50000000ULL		/* no sockets, no control: a look every so often */
 #define DEBT_NS 2000000ULL		/* a class that is so far ahead of its clock is limited */
 
 bool sense_needs_sockets(enum signal_kind kind)
@@ -92,6 +93,13 @@ static void udp_counters(const struct steer_class *c, const struct weir_backlog 
 	counters->wire_bytes = 0;
 }
 
+/* no consumer is there, and no controller waits for one: a look now and then keeps that known */
+static bool is_quiet(const struct steer_class *c, const struct weir_backlog *b, __u64 now_ns)
+{
+	return !b->sockets && !b->listening && !c->state.rate_bps && c->sample.clear &&
+	       now_ns < c->sample.at_ns + QUIET_NS;
+}
+
 static int backlog_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 {
 	const struct weir_backlog *b = backlog_class(steer->backlog, slot);
@@ -103,6 +111,8 @@ static int backlog_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 	};
 	int r = 0;
 
+	if (!steer->serve && is_quiet(c, b, now_ns))
+		return 0;
 	/* a socket that nobody reads says nothing of a consumer that reads others */
 	if (now_ns > c->sampler.bytes.taken_ns + STUCK_NS)
 		counters.unread_bytes += b->stuck;
@@ -114,6 +124,7 @@ static int backlog_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 	if (r || !sample_step(&c->sampler, &counters, &c->sample))
 		return r;
 	c->sample.ttl_ns = longest(4 * steer->interval_ns, 200000000);
+	c->quiet_until_ns = 0;
 	c->config.interval_ns = steer->interval_ns;
 	return 0;
 }
@@ -142,6 +153,7 @@ static void sender_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 	if (!heard)
 		return;
 	c->before = *b;
+	c->quiet_until_ns = 0;
 	c->next_ns = now_ns + SHARE_NS;
 	c->sample = (struct control_sample){
 		.at_ns = now_ns, .ttl_ns = 10 * SHARE_NS, .value = value, .clear = !value,
@@ -202,6 +214,7 @@ static void psi_sample(struct steer_class *c, const char *words, __u64 now_ns)
 	if (r)
 		return;
 	if (c->psi_at_ns && us >= c->psi_us) {
+		c->quiet_until_ns = 0;
 		span_us = (now_ns - c->psi_at_ns) / 1000;
 		c->sample = (struct control_sample){
 			.at_ns = now_ns, .ttl_ns = 10 * SHARE_NS,
@@ -215,12 +228,15 @@ static void psi_sample(struct steer_class *c, const char *words, __u64 now_ns)
 }
 
 /* how often it is heard tells the controller how long its steps are */
-static void heard_sample(struct steer_class *c, const struct signal *signal)
+static void heard_sample(struct steer_class *c)
 {
+	const struct signal *signal = c->heard;
 	__u64 span;
 
-	if (!signal || signal->at_ns == c->sample.at_ns)
+	if (!signal || signal->at_ns == c->heard_at_ns)
 		return;
+	c->heard_at_ns = signal->at_ns;
+	c->quiet_until_ns = 0;
 	span = c->sample.at_ns ? signal->at_ns - c->sample.at_ns : CONTROL_INTERVAL_MIN_NS;
 	if (span > CONTROL_INTERVAL_MAX_NS)
 		span = CONTROL_INTERVAL_MAX_NS;
@@ -236,19 +252,24 @@ static void heard_sample(struct steer_class *c, const struct signal *signal)
 
 int sense_step(struct steer *steer, __u64 now_ns)
 {
+	bool moved = steer->signals_epoch != signals_epoch(steer->signals);
 	int r = sockets_step(steer, now_ns);
 
 	for (unsigned int i = 0; i < steer->n_classes && !r; i++) {
 		struct steer_class *c = &steer->classes[i];
 		const char *words = steer->policy->classes[i].signal;
 
+		if (moved && c->kind == SIGNAL_PUSHED)
+			c->heard = signals_find(steer->signals, words);
+		else if (moved && c->kind == SIGNAL_HTTP)
+			c->heard = remotes_find(steer->remotes, words);
 		if (c->kind == SIGNAL_PSI)
 			psi_sample(c, words, now_ns);
-		else if (c->kind == SIGNAL_PUSHED)
-			heard_sample(c, signals_find(steer->signals, words));
-		else if (c->kind == SIGNAL_HTTP)
-			heard_sample(c, remotes_find(steer->remotes, words));
+		else if (c->kind == SIGNAL_PUSHED || c->kind == SIGNAL_HTTP)
+			heard_sample(c);
 	}
+	if (!r)
+		steer->signals_epoch = signals_epoch(steer->signals);
 	return r;
 }
 
