@@ -162,6 +162,18 @@ static void sender_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 	c->config.interval_ns = SHARE_NS;
 }
 
+static void left_out_tell(struct steer *steer)
+{
+	__u32 n = backlog_left_out(steer->backlog);
+
+	if (n && !steer->left_out_told)
+		log_note("%u sockets are not looked at: on this kernel at most %u are, bound to %u "
+			 "devices at most", n, WEIR_BACKLOG_KEYS, WEIR_BACKLOG_BOUND);
+	else if (!n && steer->left_out_told)
+		log_note("all sockets are looked at again");
+	steer->left_out_told = n;
+}
+
 static int sockets_step(struct steer *steer, __u64 now_ns)
 {
 	__u64 interval;
@@ -173,6 +185,7 @@ static int sockets_step(struct steer *steer, __u64 now_ns)
 	r = backlog_pass(steer->backlog, now_ns);
 	if (r)
 		return r;
+	left_out_tell(steer);
 	cost = (__s64)backlog_cost_ns(steer->backlog) - (__s64)steer->pass_ns;
 	steer->pass_ns += cost / (cost > 0 ? 2 : 8);
 	interval = sample_interval_ns(steer->pass_ns);

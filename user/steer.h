@@ -55,7 +55,7 @@ struct steer {
 	__u64 told_interval_ns;		/* what the log said last */
 	__u64 interval_ns, pass_ns;	/* of a step, of a pass over the sockets */
 	__u64 next_pass_ns, next_state_ns;
-	bool need_backlog, no_backlog_told;
+	bool need_backlog, no_backlog_told, left_out_told;
 	struct steer_class *classes;	/* WEIR_MAX_CLASSES */
 	unsigned int n_classes;		/* 1 + the highest slot in use */
 };
