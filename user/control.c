@@ -456,7 +456,8 @@ struct control_decision control_step(const struct control_config *config,
 	if (sample->at_ns <= state->seen_ns)
 		return (struct control_decision){ state->rate_bps, state->reason };
 	if (!engage(config, state, sample)) {
-		state->reason = WEIR_C_IDLE;
+		state->reason = sample->value > config->target || sample->stalled ? WEIR_C_NOTHING :
+										    WEIR_C_IDLE;
 	} else {
 		rate = law_rate(config, state, sample, now, &reason);
 		apply(config, state, rate, minimum(config, state, sample), reason, now);

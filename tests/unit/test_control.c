@@ -299,6 +299,23 @@ static void a_share_may_leap_below_its_target(void **state)
 	assert_true(control_step(&config, &control, &sample, now).rate_bps < rate * 0.6);
 }
 
+/* with no rate to begin from, not even one that passes, it is not said that all is well */
+static void what_nothing_passes_is_said(void **state)
+{
+	struct control_config config = { .target = 10 * MS, .interval_ns = 10 * MS };
+	struct control_sample sample = { .at_ns = SEC, .ttl_ns = SEC, .value = MS,
+					 .is_time = true };
+	struct control_state control = {};
+
+	assert_int_equal(control_step(&config, &control, &sample, SEC).reason, WEIR_C_IDLE);
+	sample.at_ns += 10 * MS;
+	sample.value = 20 * MS;
+	assert_int_equal(control_step(&config, &control, &sample, SEC).reason, WEIR_C_NOTHING);
+	sample.at_ns += 10 * MS;
+	sample.used_bps = 20 * MBIT;
+	assert_true(control_step(&config, &control, &sample, SEC).rate_bps);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +328,7 @@ int main(void)
 		cmocka_unit_test(a_gap_between_bursts_is_no_probe),
 		cmocka_unit_test(who_is_far_behind_is_not_raised),
 		cmocka_unit_test(blind_laws_do_not_raise_who_is_behind),
+		cmocka_unit_test(what_nothing_passes_is_said),
 		cmocka_unit_test(a_share_may_leap_below_its_target),
 	};
 
