@@ -138,19 +138,19 @@ static __always_inline void receiver(struct weir_seen *last, const struct tcp_so
 	if (!class)
 		return;
 	class->sockets++;
-	if (now - last->read_ns > STUCK_NS)
-		class->stuck += unread;
-	else
-		class->unread += unread;
-	if (!accepted)
+	/* what nobody can read yet waits as a connection, which may be gone once it is accepted */
+	if (!accepted) {
 		class->waiting++;
+		class->arrived += !last->known;
+	} else if (now - last->read_ns > STUCK_NS) {
+		class->stuck += unread;
+	} else {
+		class->unread += unread;
+	}
 	if (!last->known)
 		return;
 	class->served += copied - last->copied;
 	class->received += received - last->received;
-	if (accepted && !last->accepted)
-		class->accepted++;
-	last->accepted = accepted;
 }
 
 static __always_inline void sender(const struct weir_seen *last, const struct tcp_sock *tp)

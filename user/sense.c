@@ -106,7 +106,9 @@ static int backlog_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 	struct steer_class *c = &steer->classes[slot];
 	struct sample_counters counters = {
 		.at_ns = now_ns, .unread_bytes = b->unread, .served_bytes = b->served,
-		.received_bytes = b->received, .accepted = b->accepted,
+		.received_bytes = b->received,
+		/* those that wait no more, whether they are still there or not */
+		.accepted = b->arrived > b->waiting ? b->arrived - b->waiting : 0,
 		.waiting = longest(b->waiting, b->listening),
 	};
 	int r = 0;
@@ -228,7 +230,7 @@ static void psi_sample(struct steer_class *c, const char *words, __u64 now_ns)
 		return;
 	if (c->psi_at_ns && us >= c->psi_us) {
 		c->quiet_until_ns = 0;
-		span_us = (now_ns - c->psi_at_ns) / 1000;
+		span_us = longest((now_ns - c->psi_at_ns) / 1000, us - c->psi_us);
 		c->sample = (struct control_sample){
 			.at_ns = now_ns, .ttl_ns = 10 * SHARE_NS,
 			.value = (us - c->psi_us) * 100 * 1000000 / (span_us ? span_us : 1),

@@ -28,7 +28,7 @@ struct weir_backlog {
 	/* counts */
 	__u64 served;			/* bytes read (TCP) */
 	__u64 received;			/* bytes arrived in order (TCP) */
-	__u64 accepted;
+	__u64 arrived;			/* connections first seen while not yet accepted */
 	__u64 udp_dropped;
 	/* as a sender: gauges of the sockets that had an answer since the last pass */
 	__u64 rtt_us;			/* sum of smoothed round trips */
@@ -53,8 +53,8 @@ struct weir_seen {
 	__u32 delivered, delivered_ce, lost;
 	__u32 drops;			/* UDP */
 	__u16 in_slot, out_slot;	/* class as a receiver, as a sender */
-	__u8 known, accepted;
-	__u8 reserved[2];
+	__u8 known;
+	__u8 reserved[3];
 };
 
 #endif
