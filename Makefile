@@ -136,7 +136,7 @@ $(B)/tests/other: tests/net/other.c | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c,$^) $(PKG_LIBS)
 
-$(B)/tests/die.so: tests/net/die.c | $(B)/tests
+$(B)/tests/%.so: tests/net/%.c | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wno-missing-prototypes -shared -fPIC -o $@ $<
 
@@ -162,7 +162,7 @@ deps:
 check:
 	@sh tools/deps --install all
 	@$(MAKE) --no-print-directory -j$$(nproc) all unit prog fuzz $(B)/tests/traffic $(B)/tests/consumer $(B)/tests/other $(B)/tests/fill $(B)/tests/pace \
-		$(B)/tests/die.so
+		$(B)/tests/die.so $(B)/tests/refuse.so
 	@tests/run
 
 demo:

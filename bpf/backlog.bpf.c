@@ -21,8 +21,13 @@ struct weir_dev_key devices[WEIR_BACKLOG_DEVICES];	/* attached hooks */
 __u32 n_devices;
 __u64 generation;
 __u64 now;
-struct weir_flow_key keys[WEIR_BACKLOG_KEYS];	/* as their flows leave; listeners have no dst */
+/* as their flows leave; listeners have no dst; ifindex: of the device that they are bound to */
+struct weir_flow_key keys[WEIR_BACKLOG_KEYS];
 __u32 n_keys, n_kept;
+__u32 bound[WEIR_BACKLOG_BOUND];	/* the devices among those */
+__u32 n_bound;
+__u32 bound_now, n_met;			/* of this run; sockets that were there */
+__u32 n_left_out;			/* sockets that found no room */
 const volatile __u32 by_key;
 
 static __always_inline struct weir_backlog *class_of(__u32 slot)
@@ -133,19 +138,19 @@ static __always_inline void receiver(struct weir_seen *last, const struct tcp_so
 	if (!class)
 		return;
 	class->sockets++;
-	if (now - last->read_ns > STUCK_NS)
-		class->stuck += unread;
-	else
-		class->unread += unread;
-	if (!accepted)
+	/* what nobody can read yet waits as a connection, which may be gone once it is accepted */
+	if (!accepted) {
 		class->waiting++;
+		class->arrived += !last->known;
+	} else if (now - last->read_ns > STUCK_NS) {
+		class->stuck += unread;
+	} else {
+		class->unread += unread;
+	}
 	if (!last->known)
 		return;
 	class->served += copied - last->copied;
 	class->received += received - last->received;
-	if (accepted && !last->accepted)
-		class->accepted++;
-	last->accepted = accepted;
 }
 
 static __always_inline void sender(const struct weir_seen *last, const struct tcp_sock *tp)
@@ -156,13 +161,16 @@ static __always_inline void sender(const struct weir_seen *last, const struct tc
 	if (!class)
 		return;
 	class->senders++;
-	if (!last->known || tp->delivered == last->delivered)
+	if (!last->known)
+		return;
+	/* also while nothing is answered */
+	class->lost += tp->total_retrans - last->lost;
+	if (tp->delivered == last->delivered)
 		return;
 	class->rtt_us += rtt_us;
 	class->rtt_n++;
 	class->delivered += tp->delivered - last->delivered;
 	class->delivered_ce += tp->delivered_ce - last->delivered_ce;
-	class->lost += tp->total_retrans - last->lost;
 }
 
 static __always_inline void connection(const struct sock_common *common, const struct tcp_sock *tp,
@@ -215,13 +223,36 @@ static __always_inline struct weir_flow_key *key_at(__u32 i)
 	return &keys[i & (WEIR_BACKLOG_KEYS - 1)];
 }
 
+/* a device that sockets are bound to is known from now on; not, where there are too many */
+static __always_inline int bound_to(__u32 ifindex)
+{
+	__u32 i;
+
+	if (!ifindex)
+		return 1;
+	for (i = 0; i < WEIR_BACKLOG_BOUND; i++) {
+		if (i < n_bound && bound[i] != ifindex)
+			continue;
+		if (i >= n_bound)
+			n_bound = i + 1;
+		bound[i] = ifindex;
+		return 1;
+	}
+	return 0;
+}
+
 static __always_inline void list(const struct sock_common *common, struct weir_seen *last)
 {
 	struct weir_flow_key *key = key_at(n_keys), own = {};
 
-	if (!key || (last->looked_ns && now - last->looked_ns < LOST_NS) ||
+	if ((last->looked_ns && now - last->looked_ns < LOST_NS) ||
 	    key_of(common, &own, IPPROTO_TCP))
 		return;
+	own.ifindex = common->skc_bound_dev_if;
+	if (!key || !bound_to(own.ifindex)) {
+		n_left_out++;
+		return;
+	}
 	*key = own;
 	n_keys++;
 	last->looked_ns = now - 1;	/* found, not yet looked at */
@@ -295,6 +326,11 @@ static long look_at(__u32 i, struct __sk_buff **skb)
 
 	if (!key || !to)
 		return 1;
+	if (key->ifindex != bound_now) {
+		*to = *key;
+		n_kept++;
+		return 0;
+	}
 	sk = socket_of(*skb, key);
 	if (!sk)
 		return 0;
@@ -307,6 +343,7 @@ static long look_at(__u32 i, struct __sk_buff **skb)
 		look(tp, last);
 		*to = *key;
 		n_kept++;
+		n_met++;
 	}
 	bpf_sk_release(sk);
 	return 0;
@@ -314,13 +351,13 @@ static long look_at(__u32 i, struct __sk_buff **skb)
 
 /*
  * For kernels that let nobody iterate over storage: asks for each socket by its addresses and
- * ports. Run by the agent, with a packet that goes nowhere. NEEDSWORK: a socket that is bound to a
- * device answers that device's packets alone and is not seen here.
+ * ports. Run by the agent, with a packet that goes nowhere: of no device in particular, and of each
+ * that sockets are bound to, since those answer their device's packets alone.
  */
 SEC("tc")
 int weir_backlog_keys(struct __sk_buff *skb)
 {
-	n_kept = 0;
+	n_kept = n_met = 0;
 	bpf_loop(n_keys, look_at, &skb, 0);
 	n_keys = n_kept;
 	return 0;

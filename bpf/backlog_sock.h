@@ -33,6 +33,7 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	int skc_bound_dev_if;
 	struct in6_bytes skc_v6_daddr, skc_v6_rcv_saddr;
 } WEIR_CORE;
 

@@ -11,22 +11,27 @@
 
 struct weir_inside;
 
-#define WEIR_ARRAY(map, value_type, entries) \
+#define WEIR_ARRAY_FLAGS(map, value_type, entries, flags) \
 	struct { \
 		__uint(type, BPF_MAP_TYPE_ARRAY); \
 		__uint(max_entries, entries); \
+		__uint(map_flags, flags); \
 		__type(key, __u32); \
 		__type(value, value_type); \
 	} map SEC(".maps")
+#define WEIR_ARRAY(map, value_type, entries) WEIR_ARRAY_FLAGS(map, value_type, entries, 0)
+/* which the agent reads and writes with every step: memory, no calls */
+#define WEIR_ARRAY_SHARED(map, value_type, entries) \
+	WEIR_ARRAY_FLAGS(map, value_type, entries, BPF_F_MMAPABLE)
 
 WEIR_ARRAY(control, struct weir_control, 1);
 WEIR_ARRAY(policy, struct weir_policy, 2);
 WEIR_ARRAY(classes, struct weir_class, 2 * WEIR_MAX_CLASSES);
 WEIR_ARRAY(rules, struct weir_rule, 2 * WEIR_MAX_RULES);
-WEIR_ARRAY(class_state, struct weir_class_state, WEIR_MAX_CLASSES);
-WEIR_ARRAY(leases, struct weir_lease, WEIR_MAX_CLASSES);
-WEIR_ARRAY(steering, struct weir_decision, WEIR_MAX_CLASSES);
-WEIR_ARRAY(decisions, struct weir_decision, WEIR_DECISIONS);
+WEIR_ARRAY_SHARED(class_state, struct weir_class_state, WEIR_MAX_CLASSES);
+WEIR_ARRAY_SHARED(leases, struct weir_lease, WEIR_MAX_CLASSES);
+WEIR_ARRAY_SHARED(steering, struct weir_decision, WEIR_MAX_CLASSES);
+WEIR_ARRAY_SHARED(decisions, struct weir_decision, WEIR_DECISIONS);
 WEIR_ARRAY(events, struct weir_event, WEIR_EVENTS);
 WEIR_ARRAY(event_state, struct weir_event_state, 1);
 WEIR_ARRAY(told, struct weir_class_told, WEIR_MAX_CLASSES);

@@ -191,14 +191,35 @@ static int run(int link)
 	return n < 0 ? -errno : 0;
 }
 
-/* each listed socket is asked for; the packet is none: a program of tc wants one */
-static int run_keys(const struct backlog *backlog)
+/* the packet is none: a program of tc wants one, of a device; 0: any */
+static int run_packet(const struct backlog *backlog, __u32 ifindex)
 {
 	char frame[64] = {};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame));
+	struct __sk_buff ctx = { .ifindex = ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
+		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx));
 	int fd = bpf_program__fd(backlog->skel->progs.weir_backlog_keys);
 
 	return bpf_prog_test_run_opts(fd, &opts) ? -errno : 0;
+}
+
+/* each listed socket is asked for: those that are bound to a device, then the others */
+static int run_keys(const struct backlog *backlog)
+{
+	struct backlog_bpf *skel = backlog->skel;
+	int r = 0;
+
+	for (__u32 i = skel->bss->n_bound; i-- && !r;) {
+		skel->bss->bound_now = skel->bss->bound[i];
+		r = run_packet(backlog, skel->bss->bound_now);
+		/* the device is gone: its sockets will not answer any other, and are forgotten */
+		if (r == -ENODEV)
+			r = run_packet(backlog, 0);
+		if (!r && !skel->bss->n_met)
+			skel->bss->bound[i] = skel->bss->bound[--skel->bss->n_bound];
+	}
+	skel->bss->bound_now = 0;
+	return r ? r : run_packet(backlog, 0);
 }
 
 /* sockets that are new since the last time, as often as the machine's table of them allows */
@@ -209,6 +230,7 @@ static int find(struct backlog *backlog, __u64 now_ns)
 
 	if (now_ns < backlog->next_find_ns)
 		return 0;
+	backlog->skel->bss->n_left_out = 0;
 	r = run(backlog->find_link);
 	wait = (cpu_ns() - start) * FIND_PART;
 	wait = wait < FIND_MIN_NS ? FIND_MIN_NS : wait > FIND_MAX_NS ? FIND_MAX_NS : wait;
@@ -245,6 +267,11 @@ int backlog_pass(struct backlog *backlog, __u64 now_ns)
 const struct weir_backlog *backlog_class(const struct backlog *backlog, unsigned int slot)
 {
 	return &backlog->skel->bss->classes[slot];
+}
+
+__u32 backlog_left_out(const struct backlog *backlog)
+{
+	return backlog->skel->bss->n_left_out;
 }
 
 __u64 backlog_cost_ns(const struct backlog *backlog)

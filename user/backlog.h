@@ -26,6 +26,9 @@ void backlog_policy(struct backlog *backlog, const struct policy *policy,
 /* One pass over all sockets. */
 int backlog_pass(struct backlog *backlog, __u64 now_ns);
 
+/* Sockets that the last pass had no room for: on some kernels they are kept in a list. */
+__u32 backlog_left_out(const struct backlog *backlog);
+
 /* Of the last pass; how long it took. */
 const struct weir_backlog *backlog_class(const struct backlog *backlog, unsigned int slot);
 __u64 backlog_cost_ns(const struct backlog *backlog);

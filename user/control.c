@@ -213,6 +213,21 @@ static void learn(const struct control_config *config, struct control_state *sta
 	state->trim = clamp(state->trim, TRIM_MIN, TRIM_MAX);
 }
 
+/*
+ * More is waiting than the deepest cut takes away within one loop delay. Nothing is lost by not
+ * being faster until then, whatever drain rate is told; and where nothing comes of that drain rate,
+ * it is not what it is told to be.
+ */
+static double far_behind(const struct control_config *config, const struct control_state *state,
+			 const struct control_sample *sample, double rate, bool falls, __u64 now)
+{
+	if (rate <= state->rate_bps)
+		return rate;
+	if (falls || now - state->cut_ns <= 2 * loop_delay(config, state, sample))
+		return state->rate_bps;
+	return state->rate_bps * CUT_MAX_BLIND;
+}
+
 static double feed_forward(const struct control_config *config, struct control_state *state,
 			   const struct control_sample *sample, __u64 now,
 			   enum weir_control_reason *reason)
@@ -237,6 +252,8 @@ static double feed_forward(const struct control_config *config, struct control_s
 	near = clamp(off, -burst_ns, burst_ns);
 	off = near / horizon + (off - near) * HORIZON / horizon;
 	rate = drain * (1 - clamp(off, 1 - STEP_UP, CUT_MAX));
+	if (off >= CUT_MAX)
+		rate = far_behind(config, state, sample, rate, value < before, now);
 	*reason = side(config, sample->value);
 	/* with nothing waiting, the next bursts may still be on their way */
 	if (clear && now - state->clear_ns >=
@@ -267,8 +284,11 @@ static double pi(const struct control_config *config, struct control_state *stat
 				state->seen_ns ? state->value : sample->value);
 	double target = as_time(config, sample, tau, config->target), factor;
 
+	/* a share of few packets leaps: what it does below its target is no news */
+	if (!sample->is_time && before < target)
+		before = value < target ? value : target;
 	factor = 1 - kp * (value - before) - ki * config->interval_ns * (value - target);
-	factor = clamp(factor, 1 - CUT_MAX_BLIND, STEP_UP);
+	factor = clamp(factor, 1 - CUT_MAX_BLIND, sample->value > config->target ? 1 : STEP_UP);
 	*reason = side(config, sample->value);
 	if (sample->value < config->target / CLEAR_PART)
 		factor = clamp(factor, 1 + clamp(config->interval_ns / (4 * tau), 0, 0.25),
@@ -391,15 +411,13 @@ static void apply(const struct control_config *config, struct control_state *sta
 {
 	double most = maximum(config);
 
-	if (rate < least) {
-		rate = least;
-		if (reason != WEIR_C_STALLED)
-			reason = WEIR_C_MINIMUM;
-	}
-	if (rate >= most) {
-		rate = most;
+	if ((rate < least && reason != WEIR_C_STALLED) ||
+	    (rate == least && reason == WEIR_C_BEHIND))
+		reason = WEIR_C_MINIMUM;
+	rate = rate > least ? rate : least;
+	if (rate > most || (rate == most && reason != WEIR_C_BEHIND))
 		reason = WEIR_C_MAXIMUM;
-	}
+	rate = rate < most ? rate : most;
 	state->reason = reason;
 	if (rate < state->rate_bps * CUT_COUNTS)
 		state->cut_ns = now;
@@ -438,7 +456,8 @@ struct control_decision control_step(const struct control_config *config,
 	if (sample->at_ns <= state->seen_ns)
 		return (struct control_decision){ state->rate_bps, state->reason };
 	if (!engage(config, state, sample)) {
-		state->reason = WEIR_C_IDLE;
+		state->reason = sample->value > config->target || sample->stalled ? WEIR_C_NOTHING :
+										    WEIR_C_IDLE;
 	} else {
 		rate = law_rate(config, state, sample, now, &reason);
 		apply(config, state, rate, minimum(config, state, sample), reason, now);

@@ -142,6 +142,7 @@ static void instance_look(struct loop *loop)
 		loop->seen = 0;
 		return;
 	}
+	maps_share(&loop->maps);
 	loop->steer.maps = &loop->maps;
 	memset(loop->steer.classes, 0, WEIR_MAX_CLASSES * sizeof(*loop->steer.classes));
 	loop->steer.policy->generation = 0;

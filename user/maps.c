@@ -169,6 +169,7 @@ int maps_program_put(int map_fd, int program_fd)
 
 void maps_close(struct maps *maps)
 {
+	maps_unshare(maps);
 	for (unsigned int i = 0; i < ARRAY_SIZE(shapes); i++) {
 		int *fd = shape_fd(maps, &shapes[i]);
 

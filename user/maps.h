@@ -16,6 +16,10 @@ struct maps {
 		steering, decisions, events, event_state, told, devices, door, tables;
 	int n_cpus;
 	__u32 max_flows;
+	/* memory of the kernel's own, after maps_share(); NULL: reached by calls */
+	const struct weir_class_state *states_shared;
+	struct weir_lease *leases_shared;
+	struct weir_decision *steering_shared, *decisions_shared;
 };
 
 /* -ENOENT when nothing is attached; -EPROTO when a map lacks or has not this version's shape. */
@@ -53,14 +57,20 @@ int maps_class_state(const struct maps *maps, unsigned int slot, struct weir_cla
 /* The lease of a class; past its time it is void. */
 int maps_lease_get(const struct maps *maps, unsigned int slot, struct weir_lease *ret);
 
+/* For those who read and write with every step. Without it (no memory) all works, by calls. */
+void maps_share(struct maps *maps);
+void maps_unshare(struct maps *maps);
+
 /* Leases of n classes; what the agent decided. Arrays of one entry for each slot given. */
 int maps_leases_put(const struct maps *maps, const __u32 *slots, const struct weir_lease *leases,
 		    unsigned int n);
-int maps_class_states(const struct maps *maps, const __u32 *slots,
-		      struct weir_class_state *ret_states, unsigned int n);
 int maps_steering_put(const struct maps *maps, const __u32 *slots,
 		      const struct weir_decision *decisions, unsigned int n);
 int maps_steering_get(const struct maps *maps, unsigned int slot, struct weir_decision *ret);
+
+/* The states of the first n classes, by slot; the kernel may move them while they are read. */
+int maps_class_states(const struct maps *maps, unsigned int n,
+		      const struct weir_class_state **ret_states);
 
 /* Number seq of the ring of decisions; -ENOENT: not there yet, -ENODATA: not there any more. */
 int maps_decision_put(const struct maps *maps, const struct weir_decision *decision);

@@ -3,11 +3,10 @@
  * maps_agent.c: the maps that the agent writes (leases, steering, decisions), what it reads with
  * every step, and the ring of events. With maps.c the only module that calls bpf_map_*.
  */
+#include <sys/mman.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "maps.h"
-
-#define STATES_FEW 8
 
 static int get(int fd, __u32 index, void *value)
 {
@@ -26,48 +25,97 @@ static int put_many(int fd, const __u32 *slots, const void *values, unsigned int
 	return n && bpf_map_update_batch(fd, slots, values, &n, &opts) ? -errno : 0;
 }
 
+static void *share(int fd, size_t size, int protection)
+{
+	void *memory = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void unshare(const void *memory, size_t size)
+{
+	if (memory)
+		munmap((void *)memory, size);
+}
+
+#define STATES_SIZE (WEIR_MAX_CLASSES * sizeof(struct weir_class_state))
+#define LEASES_SIZE (WEIR_MAX_CLASSES * sizeof(struct weir_lease))
+#define STEERING_SIZE (WEIR_MAX_CLASSES * sizeof(struct weir_decision))
+#define DECISIONS_SIZE (WEIR_DECISIONS * sizeof(struct weir_decision))
+
+void maps_share(struct maps *maps)
+{
+	maps->states_shared = share(maps->class_state, STATES_SIZE, PROT_READ);
+	maps->leases_shared = share(maps->leases, LEASES_SIZE, PROT_READ | PROT_WRITE);
+	maps->steering_shared = share(maps->steering, STEERING_SIZE, PROT_READ | PROT_WRITE);
+	maps->decisions_shared = share(maps->decisions, DECISIONS_SIZE, PROT_READ | PROT_WRITE);
+}
+
+void maps_unshare(struct maps *maps)
+{
+	unshare(maps->states_shared, STATES_SIZE);
+	unshare(maps->leases_shared, LEASES_SIZE);
+	unshare(maps->steering_shared, STEERING_SIZE);
+	unshare(maps->decisions_shared, DECISIONS_SIZE);
+	maps->states_shared = NULL;
+	maps->leases_shared = NULL;
+	maps->steering_shared = maps->decisions_shared = NULL;
+}
+
 int maps_leases_put(const struct maps *maps, const __u32 *slots, const struct weir_lease *leases,
 		    unsigned int n)
 {
-	return put_many(maps->leases, slots, leases, n);
+	if (!maps->leases_shared)
+		return put_many(maps->leases, slots, leases, n);
+	for (unsigned int i = 0; i < n; i++) {
+		struct weir_lease *lease = &maps->leases_shared[slots[i]];
+
+		/* the time last: a packet in between goes by the old rate or the new one */
+		__atomic_store_n(&lease->rate_bps, leases[i].rate_bps, __ATOMIC_RELAXED);
+		__atomic_store_n(&lease->npb_rate, leases[i].npb_rate, __ATOMIC_RELAXED);
+		__atomic_store_n(&lease->expires_ns, leases[i].expires_ns, __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+/* number 0 while it is written: who reads then finds none */
+static void decision_write(struct weir_decision *to, const struct weir_decision *decision)
+{
+	struct weir_decision unnumbered = *decision;
+
+	unnumbered.seq = 0;
+	__atomic_store_n(&to->seq, 0, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	*to = unnumbered;
+	__atomic_store_n(&to->seq, decision->seq, __ATOMIC_RELEASE);
 }
 
 int maps_steering_put(const struct maps *maps, const __u32 *slots,
 		      const struct weir_decision *decisions, unsigned int n)
 {
-	return put_many(maps->steering, slots, decisions, n);
+	if (!maps->steering_shared)
+		return put_many(maps->steering, slots, decisions, n);
+	for (unsigned int i = 0; i < n; i++)
+		decision_write(&maps->steering_shared[slots[i]], &decisions[i]);
+	return 0;
 }
 
-/* many: all up to the highest of them at once, since each call costs more than what it copies */
-static int class_states_batch(const struct maps *maps, const __u32 *slots,
-			      struct weir_class_state *ret_states, unsigned int n)
+int maps_class_states(const struct maps *maps, unsigned int n,
+		      const struct weir_class_state **ret_states)
 {
 	static __u32 keys[WEIR_MAX_CLASSES];
 	static struct weir_class_state states[WEIR_MAX_CLASSES];
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	__u32 next, count = slots[n - 1] + 1;
+	__u32 next, count = n;
 
+	*ret_states = maps->states_shared ? maps->states_shared : states;
+	if (maps->states_shared || !n)
+		return 0;
 	/* ENOENT: the end was reached */
 	if (bpf_map_lookup_batch(maps->class_state, NULL, &next, keys, states, &count, &opts) &&
 	    errno != ENOENT)
 		return -errno;
-	if (count <= slots[n - 1])
-		return -EIO;
-	for (unsigned int i = 0; i < n; i++)
-		ret_states[i] = states[slots[i]];
-	return 0;
-}
-
-int maps_class_states(const struct maps *maps, const __u32 *slots,
-		      struct weir_class_state *ret_states, unsigned int n)
-{
-	int r = 0;
-
-	if (n > STATES_FEW)
-		return class_states_batch(maps, slots, ret_states, n);
-	for (unsigned int i = 0; i < n && !r; i++)
-		r = get(maps->class_state, slots[i], &ret_states[i]);
-	return r;
+	return count < n ? -EIO : 0;
 }
 
 int maps_steering_get(const struct maps *maps, unsigned int slot, struct weir_decision *ret)
@@ -77,6 +125,10 @@ int maps_steering_get(const struct maps *maps, unsigned int slot, struct weir_de
 
 int maps_decision_put(const struct maps *maps, const struct weir_decision *decision)
 {
+	if (maps->decisions_shared) {
+		decision_write(&maps->decisions_shared[decision->seq % WEIR_DECISIONS], decision);
+		return 0;
+	}
 	return put(maps->decisions, decision->seq % WEIR_DECISIONS, decision);
 }
 

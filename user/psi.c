@@ -10,22 +10,26 @@
 #include "psi.h"
 #include "signals.h"
 
+/* a descriptor, or -errno */
 static int open_file(const char *words)
 {
 	const char *path;
 	const char *resource = signal_psi_names[signal_psi_of(words, &path)];
 	char file[256];
 	_cleanup_close_ int root = -1;
+	int fd;
 
 	if (!path) {
 		snprintf(file, sizeof(file), "/proc/pressure/%s", resource);
-		return open(file, O_RDONLY | O_CLOEXEC);
+		fd = open(file, O_RDONLY | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
 	}
 	root = hook_cgroup_open();
 	if (root < 0)
-		return -1;
+		return root;
 	snprintf(file, sizeof(file), "%s/%s.pressure", path + strspn(path, "/"), resource);
-	return openat(root, file, O_RDONLY | O_CLOEXEC);
+	fd = openat(root, file, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 int psi_read(const char *words, __u64 *ret_us)
@@ -36,7 +40,7 @@ int psi_read(const char *words, __u64 *ret_us)
 	ssize_t n;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	n = read(fd, text, sizeof(text) - 1);
 	if (n < 0)
 		return -errno;

@@ -288,5 +288,5 @@ const struct signal *remotes_find(const struct remotes *remotes, const char *wor
 {
 	const struct remote *remote = find(remotes, words);
 
-	return remote && remote->last.at_ns ? &remote->last : NULL;
+	return remote ? &remote->last : NULL;
 }

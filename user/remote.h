@@ -21,7 +21,7 @@ void remotes_begin(struct remotes *remotes);
 int remotes_follow(struct remotes *remotes, const char *words, struct err *err);
 void remotes_end(struct remotes *remotes);
 
-/* The last that was heard; NULL where nothing was. */
+/* Where the last one heard is, until the next remotes_end(); before the first its at_ns is 0. */
 const struct signal *remotes_find(const struct remotes *remotes, const char *words);
 
 #endif

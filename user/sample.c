@@ -172,6 +172,15 @@ static double grown(__u64 before, __u64 now)
 	return now > before ? now - before : 0;
 }
 
+/* one of the two queues stands still, and nothing is taken from the other, either */
+static bool is_stalled(const struct sample_state *state, __u64 now)
+{
+	double taken_ns = larger(state->bytes.taken_ns, state->connections.taken_ns);
+
+	return (state->bytes.stalled || state->connections.stalled) &&
+	       now - taken_ns > STALL_MIN_NS;
+}
+
 bool sample_step(struct sample_state *state, const struct sample_counters *now,
 		 struct control_sample *ret)
 {
@@ -199,7 +208,7 @@ bool sample_step(struct sample_state *state, const struct sample_counters *now,
 	ret->value = larger(bytes_ns, connections_ns);
 	ret->is_time = true;
 	ret->clear = !now->unread_bytes && !now->waiting;
-	ret->stalled = state->bytes.stalled;
+	ret->stalled = is_stalled(state, now->at_ns);
 	ret->drain_bps = bps;
 	return true;
 }

@@ -16,6 +16,7 @@
 #define USED_NS 20000000.0		/* what a class uses is averaged over */
 #define LAST_NS 40000000ULL		/* a class's last packet was so much later at most */
 #define STUCK_NS 1000000000ULL
+#define QUIET_NS 50000000ULL		/* no sockets, no control: a look every so often */
 #define DEBT_NS 2000000ULL		/* a class that is so far ahead of its clock is limited */
 
 bool sense_needs_sockets(enum signal_kind kind)
@@ -92,17 +93,28 @@ static void udp_counters(const struct steer_class *c, const struct weir_backlog 
 	counters->wire_bytes = 0;
 }
 
+/* no consumer is there, and no controller waits for one: a look now and then keeps that known */
+static bool is_quiet(const struct steer_class *c, const struct weir_backlog *b, __u64 now_ns)
+{
+	return !b->sockets && !b->listening && !c->state.rate_bps && c->sample.clear &&
+	       now_ns < c->sample.at_ns + QUIET_NS;
+}
+
 static int backlog_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 {
 	const struct weir_backlog *b = backlog_class(steer->backlog, slot);
 	struct steer_class *c = &steer->classes[slot];
 	struct sample_counters counters = {
 		.at_ns = now_ns, .unread_bytes = b->unread, .served_bytes = b->served,
-		.received_bytes = b->received, .accepted = b->accepted,
+		.received_bytes = b->received,
+		/* those that wait no more, whether they are still there or not */
+		.accepted = b->arrived > b->waiting ? b->arrived - b->waiting : 0,
 		.waiting = longest(b->waiting, b->listening),
 	};
 	int r = 0;
 
+	if (!steer->serve && is_quiet(c, b, now_ns))
+		return 0;
 	/* a socket that nobody reads says nothing of a consumer that reads others */
 	if (now_ns > c->sampler.bytes.taken_ns + STUCK_NS)
 		counters.unread_bytes += b->stuck;
@@ -114,6 +126,7 @@ static int backlog_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 	if (r || !sample_step(&c->sampler, &counters, &c->sample))
 		return r;
 	c->sample.ttl_ns = longest(4 * steer->interval_ns, 200000000);
+	c->quiet_until_ns = 0;
 	c->config.interval_ns = steer->interval_ns;
 	return 0;
 }
@@ -135,18 +148,32 @@ static void sender_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 		heard = sample_share(c->before.delivered_ce, b->delivered_ce, c->before.delivered,
 				     b->delivered, &value);
 	} else {
-		heard = sample_share(c->before.lost, b->lost, c->before.delivered, b->delivered,
-				     &value);
+		/* what was lost was sent as well: a link that lets nothing through is heard, too */
+		heard = sample_share(c->before.lost, b->lost, c->before.delivered + c->before.lost,
+				     b->delivered + b->lost, &value);
 	}
 	if (!heard)
 		return;
 	c->before = *b;
+	c->quiet_until_ns = 0;
 	c->next_ns = now_ns + SHARE_NS;
 	c->sample = (struct control_sample){
 		.at_ns = now_ns, .ttl_ns = 10 * SHARE_NS, .value = value, .clear = !value,
 		.is_time = c->kind == SIGNAL_RTT,
 	};
 	c->config.interval_ns = SHARE_NS;
+}
+
+static void left_out_tell(struct steer *steer)
+{
+	__u32 n = backlog_left_out(steer->backlog);
+
+	if (n && !steer->left_out_told)
+		log_note("%u sockets are not looked at: on this kernel at most %u are, bound to %u "
+			 "devices at most", n, WEIR_BACKLOG_KEYS, WEIR_BACKLOG_BOUND);
+	else if (!n && steer->left_out_told)
+		log_note("all sockets are looked at again");
+	steer->left_out_told = n;
 }
 
 static int sockets_step(struct steer *steer, __u64 now_ns)
@@ -160,6 +187,7 @@ static int sockets_step(struct steer *steer, __u64 now_ns)
 	r = backlog_pass(steer->backlog, now_ns);
 	if (r)
 		return r;
+	left_out_tell(steer);
 	cost = (__s64)backlog_cost_ns(steer->backlog) - (__s64)steer->pass_ns;
 	steer->pass_ns += cost / (cost > 0 ? 2 : 8);
 	interval = sample_interval_ns(steer->pass_ns);
@@ -201,7 +229,8 @@ static void psi_sample(struct steer_class *c, const char *words, __u64 now_ns)
 	if (r)
 		return;
 	if (c->psi_at_ns && us >= c->psi_us) {
-		span_us = (now_ns - c->psi_at_ns) / 1000;
+		c->quiet_until_ns = 0;
+		span_us = longest((now_ns - c->psi_at_ns) / 1000, us - c->psi_us);
 		c->sample = (struct control_sample){
 			.at_ns = now_ns, .ttl_ns = 10 * SHARE_NS,
 			.value = (us - c->psi_us) * 100 * 1000000 / (span_us ? span_us : 1),
@@ -214,12 +243,15 @@ static void psi_sample(struct steer_class *c, const char *words, __u64 now_ns)
 }
 
 /* how often it is heard tells the controller how long its steps are */
-static void heard_sample(struct steer_class *c, const struct signal *signal)
+static void heard_sample(struct steer_class *c)
 {
+	const struct signal *signal = c->heard;
 	__u64 span;
 
-	if (!signal || signal->at_ns == c->sample.at_ns)
+	if (!signal || signal->at_ns == c->heard_at_ns)
 		return;
+	c->heard_at_ns = signal->at_ns;
+	c->quiet_until_ns = 0;
 	span = c->sample.at_ns ? signal->at_ns - c->sample.at_ns : CONTROL_INTERVAL_MIN_NS;
 	if (span > CONTROL_INTERVAL_MAX_NS)
 		span = CONTROL_INTERVAL_MAX_NS;
@@ -235,19 +267,24 @@ static void heard_sample(struct steer_class *c, const struct signal *signal)
 
 int sense_step(struct steer *steer, __u64 now_ns)
 {
+	bool moved = steer->signals_epoch != signals_epoch(steer->signals);
 	int r = sockets_step(steer, now_ns);
 
 	for (unsigned int i = 0; i < steer->n_classes && !r; i++) {
 		struct steer_class *c = &steer->classes[i];
 		const char *words = steer->policy->classes[i].signal;
 
+		if (moved && c->kind == SIGNAL_PUSHED)
+			c->heard = signals_find(steer->signals, words);
+		else if (moved && c->kind == SIGNAL_HTTP)
+			c->heard = remotes_find(steer->remotes, words);
 		if (c->kind == SIGNAL_PSI)
 			psi_sample(c, words, now_ns);
-		else if (c->kind == SIGNAL_PUSHED)
-			heard_sample(c, signals_find(steer->signals, words));
-		else if (c->kind == SIGNAL_HTTP)
-			heard_sample(c, remotes_find(steer->remotes, words));
+		else if (c->kind == SIGNAL_PUSHED || c->kind == SIGNAL_HTTP)
+			heard_sample(c);
 	}
+	if (!r)
+		steer->signals_epoch = signals_epoch(steer->signals);
 	return r;
 }
 

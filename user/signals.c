@@ -303,12 +303,17 @@ int signal_parse(const char *text, struct signal *ret, struct err *err)
 
 struct signals {
 	unsigned int n;
+	__u64 epoch;
 	struct signal slots[SLOTS];	/* open addressing; a free one has no name */
 };
 
 struct signals *signals_new(void)
 {
-	return calloc(1, sizeof(struct signals));
+	struct signals *signals = calloc(1, sizeof(*signals));
+
+	if (signals)
+		signals->epoch = 1;
+	return signals;
 }
 
 void signals_free(struct signals *signals)
@@ -338,6 +343,7 @@ static void sweep(struct signals *signals, __u64 now_ns)
 		return;
 	memcpy(old, signals, sizeof(*old));
 	memset(signals, 0, sizeof(*signals));
+	signals->epoch = old->epoch + 1;
 	for (unsigned int i = 0; i < SLOTS; i++)
 		if (old->slots[i].name[0] &&
 		    old->slots[i].at_ns + 3 * old->slots[i].ttl_ns > now_ns) {
@@ -359,11 +365,17 @@ int signals_put(struct signals *signals, const struct signal *signal, __u64 now_
 			return -ENOSPC;
 		at = place(signals, signal->name);
 		signals->n++;
+		signals->epoch++;
 	}
 	signals->slots[at] = *signal;
 	signals->slots[at].at_ns = now_ns;
 	signals->slots[at].count = count + 1;
 	return 0;
+}
+
+__u64 signals_epoch(const struct signals *signals)
+{
+	return signals->epoch;
 }
 
 const struct signal *signals_find(const struct signals *signals, const char *name)

@@ -82,6 +82,8 @@ int signal_parse(const char *text, struct signal *ret, struct err *err);
 
 /* Takes it in, in place of the one of that name; one long expired goes when there is no room. */
 int signals_put(struct signals *signals, const struct signal *signal, __u64 now_ns);
+/* Moves when a name comes or goes: what signals_find() has returned before may hold another. */
+__u64 signals_epoch(const struct signals *signals);
 const struct signal *signals_find(const struct signals *signals, const char *name);
 
 /* One after the other, in no order; NULL ends. */

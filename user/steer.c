@@ -78,6 +78,7 @@ static void class_policy(struct steer_class *c, const struct weir_class *class)
 		memset(&c->sample, 0, sizeof(c->sample));
 	c->kind = kind;
 	c->config = config_of(class, kind);
+	c->quiet_until_ns = c->heard_at_ns = 0;
 }
 
 int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
@@ -86,6 +87,7 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 	int r = 0;
 
 	steer->n_classes = 0;
+	steer->signals_epoch = 0;
 	steer->need_backlog = steer->serve;
 	remotes_begin(steer->remotes);
 	for (unsigned int i = 0; i < WEIR_MAX_CLASSES && !r; i++) {
@@ -150,6 +152,19 @@ static bool worth_telling(const struct weir_decision *told, __u64 rate_bps,
 	return moved > told->new_bps / TOLD_PART;
 }
 
+/* when the decision may be another without a new sample, or what it wrote grows old */
+static __u64 quiet_until(const struct steer_class *c, __u64 now_ns)
+{
+	__u64 until = c->told.at_ns + STEERING_EVERY_NS;
+	__u64 stale = c->sample.at_ns + c->sample.ttl_ns + 1;
+
+	if (c->lease_until_ns && c->lease_until_ns - STEER_LEASE_NS / 2 < until)
+		until = c->lease_until_ns - STEER_LEASE_NS / 2;
+	if (stale <= now_ns)
+		stale += c->sample.ttl_ns;
+	return stale > now_ns && stale < until ? stale : until;
+}
+
 static void decide(struct steer *steer, unsigned int slot, __u64 now_ns, struct batch *batch)
 {
 	struct steer_class *c = &steer->classes[slot];
@@ -160,6 +175,7 @@ static void decide(struct steer *steer, unsigned int slot, __u64 now_ns, struct 
 
 	if (!steer->observe)
 		lease_write(c, slot, decision.rate_bps, now_ns, batch);
+	c->quiet_until_ns = quiet_until(c, now_ns);
 	if (!tell && told->at_ns + STEERING_EVERY_NS > now_ns)
 		return;
 	told->old_bps = told->new_bps;
@@ -178,6 +194,7 @@ static void decide(struct steer *steer, unsigned int slot, __u64 now_ns, struct 
 		      (steer->observe ? WEIR_D_OBSERVE : 0);
 	if (tell)
 		tell_decision(steer->tell, steer->maps, told, class->signal, &c->budget);
+	c->quiet_until_ns = quiet_until(c, now_ns);
 	batch->steering_slots[batch->n_steering] = slot;
 	batch->steering[batch->n_steering++] = *told;
 }
@@ -185,19 +202,20 @@ static void decide(struct steer *steer, unsigned int slot, __u64 now_ns, struct 
 /* what the datapath knows of the producers: do they want more than they get, how many are there */
 static int producers_read(struct steer *steer, __u64 now_ns)
 {
-	static __u32 slots[WEIR_MAX_CLASSES];
-	static struct weir_class_state states[WEIR_MAX_CLASSES];
-	unsigned int n = 0;
-	int r;
+	const struct weir_class_state *states = NULL;
+	int r = 0;
 
-	for (unsigned int i = 0; i < steer->n_classes; i++)
+	for (unsigned int i = 0; i < steer->n_classes && !r; i++) {
+		const struct steer_class *c = &steer->classes[i];
+
 		/* a controller goes by what is new: the rest need not be looked at */
-		if (steer->classes[i].kind &&
-		    steer->classes[i].sample.at_ns > steer->classes[i].state.seen_ns)
-			slots[n++] = i;
-	r = maps_class_states(steer->maps, slots, states, n);
-	for (unsigned int i = 0; i < n && !r; i++)
-		r = sense_producers(steer, slots[i], &states[i], now_ns);
+		if (!c->kind || c->quiet_until_ns > now_ns || c->sample.at_ns <= c->state.seen_ns)
+			continue;
+		if (!states)
+			r = maps_class_states(steer->maps, steer->n_classes, &states);
+		if (!r)
+			r = sense_producers(steer, i, &states[i], now_ns);
+	}
 	return r;
 }
 
@@ -213,7 +231,7 @@ int steer_step(struct steer *steer, __u64 now_ns)
 	if (!r)
 		r = producers_read(steer, now_ns);
 	for (unsigned int i = 0; i < steer->n_classes && !r; i++)
-		if (steer->classes[i].kind)
+		if (steer->classes[i].kind && steer->classes[i].quiet_until_ns <= now_ns)
 			decide(steer, i, now_ns, &batch);
 	if (!r)
 		r = maps_leases_put(steer->maps, batch.lease_slots, batch.leases, batch.n_leases);

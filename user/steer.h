@@ -19,8 +19,13 @@
 #define STEER_LEASE_NS 2000000000ULL
 
 struct steer_class {
-	char name[WEIR_NAME_LEN];	/* "" where the slot holds no class */
+	/* all that a step looks at where nothing is new */
 	enum signal_kind kind;
+	__u64 quiet_until_ns;		/* nothing to do before; a new sample makes it 0 */
+	const struct signal *heard;	/* pushed, remote: where it is; of signals_epoch below */
+	__u64 heard_at_ns;		/* of the sample that was taken from there */
+
+	char name[WEIR_NAME_LEN];	/* "" where the slot holds no class */
 	struct control_config config;
 	struct control_state state;
 	struct control_sample sample;	/* the last one heard */
@@ -44,12 +49,13 @@ struct steer {
 	struct backlog *backlog;	/* NULL: not to be had here, or not needed */
 	struct signals *signals;	/* pushed */
 	struct remotes *remotes;
+	__u64 signals_epoch;		/* that the classes' heard is of; 0: of none */
 	struct tell *tell;
 	bool observe, serve;		/* serve: every class's backlog is sampled */
 	__u64 told_interval_ns;		/* what the log said last */
 	__u64 interval_ns, pass_ns;	/* of a step, of a pass over the sockets */
 	__u64 next_pass_ns, next_state_ns;
-	bool need_backlog, no_backlog_told;
+	bool need_backlog, no_backlog_told, left_out_told;
 	struct steer_class *classes;	/* WEIR_MAX_CLASSES */
 	unsigned int n_classes;		/* 1 + the highest slot in use */
 };

@@ -11,6 +11,7 @@
 
 #define WEIR_BACKLOG_DEVICES 16		/* hooks whose flows are looked for */
 #define WEIR_BACKLOG_KEYS 65536		/* sockets that are asked for by address and port */
+#define WEIR_BACKLOG_BOUND 16		/* devices whose sockets, bound to them, are asked for */
 #define WEIR_NO_CLASS 0xffff
 
 /* Of one class. Gauges are set to 0 by the agent before a pass; counts only grow. */
@@ -27,7 +28,7 @@ struct weir_backlog {
 	/* counts */
 	__u64 served;			/* bytes read (TCP) */
 	__u64 received;			/* bytes arrived in order (TCP) */
-	__u64 accepted;
+	__u64 arrived;			/* connections first seen while not yet accepted */
 	__u64 udp_dropped;
 	/* as a sender: gauges of the sockets that had an answer since the last pass */
 	__u64 rtt_us;			/* sum of smoothed round trips */
@@ -52,8 +53,8 @@ struct weir_seen {
 	__u32 delivered, delivered_ce, lost;
 	__u32 drops;			/* UDP */
 	__u16 in_slot, out_slot;	/* class as a receiver, as a sender */
-	__u8 known, accepted;
-	__u8 reserved[2];
+	__u8 known;
+	__u8 reserved[3];
 };
 
 #endif

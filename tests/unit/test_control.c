@@ -230,6 +230,92 @@ static void a_gap_between_bursts_is_no_probe(void **state)
 	assert_true(rate > before * 1.5);
 }
 
+/* far behind, and yet so fast: whoever says both raises nothing, and is not believed for long */
+static void who_is_far_behind_is_not_raised(void **state)
+{
+	struct control_config config = { .target = 10 * MS, .base_bps = 100 * MBIT,
+					 .min_bps = MBIT, .max_bps = 1000 * MBIT,
+					 .interval_ns = 10 * MS, .delay_ns = 12 * MS };
+	struct control_state control = {};
+	struct control_decision d = step(&control, &config, 40 * MS, 20 * MBIT, SEC);
+	__u64 rate = d.rate_bps, now;
+
+	assert_true(rate && rate < 20 * MBIT);
+	for (now = SEC + 10 * MS; now < 3 * SEC; now += 10 * MS) {
+		d = step(&control, &config, 100 * SEC, 100000 * MBIT, now);
+		assert_true(d.rate_bps <= rate);
+		assert_true(d.reason == WEIR_C_BEHIND || d.reason == WEIR_C_MINIMUM);
+		rate = d.rate_bps;
+	}
+	assert_int_equal(rate, config.min_bps);
+	assert_int_equal(d.reason, WEIR_C_MINIMUM);
+	/* and who tells the truth again has most of its rate again */
+	for (; now < 3 * SEC + 200 * MS; now += 10 * MS)
+		d = step(&control, &config, 10 * MS, 20 * MBIT, now);
+	assert_true(d.rate_bps > 10 * MBIT && d.rate_bps < 25 * MBIT);
+}
+
+/* no law that knows no drain rate is faster because it is less behind than before */
+static void blind_laws_do_not_raise_who_is_behind(void **state)
+{
+	for (int run = 0; run < 200; run++) {
+		struct control_config config = {
+			.law = unit_below(2) ? CONTROL_PI : CONTROL_AIMD, .target = 10 * MS,
+			.base_bps = 100 * MBIT, .interval_ns = (1 + unit_below(10)) * 10 * MS,
+			.delay_ns = 100 * MS,
+		};
+		struct control_state control = {};
+		__u64 rate = config.base_bps, now = SEC;
+
+		for (int i = 0; i < 100; i++, now += config.interval_ns) {
+			__u64 value = config.target * 6 / 5 + 1 + unit_below(100 * MS);
+
+			assert_true(step(&control, &config, value, 0, now).rate_bps <= rate);
+			rate = control.rate_bps;
+		}
+	}
+}
+
+/* CE and loss are counted of few packets: from none to the target is no reason for a deep cut */
+static void a_share_may_leap_below_its_target(void **state)
+{
+	struct control_config config = { .target = 1000000, .base_bps = 100 * MBIT,
+					 .interval_ns = 100 * MS, .delay_ns = 100 * MS };
+	struct control_sample sample = { .ttl_ns = SEC, .limited = true };
+	struct control_state control = {};
+	__u64 rate = 0, before = 0, now = SEC;
+
+	for (int i = 0; i < 40; i++, now += 100 * MS) {
+		before = rate;
+		sample.at_ns = now;
+		sample.value = i < 20 ? 5000000 : i % 2 ? 1100000 : 0;
+		rate = control_step(&config, &control, &sample, now).rate_bps;
+		assert_true(rate && rate <= config.base_bps);
+		assert_true(i <= 20 || rate > before * 0.9);
+	}
+	/* well above it is one */
+	sample.at_ns = now;
+	sample.value = 3000000;
+	assert_true(control_step(&config, &control, &sample, now).rate_bps < rate * 0.6);
+}
+
+/* with no rate to begin from, not even one that passes, it is not said that all is well */
+static void what_nothing_passes_is_said(void **state)
+{
+	struct control_config config = { .target = 10 * MS, .interval_ns = 10 * MS };
+	struct control_sample sample = { .at_ns = SEC, .ttl_ns = SEC, .value = MS,
+					 .is_time = true };
+	struct control_state control = {};
+
+	assert_int_equal(control_step(&config, &control, &sample, SEC).reason, WEIR_C_IDLE);
+	sample.at_ns += 10 * MS;
+	sample.value = 20 * MS;
+	assert_int_equal(control_step(&config, &control, &sample, SEC).reason, WEIR_C_NOTHING);
+	sample.at_ns += 10 * MS;
+	sample.used_bps = 20 * MBIT;
+	assert_true(control_step(&config, &control, &sample, SEC).rate_bps);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +326,10 @@ int main(void)
 		cmocka_unit_test(stable_over_the_range),
 		cmocka_unit_test(blind_laws_get_there),
 		cmocka_unit_test(a_gap_between_bursts_is_no_probe),
+		cmocka_unit_test(who_is_far_behind_is_not_raised),
+		cmocka_unit_test(blind_laws_do_not_raise_who_is_behind),
+		cmocka_unit_test(what_nothing_passes_is_said),
+		cmocka_unit_test(a_share_may_leap_below_its_target),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

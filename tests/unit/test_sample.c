@@ -204,6 +204,28 @@ static void connections_wait_too(void **state)
 	assert_false(sample.clear);
 }
 
+/* who reads and does not accept, or accepts and does not read, has not stopped */
+static void one_queue_that_moves_is_no_standstill(void **state)
+{
+	now.waiting = 10;
+	look(25000, 0);
+	for (int i = 0; i < 50; i++)
+		look(12500, 12500);
+	assert_false(sample.stalled);
+	assert_true(sample.value >= 490 * MS);		/* but the first of ten waits */
+	for (int i = 0; i < 50; i++) {
+		now.accepted += 5;
+		look(0, 0);
+	}
+	assert_false(sample.stalled);
+	for (int i = 0; i < 50; i++)
+		look(0, 0);
+	assert_true(sample.stalled);
+	now.unread_bytes = 0;
+	look(0, 0);
+	assert_true(sample.stalled);			/* ten still wait */
+}
+
 static void shares(void **state)
 {
 	__u64 value = 7;
@@ -239,7 +261,8 @@ int main(void)
 		TEST(a_standstill_between_two_looks),
 		TEST(a_batch_reader_has_one_rate), TEST(a_standstill_is_no_rate),
 		TEST(counts_that_run_backwards_are_nothing), TEST(headers_count),
-		TEST(connections_wait_too), TEST(shares),
+		TEST(connections_wait_too), TEST(one_queue_that_moves_is_no_standstill),
+		TEST(shares),
 		TEST(looks_are_rarer_where_they_cost),
 	};
 

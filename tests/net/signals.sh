@@ -1,0 +1,186 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# signals.sh: what the kernel tells of a class's senders, and of a cgroup, moves its rate: CE that a
+# device behind sets, loss and round trips behind a tbf, stalls of a cgroup that is short of CPU.
+# Above its target each lowers its class's rate, with its reason; gone, the rate comes back; silent,
+# it is held and then the configured one. Nothing is asserted of how long that takes, but that it
+# happens.
+#
+#     producer (weir, eth egress) ---- router (each way out has its limit) ==== consumer
+. "$(dirname "$0")/lib.sh"
+
+need ip jq tc findmnt
+netns producer router consumer
+link "$producer" eth "$router" west 1
+forward "$router"
+names=(ce loss rtt psi)
+for k in 2 3 4 5; do
+	link "$router" "east$k" "$consumer" "eth$k" $k
+	ip -n "$producer" route add "10.88.$k.0/24" via 10.88.1.2
+	ip -n "$consumer" route add 10.88.1.0/24 via "10.88.$k.1" metric $k
+done
+# an answer may come by another way than the question
+ip netns exec "$consumer" sh -c 'for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done'
+ip netns exec "$router" sh -c 'for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done'
+cc=cubic
+can_cc $cc || cc=reno
+
+# --- a cgroup that gets a tenth of a CPU: by cgroup v2, or by v1 where that holds the controller
+cgroup2=$(findmnt -nt cgroup2 -o TARGET | head -n 1)
+cpu1=$(findmnt -nt cgroup -O cpu -o TARGET | head -n 1)
+group=w$$
+hungry=()
+
+cgroup_make()
+{
+	mkdir "$cgroup2/$group" && [ -e "$cgroup2/$group/cpu.pressure" ] || return
+	if [ -n "$cpu1" ]; then
+		mkdir "$cpu1/$group" && echo 100000 > "$cpu1/$group/cpu.cfs_period_us" &&
+			echo 10000 > "$cpu1/$group/cpu.cfs_quota_us"
+	else
+		echo +cpu > "$cgroup2/cgroup.subtree_control"
+		echo 10000 100000 > "$cgroup2/$group/cpu.max"
+	fi
+}
+
+hungry_start()
+{
+	local dir
+
+	bash -c 'while :; do :; done' &
+	hungry+=($!)
+	for dir in "$cgroup2" $cpu1; do
+		echo "${hungry[-1]}" > "$dir/$group/cgroup.procs"
+	done
+}
+
+hungry_end()
+{
+	local pid
+
+	for pid in "${hungry[@]}"; do
+		kill "$pid" && wait "$pid"
+	done 2> /dev/null
+	hungry=()
+}
+
+cgroup_gone()
+{
+	hungry_end
+	[ ! -d "$cgroup2/$group" ] || rmdir "$cgroup2/$group"
+	[ -z "$cpu1" ] || [ ! -d "$cpu1/$group" ] || rmdir "$cpu1/$group"
+}
+trap 'cgroup_gone; cleanup' EXIT
+
+# --- reading
+
+# signal CLASS FIELD
+signal()
+{
+	"$WEIR" -n "$producer" -j show signals | jq -r --arg n "$1" ".[] | select(.class == \$n) | .$2"
+}
+
+# is_lowered CLASS: at the same time above its target, and at less than half of what was configured
+is_lowered()
+{
+	"$WEIR" -n "$producer" -j show signals | jq -e --arg n "$1" --argjson t "${targets[$1]}" \
+		'.[] | select(.class == $n) | .value > $t and .rate_bps < 20000000 and .state == "agent"'
+}
+
+is_reason() { [ "$(signal "$1" reason)" = "$2" ]; }
+is_back() { [ "$(signal "$1" rate_bps)" = 60000000 ]; }
+said() { grep -qE "$1" "$tmp/agent.$producer"; }
+
+until_ok()
+{
+	local what=$1 name=$2
+	shift 2
+
+	if wait_until 12 "$@"; then ok "$name: $what"; else
+		not_ok "$name: $what" "$("$WEIR" -n "$producer" show signals; grep " $name " \
+			"$tmp/agent.$producer" | tail -n 4)"
+	fi
+}
+
+# --- limits behind weir: one marks, one loses, one queues, one is none
+check "router: attach" "$WEIR" -n "$router" attach east2 egress
+check "router: class" "$WEIR" -n "$router" class set narrow rate 10mbit action police
+check "router: match" "$WEIR" -n "$router" match add narrow proto tcp dport 7002
+tbf=(tc -n "$router" qdisc replace dev)
+"${tbf[@]}" east3 root tbf rate 10mbit burst 15k limit 15k || skip_all "no tbf here"
+"${tbf[@]}" east4 root tbf rate 10mbit burst 15k limit 1mb
+
+declare -A targets=([ce]=1000000 [loss]=1000000 [rtt]=30000000 [psi]=20000000)
+if ! cgroup_make; then
+	skip "psi" "no cgroup v2 with pressure here"
+	names=(ce loss rtt)
+fi
+check "attach" "$WEIR" -n "$producer" attach eth egress qdisc keep
+flows=()
+for k in 2 3 4 5; do
+	name=${names[$((k - 2))]:-}
+	words=($name)
+	case $name in
+	'') continue ;;
+	rtt) words=(rtt target 30ms) ;;
+	psi) words=(psi cpu cgroup "$group" target 20) ;;
+	esac
+	check "class $name" "$WEIR" -n "$producer" class set "$name" rate 40mbit min 4mbit max 60mbit \
+		control "${words[@]}"
+	check "match $name" "$WEIR" -n "$producer" match add "$name" proto tcp dport 700$k
+	flows+=(tcp from "$producer" to "$consumer" addr "10.88.$k.2" port 700$k cc $cc n 4 stop 100s
+		ecn on)
+done
+agent "$producer"
+for name in "${names[@]}"; do
+	until_ok "nothing is heard yet" "$name" said "class $name .* reason (waiting|idle): "
+done
+"$TRAFFIC" run "${flows[@]}" > "$tmp/out" &
+load=$!
+pids+=($load)
+! [[ " ${names[*]} " = *" psi "* ]] || { hungry_start; hungry_start; }
+
+# --- above its target: slower
+for name in "${names[@]}"; do
+	until_ok "above its target, at less than half of the configured rate" "$name" is_lowered "$name"
+	until_ok "says why" "$name" said \
+		"class $name rate .* signal \"$name[^\"]*\" value [0-9].* reason behind: the signal is above"
+	is_equal "$name: state" "$(class "$producer" "$name" state)" agent
+done
+
+# a rate that stands still is what the wire carries
+received() { ip -n "$consumer" -s -j link show dev eth5 | jq '.[0].stats64.rx.bytes'; }
+if [[ " ${names[*]} " = *" psi "* ]]; then
+	until_ok "at its minimum" psi is_reason psi minimum
+	until_ok "what was faster is over" psi [ "$(signal psi rate_bps)" = 4000000 ]
+	from=$(received) start=${EPOCHREALTIME/./}
+	enough() { [ $(($(received) - from)) -gt 1000000 ]; }
+	wait_until 10 enough
+	is_within "psi: on the wire at its minimum, bit/s" \
+		$((($(received) - from) * 8000000 / (${EPOCHREALTIME/./} - start))) 4000000 15
+fi
+
+# --- gone: back, up to the maximum
+"$WEIR" -n "$router" class set narrow rate 1gbit
+"${tbf[@]}" east3 root tbf rate 1gbit burst 100k limit 1mb
+"${tbf[@]}" east4 root tbf rate 1gbit burst 100k limit 1mb
+hungry_end
+for name in "${names[@]}"; do
+	until_ok "gone: the rate comes back" "$name" is_back "$name"
+	until_ok "and says so" "$name" said "class $name rate .* reason probe.*: the signal is clear"
+	until_ok "and is at its maximum" "$name" is_reason "$name" maximum
+done
+
+# --- silent: held, then the configured rate
+kill "$load"
+wait "$load" 2> /dev/null
+cgroup_gone
+for name in "${names[@]}"; do
+	until_ok "silent: held first" "$name" said "class $name rate .* -> 60mbit .* reason stale"
+	until_ok "then the configured rate" "$name" is_reason "$name" expired
+	is_equal "$name: state" "$(class "$producer" "$name" state)" configured
+done
+! [[ " ${names[*]} " = *" psi "* ]] ||
+	until_ok "a cgroup that is gone is said" psi said 'class psi: signal "psi cpu cgroup .*": No such'
+finish
