@@ -108,6 +108,7 @@ static __always_inline __u32 weir_rates(struct weir_job *job)
 
 		if (lease && lease->npb_rate && lease->expires_ns > f->now) {
 			f->npb_class = lease->npb_rate;
+			f->from = weir_debt(lease->hold_until_ns, f->now);
 			leased = WEIR_F_LEASED;
 		}
 	}

@@ -69,7 +69,7 @@ static __always_inline void weir_limits(struct weir_facts *f, const struct weir_
 	f->limit_bucket <<= control;
 	f->limit_class <<= control | within;
 	if (f->means == WEIR_BY_EDT) {
-		f->limit_bucket = weir_min(f->limit_bucket, WEIR_HORIZON_NS);
+		f->limit_bucket = weir_min(f->limit_bucket + f->from, WEIR_HORIZON_NS);
 		f->limit_class = weir_min(f->limit_class, WEIR_HORIZON_NS);
 	}
 }
@@ -124,12 +124,25 @@ static __always_inline void weir_queue_law(struct weir_facts *f,
 		f->reason = WEIR_R_DROP_AQM;
 }
 
+/*
+ * An agent that has let too much through holds all but small packets until the consumer is done
+ * with it: a departure that a low rate has set would still stand when the rate is back. Who waits
+ * for its end goes within a packet's time, not at once. The hold is no queue: no law sees it.
+ */
 static __always_inline void weir_verdict_edt(struct weir_facts *f, __u64 debt,
 					 const struct weir_class *class, struct weir_bucket *bucket)
 {
+	__u64 departs, phase = 0;
+
+	/* each bucket's clock keeps its packets in order */
+	if (f->npb_bucket)
+		phase = f->packet_ns * (f->random >> 22) >> 10;
+	if (f->from && !(f->flags & (WEIR_F_SMALL | WEIR_F_CONTROL)))
+		debt = weir_max(debt, f->from + class->burst_ns + phase);
 	if (debt <= class->burst_ns)
 		return;
-	f->delay = debt - class->burst_ns;
+	departs = debt - class->burst_ns;
+	f->delay = departs > f->from ? departs - f->from : 0;
 	if (f->reason == WEIR_R_CONFORM)
 		f->reason = WEIR_R_DELAYED;
 	/* held back by the class: the bucket's clock waits with its packet, or it earned credit */
@@ -137,6 +150,7 @@ static __always_inline void weir_verdict_edt(struct weir_facts *f, __u64 debt,
 		f->advance = debt - f->debt_bucket;
 	if (!(f->flags & WEIR_F_SOCKET) || f->delay > f->limit / 2)
 		weir_queue_law(f, class, bucket);
+	f->delay = departs;
 }
 
 /*

@@ -47,7 +47,7 @@ struct weir_facts {
 	__u64 aim;			/* weir_aim() */
 	__u64 ahead;			/* a bucket with a larger debt is limited */
 	__u64 limit;			/* before the exceptions below */
-	__u64 burst;			/* police: no signal below this debt */
+	__u64 from;			/* police: no signal below this debt; EDT: no departure */
 	__u64 limit_bucket;		/* debts beyond which the packet is refused */
 	__u64 limit_class;
 

@@ -81,8 +81,8 @@ static __always_inline __u64 weir_burst_beside(const struct weir_facts *f,
 static __always_inline void weir_limits_beside(struct weir_facts *f,
 					       const struct weir_class *class, __u64 npb)
 {
-	f->burst = weir_burst_beside(f, class, npb);
-	f->limit = f->burst;
+	f->from = weir_burst_beside(f, class, npb);
+	f->limit = f->from;
 	/* a marked flow's ACKs and FIN are Not-ECT: they meet the debt of its data */
 	if (weir_markable(f, class) || (f->flags & WEIR_F_MARKED && f->flags & WEIR_F_CONTROL))
 		f->limit *= 16;
@@ -98,7 +98,7 @@ static __always_inline void weir_limits_beside(struct weir_facts *f,
 }
 
 /*
- * Action police. Nothing is signalled (weir_verdict_rise) below f->burst: what the bucket learned,
+ * Action police. Nothing is signalled (weir_verdict_rise) below f->from: what the bucket learned,
  * or sixteen packets before its first signal, so that a slow start ends early. Twice as deep is
  * what does not answer refused (four times: 64 flows that come and go 0.93, twice: 0.95); what can
  * be marked goes deeper, as a mark loses nothing, and before the first mark deepest: that overshoot
@@ -114,12 +114,12 @@ static __always_inline void weir_limits_rise(struct weir_facts *f, const struct 
 	__u64 base = weir_burst(class, npb, WEIR_RISE_BYTES);
 
 	if (set)
-		f->burst = base;
+		f->from = base;
 	else if (bucket && bucket->depth_us)
-		f->burst = weir_max(bucket->depth_us * 1000ULL, base);
+		f->from = weir_max(bucket->depth_us * 1000ULL, base);
 	else
-		f->burst = 16 * f->packet_ns;
-	f->limit = set ? base : 2 * weir_max(f->burst, base);
+		f->from = 16 * f->packet_ns;
+	f->limit = set ? base : 2 * weir_max(f->from, base);
 	/* a marked flow's ACKs and FIN are Not-ECT: they meet the debt of its data */
 	if (weir_markable(f, class) || (f->flags & WEIR_F_MARKED && f->flags & WEIR_F_CONTROL))
 		f->limit *= set ? 16 : f->flags & WEIR_F_MARKED ? 4 : 8;
@@ -145,7 +145,7 @@ static __always_inline void weir_verdict_beside(struct weir_facts *f, __u64 debt
 
 	/* the nearer the hard clock comes to its limit, the earlier the mark */
 	/* a slow start is ended early; then windows come in bursts, on top of what Cubic needs */
-	mark_at = bucket->flags & WEIR_BUCKET_MARKED ? 8 * f->burst : f->burst;
+	mark_at = bucket->flags & WEIR_BUCKET_MARKED ? 8 * f->from : f->from;
 	if (class->set & WEIR_SET_MARK_AT)
 		mark_at = class->mark_at_ns;
 	mark_at = debt < f->limit ?
@@ -166,7 +166,7 @@ static __always_inline void weir_verdict_rise(struct weir_facts *f, __u64 debt, 
 					 const struct weir_class *class, struct weir_bucket *bucket)
 {
 	int markable = weir_markable(f, class);
-	__u64 top = f->burst;
+	__u64 top = f->from;
 
 	if (f->flags & WEIR_F_CONTROL ||
 	    (!markable && (f->flags & WEIR_F_AGAIN || weir_burst_set(class))))

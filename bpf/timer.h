@@ -21,6 +21,7 @@ struct weir_tick {
 	__u32 busy;			/* a class with a rate had traffic */
 	__u32 events;			/* it is time for them */
 	__u32 leased;			/* the class's rate is an agent's */
+	__u64 hold_until;		/* until when the agent lets nothing through */
 };
 
 /* Like other global functions here it could as well be inlined, but the verifier reads it once. */
@@ -70,6 +71,7 @@ static __always_inline __u64 weir_rate_now(const struct weir_class *class, __u32
 		lease = bpf_map_lookup_elem(&leases, &slot);
 		if (lease && lease->npb_rate && lease->expires_ns > tick->now) {
 			tick->leased = 1;
+			tick->hold_until = lease->hold_until_ns;
 			return lease->rate_bps;
 		}
 	}
@@ -130,14 +132,20 @@ static __always_inline void weir_window_next(struct weir_class_state *state,
 
 /*
  * Where an agent moves the rate, it answers for what the class has let pass: more than a sign that
- * the levels add up to too much is not kept.
+ * the levels add up to too much is not kept. Nor is what it holds back left unused by anybody.
  */
-static __always_inline void weir_level_forgive(struct weir_class_state *state, __u64 now)
+static __always_inline void weir_level_forgive(struct weir_class_state *state, __u64 now,
+					       __u64 hold_until)
 {
 	__u64 tat = state->tat, most = now + state->mean_bucket + WEIR_EXCESS_LEASED_NS;
 
 	if (tat > most)
 		__sync_val_compare_and_swap(&state->tat, tat, most);
+	if (hold_until <= now)
+		return;
+	state->idle_ns = 0;
+	if (tat < now)
+		__sync_val_compare_and_swap(&state->tat, tat, now);
 }
 
 /* what was counted is of another time: nobody's last window is reported in the next */
@@ -285,7 +293,7 @@ static long weir_level_one(__u32 slot, void *context)
 	}
 	weir_level_follow(class, state, rate, tick->now);
 	if (tick->leased)
-		weir_level_forgive(state, tick->now);
+		weir_level_forgive(state, tick->now, tick->hold_until);
 	level = state->level_bps;
 	if (span < weir_window_span(class, state, tick->leased)) {
 		if (weir_window_early(class, state, rate, tick->now, tick->leased))

@@ -37,7 +37,7 @@ static __always_inline void weir_judge(struct weir_job *job, __u32 can)
 	weir_gather(job, can);
 	weir_charge_job(job);
 	/* else it is within every rate, and no phantom queue has to know of it */
-	if (f->debt_bucket | f->debt_class || (f->ecn && f->reason == WEIR_R_CONFORM)) {
+	if (f->debt_bucket | f->debt_class | f->from || (f->ecn && f->reason == WEIR_R_CONFORM)) {
 		f->random = weir_random(f);
 		weir_verdict(f, job->class, job->bucket, job->state, &job->packet);
 		weir_settle(job);

@@ -12,6 +12,7 @@
 #define STEP_UP 1.25			/* no step raises the rate by more */
 #define HORIZON 1.4		/* loop delays in which feed-forward means to be on target */
 #define CUT_MAX 0.9			/* feed-forward: below the drain rate by no more */
+#define HOLD_MAX_NS 250e6		/* a departure that is later is no hold, but a guess */
 #define CUT_MAX_BLIND 0.5		/* laws that do not know the drain rate */
 #define CLEAR_PART 4			/* a signal below target / 4 is as good as none */
 #define ON_TARGET_PART 5		/* within 20 % */
@@ -248,6 +249,15 @@ static double feed_forward(const struct control_config *config, struct control_s
 	off = value - config->target;
 	if (sample->limited)
 		off += pending(config, state, sample, drain, now);
+	/*
+	 * A low rate would set departures that still stand when the rate is back. What is too much
+	 * is waited for, and the next departures are a rate's that the consumer can take.
+	 */
+	if (config->delays && off > (double)config->target && off > burst_ns) {
+		state->hold_until_ns = now + clamp(off, 0, HOLD_MAX_NS);
+		*reason = WEIR_C_BEHIND;
+		return drain;
+	}
 	/* what is no burst is real, and answered within one loop delay */
 	near = clamp(off, -burst_ns, burst_ns);
 	off = near / horizon + (off - near) * HORIZON / horizon;
@@ -451,10 +461,12 @@ struct control_decision control_step(const struct control_config *config,
 		if (age - sample->ttl_ns > sample->ttl_ns)
 			return without(state, WEIR_C_EXPIRED);
 		state->reason = WEIR_C_STALE;
-		return (struct control_decision){ state->rate_bps, WEIR_C_STALE };
+		return (struct control_decision){ state->rate_bps, 0, WEIR_C_STALE };
 	}
 	if (sample->at_ns <= state->seen_ns)
-		return (struct control_decision){ state->rate_bps, state->reason };
+		return (struct control_decision){ state->rate_bps, state->hold_until_ns,
+						  state->reason };
+	state->hold_until_ns = 0;
 	if (!engage(config, state, sample)) {
 		state->reason = sample->value > config->target || sample->stalled ? WEIR_C_NOTHING :
 										    WEIR_C_IDLE;
@@ -464,5 +476,5 @@ struct control_decision control_step(const struct control_config *config,
 	}
 	state->seen_ns = sample->at_ns;
 	state->value = sample->value;
-	return (struct control_decision){ state->rate_bps, state->reason };
+	return (struct control_decision){ state->rate_bps, state->hold_until_ns, state->reason };
 }

@@ -27,6 +27,7 @@ struct control_config {
 	__u64 delay_ns;			/* from a change of the rate to its effect there ... */
 	double pauses;			/* ... beside so many pauses of a flow between two bursts */
 	bool by_hand;			/* the rate was set by hand */
+	bool delays;			/* by departure times, which no later rate moves */
 };
 
 struct control_sample {
@@ -58,6 +59,7 @@ struct control_state {
 	double smooth;			/* the signal without the producers' bursts; ns */
 	double good_bps;		/* drain, or best rate so far: what small rates go by */
 	double trim;			/* feed-forward: learned share of the drain; 0: not yet */
+	__u64 hold_until_ns;		/* of the last step */
 	struct control_past past[CONTROL_PAST];
 	unsigned int past_at;
 	enum weir_control_reason reason;
@@ -65,6 +67,7 @@ struct control_state {
 
 struct control_decision {
 	__u64 rate_bps;			/* to be put in force; 0: no lease */
+	__u64 hold_until_ns;		/* what is delayed has no departure before; 0: any */
 	enum weir_control_reason reason;
 };
 

@@ -71,6 +71,7 @@ int maps_leases_put(const struct maps *maps, const __u32 *slots, const struct we
 		struct weir_lease *lease = &maps->leases_shared[slots[i]];
 
 		/* the time last: a packet in between goes by the old rate or the new one */
+		__atomic_store_n(&lease->hold_until_ns, leases[i].hold_until_ns, __ATOMIC_RELAXED);
 		__atomic_store_n(&lease->rate_bps, leases[i].rate_bps, __ATOMIC_RELAXED);
 		__atomic_store_n(&lease->npb_rate, leases[i].npb_rate, __ATOMIC_RELAXED);
 		__atomic_store_n(&lease->expires_ns, leases[i].expires_ns, __ATOMIC_RELEASE);

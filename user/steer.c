@@ -15,6 +15,7 @@
 #define STEERING_EVERY_NS 1000000000ULL
 /* from a lease to its effect on the consumer: the level's tick, the sockets' next bursts */
 #define DELAY_LOCAL_NS 15000000ULL
+#define DELAY_QUEUE_NS 5000000ULL	/* what waits here already has its departure */
 #define DELAY_REMOTE_NS 12000000ULL
 #define DELAY_OTHER_NS 100000000ULL
 /* a socket sleeps its pause out, half of one on average; what is delayed here has its departure */
@@ -81,6 +82,17 @@ static void class_policy(struct steer_class *c, const struct weir_class *class)
 	c->quiet_until_ns = c->heard_at_ns = 0;
 }
 
+/* is what arrives delayed by departure times, at every device? */
+static bool delays(const struct hook_list *hooks)
+{
+	unsigned int edt = 0, police = 0;
+
+	for (size_t i = 0; i < hooks->n; i++)
+		if (hooks->items[i].key.hook == WEIR_INGRESS)
+			*(hooks->items[i].dev.flags & WEIR_DEV_EDT ? &edt : &police) += 1;
+	return edt && !police;
+}
+
 int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 {
 	_cleanup_(hook_list_free) struct hook_list hooks = {};
@@ -114,6 +126,14 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 		r = hook_list_get(steer->instance, &hooks, err);
 	if (!r && steer->backlog)
 		backlog_policy(steer->backlog, steer->policy, &hooks);
+	for (unsigned int i = 0; i < steer->n_classes && delays(&hooks); i++) {
+		struct steer_class *c = &steer->classes[i];
+
+		if (c->kind != SIGNAL_BACKLOG || steer->policy->classes[i].action != WEIR_PACE)
+			continue;
+		c->config.delays = true;
+		c->config.delay_ns = DELAY_QUEUE_NS;
+	}
 	return r;
 }
 
@@ -125,19 +145,21 @@ struct batch {
 	unsigned int n_leases, n_steering;
 };
 
-static void lease_write(struct steer_class *c, unsigned int slot, __u64 rate_bps, __u64 now_ns,
-			struct batch *batch)
+static void lease_write(struct steer_class *c, unsigned int slot,
+			const struct control_decision *decision, __u64 now_ns, struct batch *batch)
 {
+	__u64 rate_bps = decision->rate_bps;
 	bool renew = rate_bps && c->lease_until_ns < now_ns + STEER_LEASE_NS / 2;
 
-	if (rate_bps == c->lease_bps && !renew)
+	if (rate_bps == c->lease_bps && decision->hold_until_ns == c->hold_until_ns && !renew)
 		return;
 	c->lease_bps = rate_bps;
+	c->hold_until_ns = decision->hold_until_ns;
 	c->lease_until_ns = rate_bps ? now_ns + STEER_LEASE_NS : 0;
 	batch->lease_slots[batch->n_leases] = slot;
 	batch->leases[batch->n_leases++] = (struct weir_lease){
 		.rate_bps = rate_bps, .npb_rate = weir_npb(rate_bps),
-		.expires_ns = c->lease_until_ns,
+		.expires_ns = c->lease_until_ns, .hold_until_ns = c->hold_until_ns,
 	};
 }
 
@@ -174,7 +196,7 @@ static void decide(struct steer *steer, unsigned int slot, __u64 now_ns, struct 
 	struct weir_decision *told = &c->told;
 
 	if (!steer->observe)
-		lease_write(c, slot, decision.rate_bps, now_ns, batch);
+		lease_write(c, slot, &decision, now_ns, batch);
 	c->quiet_until_ns = quiet_until(c, now_ns);
 	if (!tell && told->at_ns + STEERING_EVERY_NS > now_ns)
 		return;

@@ -37,7 +37,7 @@ struct steer_class {
 	__u64 psi_us, psi_at_ns;	/* stall time so far, and when that was read */
 	int psi_failed;			/* the last look's error, told already */
 	__u64 next_ns;			/* not looked at before */
-	__u64 lease_until_ns, lease_bps;
+	__u64 lease_until_ns, lease_bps, hold_until_ns;
 	struct weir_decision told;	/* the last decision */
 	struct tell_budget budget;
 };

@@ -300,7 +300,7 @@ struct weir_lease {
 	__u64 rate_bps;
 	__u64 npb_rate;
 	__u64 expires_ns;
-	__u64 reserved;
+	__u64 hold_until_ns;		/* who waits for a departure has none before */
 };
 
 /*

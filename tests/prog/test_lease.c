@@ -16,6 +16,18 @@ static void lease(struct harness *h, unsigned int slot, __u64 rate_bps, __u64 ex
 	assert_int_equal(bpf_map_update_elem(harness_map(h, "leases"), &slot, &value, BPF_ANY), 0);
 }
 
+/* the same; and nothing that waits leaves before hold_until */
+static void lease_hold(struct harness *h, __u64 rate_bps, __u64 hold_until)
+{
+	struct weir_lease value = {
+		.rate_bps = rate_bps, .npb_rate = weir_npb(rate_bps),
+		.expires_ns = h->now_ns + 100 * SEC, .hold_until_ns = hold_until,
+	};
+	__u32 slot = 0;
+
+	assert_int_equal(bpf_map_update_elem(harness_map(h, "leases"), &slot, &value, BPF_ANY), 0);
+}
+
 static __u64 level_bps(struct harness *h, __u32 slot)
 {
 	struct weir_class_state state;
@@ -75,6 +87,64 @@ static void a_lease_ends_at_its_ns(void **state)
 	harness_class(h, 0)->flags &= ~WEIR_CLASS_LEASED;
 	harness_commit(h);
 	assert_int_equal(gap_at(h, end + 5 * SEC), 1 * MSEC);
+}
+
+/* when a packet of that flow leaves; now: at once */
+static __u64 departure(struct harness *h, int sport, __u32 payload)
+{
+	struct spec spec = { .sport = sport, .payload = payload };
+	struct frame frame;
+
+	frame_build(&frame, &spec);
+	assert_int_equal(harness_run(h, EGRESS, &frame), HARNESS_PASS);
+	return frame.skb.tstamp ? frame.skb.tstamp : h->now_ns;
+}
+
+/*
+ * A hold: nothing but small packets leaves before its end, what waits for it goes within a packet's
+ * time at the flow's rate and in order, nothing is dropped; past its end all is as before.
+ */
+static void hold(struct harness *h, bool fair)
+{
+	__u64 end, at, before, packet = fair ? 8 * MSEC : MSEC;
+	int flow, i;
+
+	paced_class(h, fair);
+	harness_class(h, 0)->drop_at_ns = 40 * MSEC;
+	harness_commit(h);
+	for (flow = 1; flow <= 8; flow++)
+		harness_establish(h, EGRESS, &(struct spec){ .sport = flow, .payload = 958 });
+	h->now_ns += 50 * MSEC;
+	if (fair)
+		harness_level(h);
+	h->now_ns += SEC;
+	end = h->now_ns + 100 * MSEC;
+	lease_hold(h, 8 * MBIT, end);
+	assert_int_equal(departure(h, 1000, 20), h->now_ns);
+	for (flow = 1; flow <= 8; flow++)
+		for (i = 0, before = 0; i < 3; i++, before = at) {
+			at = departure(h, flow, 958);
+			assert_in_range(at, end, end + 3 * 8 * MSEC + packet);
+			assert_true(at >= before);
+			assert_true(i || at <= end + packet + (fair ? 0 : 7 * 3 * MSEC));
+		}
+	/* void past its end, and nowhere else than where departures are kept */
+	lease_hold(h, 8 * MBIT, h->now_ns);
+	h->now_ns += 300 * MSEC;
+	assert_int_equal(departure(h, 1, 958), h->now_ns);
+	lease_hold(h, 8 * MBIT, h->now_ns + 100 * MSEC);
+	harness_device(h, EGRESS, 0);
+	harness_commit(h);
+	h->now_ns += 20 * MSEC;
+	assert_int_equal(departure(h, 1000, 958), h->now_ns);
+	harness_device(h, EGRESS, WEIR_DEV_EDT);
+}
+
+static void a_hold_lets_nothing_through(void **state)
+{
+	hold(*state, true);
+	harness_reset(*state);
+	hold(*state, false);
 }
 
 /* the level is a share of the rate in force, from the timer's next pass on */
@@ -229,6 +299,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_lease_ends_at_its_ns),
+		TEST(a_hold_lets_nothing_through),
 		TEST(the_level_follows_a_lease),
 		TEST(a_flood_gets_each_rate),
 		TEST(observe_counts_what_pace_does),

@@ -255,6 +255,42 @@ static void who_is_far_behind_is_not_raised(void **state)
 	assert_true(d.rate_bps > 10 * MBIT && d.rate_bps < 25 * MBIT);
 }
 
+/* what was let through in excess is waited for, where a low rate would outlive its reason */
+static void what_departs_late_is_held(void **state)
+{
+	struct control_config config = { .target = 10 * MS, .base_bps = 100 * MBIT,
+					 .interval_ns = 10 * MS, .delay_ns = 5 * MS,
+					 .pauses = 1, .delays = true };
+	struct control_state control = {};
+	struct control_decision d = step(&control, &config, 11 * MS, 50 * MBIT, SEC);
+	__u64 now, before;
+
+	for (now = SEC + 10 * MS; now < SEC + 200 * MS; now += 10 * MS) {
+		d = step(&control, &config, 10 * MS, 50 * MBIT, now);
+		assert_int_equal(d.hold_until_ns, 0);
+	}
+	assert_in_range(d.rate_bps, 45 * MBIT, 55 * MBIT);
+	d = step(&control, &config, 100 * MS, 10 * MBIT, now);
+	assert_in_range(d.rate_bps, 9 * MBIT, 11 * MBIT);
+	assert_in_range(d.hold_until_ns, now + 90 * MS, now + 130 * MS);
+	/* a sample that was used says the same as before; a hold is no longer than it is sure */
+	now += 5 * MS;
+	before = d.hold_until_ns;
+	d = step(&control, &config, 100 * MS, 10 * MBIT, now - 5 * MS);
+	assert_int_equal(d.hold_until_ns, before);
+	now += 5 * MS;
+	d = step(&control, &config, 60 * SEC, 10 * MBIT, now);
+	assert_int_equal(d.hold_until_ns, now + 250 * MS);
+	/* near the target, and where sockets are paced, a rate does it */
+	now += 200 * MS;
+	assert_int_equal(step(&control, &config, 15 * MS, 10 * MBIT, now).hold_until_ns, 0);
+	config.delays = false;
+	now += 10 * MS;
+	d = step(&control, &config, 100 * MS, 10 * MBIT, now);
+	assert_int_equal(d.hold_until_ns, 0);
+	assert_true(d.rate_bps < 9 * MBIT);
+}
+
 /* no law that knows no drain rate is faster because it is less behind than before */
 static void blind_laws_do_not_raise_who_is_behind(void **state)
 {
@@ -328,6 +364,7 @@ int main(void)
 		cmocka_unit_test(a_gap_between_bursts_is_no_probe),
 		cmocka_unit_test(who_is_far_behind_is_not_raised),
 		cmocka_unit_test(blind_laws_do_not_raise_who_is_behind),
+		cmocka_unit_test(what_departs_late_is_held),
 		cmocka_unit_test(what_nothing_passes_is_said),
 		cmocka_unit_test(a_share_may_leap_below_its_target),
 	};
