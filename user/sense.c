@@ -126,7 +126,7 @@ static int backlog_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 	if (r || !sample_step(&c->sampler, &counters, &c->sample))
 		return r;
 	c->sample.ttl_ns = longest(4 * steer->interval_ns, 200000000);
-	c->quiet_until_ns = 0;
+	c->watch->quiet_until_ns = 0;
 	c->config.interval_ns = steer->interval_ns;
 	return 0;
 }
@@ -155,7 +155,7 @@ static void sender_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 	if (!heard)
 		return;
 	c->before = *b;
-	c->quiet_until_ns = 0;
+	c->watch->quiet_until_ns = 0;
 	c->next_ns = now_ns + SHARE_NS;
 	c->sample = (struct control_sample){
 		.at_ns = now_ns, .ttl_ns = 10 * SHARE_NS, .value = value, .clear = !value,
@@ -229,7 +229,7 @@ static void psi_sample(struct steer_class *c, const char *words, __u64 now_ns)
 	if (r)
 		return;
 	if (c->psi_at_ns && us >= c->psi_us) {
-		c->quiet_until_ns = 0;
+		c->watch->quiet_until_ns = 0;
 		span_us = longest((now_ns - c->psi_at_ns) / 1000, us - c->psi_us);
 		c->sample = (struct control_sample){
 			.at_ns = now_ns, .ttl_ns = 10 * SHARE_NS,
@@ -243,15 +243,12 @@ static void psi_sample(struct steer_class *c, const char *words, __u64 now_ns)
 }
 
 /* how often it is heard tells the controller how long its steps are */
-static void heard_sample(struct steer_class *c)
+static void heard_sample(struct steer_class *c, const struct signal *signal)
 {
-	const struct signal *signal = c->heard;
 	__u64 span;
 
-	if (!signal || signal->at_ns == c->heard_at_ns)
-		return;
-	c->heard_at_ns = signal->at_ns;
-	c->quiet_until_ns = 0;
+	c->watch->heard_at_ns = signal->at_ns;
+	c->watch->quiet_until_ns = 0;
 	span = c->sample.at_ns ? signal->at_ns - c->sample.at_ns : CONTROL_INTERVAL_MIN_NS;
 	if (span > CONTROL_INTERVAL_MAX_NS)
 		span = CONTROL_INTERVAL_MAX_NS;
@@ -265,26 +262,36 @@ static void heard_sample(struct steer_class *c)
 	};
 }
 
-int sense_step(struct steer *steer, __u64 now_ns)
+/* where the signals are that others send: until names come or go, or the policy changes */
+static void find_heard(struct steer *steer)
 {
-	bool moved = steer->signals_epoch != signals_epoch(steer->signals);
-	int r = sockets_step(steer, now_ns);
-
-	for (unsigned int i = 0; i < steer->n_classes && !r; i++) {
-		struct steer_class *c = &steer->classes[i];
+	if (steer->signals_epoch == signals_epoch(steer->signals))
+		return;
+	for (unsigned int i = 0; i < steer->n_classes; i++) {
+		struct steer_watch *watch = &steer->watch[i];
 		const char *words = steer->policy->classes[i].signal;
 
-		if (moved && c->kind == SIGNAL_PUSHED)
-			c->heard = signals_find(steer->signals, words);
-		else if (moved && c->kind == SIGNAL_HTTP)
-			c->heard = remotes_find(steer->remotes, words);
-		if (c->kind == SIGNAL_PSI)
-			psi_sample(c, words, now_ns);
-		else if (c->kind == SIGNAL_PUSHED || c->kind == SIGNAL_HTTP)
-			heard_sample(c);
+		if (watch->kind == SIGNAL_PUSHED)
+			watch->heard = signals_find(steer->signals, words);
+		else if (watch->kind == SIGNAL_HTTP)
+			watch->heard = remotes_find(steer->remotes, words);
 	}
-	if (!r)
-		steer->signals_epoch = signals_epoch(steer->signals);
+	steer->signals_epoch = signals_epoch(steer->signals);
+}
+
+int sense_step(struct steer *steer, __u64 now_ns)
+{
+	int r = sockets_step(steer, now_ns);
+
+	find_heard(steer);
+	for (unsigned int i = 0; i < steer->n_classes && !r; i++) {
+		const struct steer_watch *watch = &steer->watch[i];
+
+		if (watch->kind == SIGNAL_PSI)
+			psi_sample(&steer->classes[i], steer->policy->classes[i].signal, now_ns);
+		else if (watch->heard && watch->heard->at_ns != watch->heard_at_ns)
+			heard_sample(&steer->classes[i], watch->heard);
+	}
 	return r;
 }
 

@@ -25,10 +25,11 @@
 int steer_init(struct steer *steer, struct err *err)
 {
 	steer->classes = calloc(WEIR_MAX_CLASSES, sizeof(*steer->classes));
+	steer->watch = calloc(WEIR_MAX_CLASSES, sizeof(*steer->watch));
 	steer->policy = calloc(1, sizeof(*steer->policy));
 	steer->signals = signals_new();
 	steer->interval_ns = steer->told_interval_ns = CONTROL_INTERVAL_MIN_NS;
-	if (!steer->classes || !steer->policy || !steer->signals)
+	if (!steer->classes || !steer->watch || !steer->policy || !steer->signals)
 		return err_set(err, ENOMEM, "out of memory");
 	return 0;
 }
@@ -38,6 +39,7 @@ void steer_free(struct steer *steer)
 	backlog_close(steer->backlog);
 	signals_free(steer->signals);
 	free(steer->classes);
+	free(steer->watch);
 	free(steer->policy);
 }
 
@@ -79,7 +81,6 @@ static void class_policy(struct steer_class *c, const struct weir_class *class)
 		memset(&c->sample, 0, sizeof(c->sample));
 	c->kind = kind;
 	c->config = config_of(class, kind);
-	c->quiet_until_ns = c->heard_at_ns = 0;
 }
 
 /* is what arrives delayed by departure times, at every device? */
@@ -107,6 +108,8 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 		struct steer_class *c = &steer->classes[i];
 
 		class_policy(c, class);
+		c->watch = &steer->watch[i];
+		*c->watch = (struct steer_watch){ .kind = c->kind };
 		if (!c->name[0])
 			continue;
 		steer->n_classes = i + 1;
@@ -197,7 +200,7 @@ static void decide(struct steer *steer, unsigned int slot, __u64 now_ns, struct 
 
 	if (!steer->observe)
 		lease_write(c, slot, &decision, now_ns, batch);
-	c->quiet_until_ns = quiet_until(c, now_ns);
+	c->watch->quiet_until_ns = quiet_until(c, now_ns);
 	if (!tell && told->at_ns + STEERING_EVERY_NS > now_ns)
 		return;
 	told->old_bps = told->new_bps;
@@ -216,9 +219,16 @@ static void decide(struct steer *steer, unsigned int slot, __u64 now_ns, struct 
 		      (steer->observe ? WEIR_D_OBSERVE : 0);
 	if (tell)
 		tell_decision(steer->tell, steer->maps, told, class->signal, &c->budget);
-	c->quiet_until_ns = quiet_until(c, now_ns);
+	c->watch->quiet_until_ns = quiet_until(c, now_ns);
 	batch->steering_slots[batch->n_steering] = slot;
 	batch->steering[batch->n_steering++] = *told;
+}
+
+static bool is_due(const struct steer *steer, unsigned int slot, __u64 now_ns)
+{
+	const struct steer_watch *watch = &steer->watch[slot];
+
+	return watch->kind && watch->quiet_until_ns <= now_ns;
 }
 
 /* what the datapath knows of the producers: do they want more than they get, how many are there */
@@ -231,7 +241,7 @@ static int producers_read(struct steer *steer, __u64 now_ns)
 		const struct steer_class *c = &steer->classes[i];
 
 		/* a controller goes by what is new: the rest need not be looked at */
-		if (!c->kind || c->quiet_until_ns > now_ns || c->sample.at_ns <= c->state.seen_ns)
+		if (!is_due(steer, i, now_ns) || c->sample.at_ns <= c->state.seen_ns)
 			continue;
 		if (!states)
 			r = maps_class_states(steer->maps, steer->n_classes, &states);
@@ -253,7 +263,7 @@ int steer_step(struct steer *steer, __u64 now_ns)
 	if (!r)
 		r = producers_read(steer, now_ns);
 	for (unsigned int i = 0; i < steer->n_classes && !r; i++)
-		if (steer->classes[i].kind && steer->classes[i].quiet_until_ns <= now_ns)
+		if (is_due(steer, i, now_ns))
 			decide(steer, i, now_ns, &batch);
 	if (!r)
 		r = maps_leases_put(steer->maps, batch.lease_slots, batch.leases, batch.n_leases);

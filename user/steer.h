@@ -18,13 +18,17 @@
 /* how long a rate outlives its agent */
 #define STEER_LEASE_NS 2000000000ULL
 
-struct steer_class {
-	/* all that a step looks at where nothing is new */
+/* all that a step looks at where nothing is new: side by side, for the sake of the caches */
+struct steer_watch {
 	enum signal_kind kind;
 	__u64 quiet_until_ns;		/* nothing to do before; a new sample makes it 0 */
 	const struct signal *heard;	/* pushed, remote: where it is; of signals_epoch below */
 	__u64 heard_at_ns;		/* of the sample that was taken from there */
+};
 
+struct steer_class {
+	struct steer_watch *watch;
+	enum signal_kind kind;
 	char name[WEIR_NAME_LEN];	/* "" where the slot holds no class */
 	struct control_config config;
 	struct control_state state;
@@ -57,6 +61,7 @@ struct steer {
 	__u64 next_pass_ns, next_state_ns;
 	bool need_backlog, no_backlog_told, left_out_told;
 	struct steer_class *classes;	/* WEIR_MAX_CLASSES */
+	struct steer_watch *watch;	/* of each of them */
 	unsigned int n_classes;		/* 1 + the highest slot in use */
 };
 
