@@ -182,6 +182,17 @@ static __always_inline __u64 weir_unused_less(__u64 value, __u64 span_ns, __u64 
 }
 
 /*
+ * Those whom the level does not hold back use more than there is: by so much it is too high. Where
+ * it was above what each may have by itself, nobody was limited, and the count tells nothing.
+ */
+static __always_inline __u64 weir_level_scaled(__u64 next, __u64 level, __u64 rate, __u64 used)
+{
+	__u64 scaled = (level * weir_ratio(rate, used)) >> WEIR_RATIO_SHIFT;
+
+	return scaled < next ? scaled : next;
+}
+
+/*
  * The next level. rate, level in bit/s; w what was collected, in window_ns; limited by
  * weir_limited_count(), above by weir_level_above(). *gain is moved.
  * The result lies in [rate/65536, rate].
@@ -190,7 +201,7 @@ static __always_inline __u64 weir_level_next(__u64 rate, __u64 level, const stru
 					     __u32 limited, __u64 window_ns, int above,
 					     __u32 *gain)
 {
-	__u64 us = window_ns / 1000, used, unlimited, next;
+	__u64 us = window_ns / 1000, used, unlimited, most, next;
 	__u32 g = *gain;
 
 	if (!us)
@@ -200,7 +211,7 @@ static __always_inline __u64 weir_level_next(__u64 rate, __u64 level, const stru
 	if (!limited) {
 		*gain = WEIR_GAIN_ONE;
 		if (w->active && used > rate)
-			next = rate / w->active;
+			next = weir_level_scaled(rate / w->active, level, rate, used);
 		else if (above > 0)
 			next = level;
 		else
@@ -213,9 +224,10 @@ static __always_inline __u64 weir_level_next(__u64 rate, __u64 level, const stru
 		g = g < WEIR_GAIN_MIN ? WEIR_GAIN_MIN : g > WEIR_GAIN_MAX ? WEIR_GAIN_MAX : g;
 		*gain = g;
 		/* the unlimited may not take it all: an equal share stays for the limited */
-		if (unlimited > rate - rate / (limited + 1))
-			unlimited = rate - rate / (limited + 1);
-		next = ((rate - unlimited) / limited * g) >> 16;
+		most = rate - rate / (limited + 1);
+		next = ((rate - (unlimited < most ? unlimited : most)) / limited * g) >> 16;
+		if (unlimited > rate)
+			next = weir_level_scaled(next, level, rate, unlimited);
 	}
 	if (next > rate)
 		next = rate;

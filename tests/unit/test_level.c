@@ -194,6 +194,26 @@ static void a_window_holds_the_bursts_of_all(void **state)
 	assert_int_equal(weir_window_ns(weir_npb(1000), ~0U), WEIR_WINDOW_MAX_NS);
 }
 
+/*
+ * Six with a cap of 40 mbit each in a class of 100, and a level above their cap: nobody is limited,
+ * and a count that was wrong once stays so; what they use tells.
+ */
+static void a_level_above_all_caps_comes_down(void **state)
+{
+	__u32 gain = WEIR_GAIN_ONE, limited;
+	int i;
+
+	for (limited = 0; limited < 2; limited++) {
+		/* 240 mbit for 16 ms, of two that were seen in it */
+		struct weir_window w = { .bytes = 480000, .free_bytes = 480000, .active = 2 };
+		__u64 level = 49900000;
+
+		for (i = 0; level > 40000000 && i < 3; i++)
+			level = weir_level_next(100000000, level, &w, limited, 16 * MS, 0, &gain);
+		assert_in_range(level, 20000000, 21000000);
+	}
+}
+
 /* the levels add up to too much, to too little, and nothing is known while nobody waits */
 static void debts_tell_what_the_count_misses(void **state)
 {
@@ -220,6 +240,7 @@ int main(void)
 		cmocka_unit_test(the_missing_are_gone_if_their_rate_is_unused),
 		cmocka_unit_test(what_is_unused_is_shared_out),
 		cmocka_unit_test(a_window_holds_the_bursts_of_all),
+		cmocka_unit_test(a_level_above_all_caps_comes_down),
 		cmocka_unit_test(debts_tell_what_the_count_misses),
 	};
 
