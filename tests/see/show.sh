@@ -105,4 +105,19 @@ says "show flows: limit '0': want a whole number from 1 to 4294967295" show flow
 says "show: watch '0': want a whole number from 1 to 3600" show flows watch 0
 says "show: watch: a value is missing; want seconds, or a time such as 500ms" show flows watch
 says "show flows: dscp 'ef': not kept with a flow; want dev, hook, src, dst, proto, sport, dport or class" show flows dscp ef
+
+# --- a device that is moved to another namespace takes the program along: it is not here any more
+netns here there other
+link "$here" eth "$there" eth 2
+states() { "$WEIR" -n "$here" -j show devices | jq -c '[.[] | .dev + " " + .state]'; }
+"$WEIR" -n "$here" attach eth
+is_equal "a device" "$(states)" '["eth attached","eth attached"]'
+number=$(ip -n "$here" -j link show eth | jq '.[0].ifindex')
+ip -n "$here" link set eth netns "$other"
+is_equal "it keeps its number" "$(ip -n "$other" -j link show eth | jq '.[0].ifindex')" "$number"
+is_equal "in another namespace" "$(states)" '["eth gone","eth gone"]'
+ip -n "$here" link add second index "$number" type veth peer name second-peer
+is_equal "one that has its number is not it" "$(states)" '["second lost","second lost"]'
+check "and can be attached" "$WEIR" -n "$here" attach second
+is_equal "then it is" "$(states)" '["second attached","second attached"]'
 finish
