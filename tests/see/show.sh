@@ -53,6 +53,14 @@ classes() { "$WEIR" -n "$producer" -j show classes | jq "map(select(.class == \"
 is_equal "and it says so" "$(classes bulk limited_text)" "\"its buckets share the class's rate\""
 is_within "offered, beyond the rate" "$(classes media offered_bps)" 40000000 20
 is_equal "the rate in force" "$(classes media limit_bps)" 20000000
+is_equal "one class" "$("$WEIR" -n "$producer" show classes media | awk '{ print $1 }' | xargs)" \
+	"CLASS media media:"
+is_equal "and why" "$("$WEIR" -n "$producer" show classes media | tail -n 1)" \
+	"media: its buckets share the class's rate; rate in force: 20 Mbit/s"
+is_equal "one, JSON" "$("$WEIR" -n "$producer" -j show classes rpc | jq -c 'map(.class)')" '["rpc"]'
+is_equal "none of that name" "$("$WEIR" -n "$producer" show classes x 2>&1; echo $?)" \
+	"weir: show classes: no class 'x'
+1"
 "$WEIR" -n "$producer" class set bulk rate 400mbit
 check "its caps, once they are less" wait_until 10 limited "flow-rate class-rate free unlimited"
 "$WEIR" -n "$producer" class set bulk rate none flow-rate none
@@ -102,7 +110,9 @@ says()
 says "show flows: dport 'x': want a number or a range LO-HI, 0 to 65535" show flows dport x
 says "show flows: sort 'size': want rate, bytes, packets, marked, dropped, delayed or age" show flows sort size
 says "show flows: limit '0': want a whole number from 1 to 4294967295" show flows limit 0
-says "show: watch '0': want a whole number from 1 to 3600" show flows watch 0
+says "show: watch '0': want seconds, 1 to 3600, or a time such as 500ms" show flows watch 0
+says "show classes: nothing may follow 'bulk', not 'media'" show classes bulk media
+is_equal "help behind a part" "$("$WEIR" show flows help)" "$("$WEIR" show help)"
 says "show: watch: a value is missing; want seconds, or a time such as 500ms" show flows watch
 says "show flows: dscp 'ef': not kept with a flow; want dev, hook, src, dst, proto, sport, dport or class" show flows dscp ef
 
