@@ -52,6 +52,9 @@ check "two share their rates, one is below its own" \
 classes() { "$WEIR" -n "$producer" -j show classes | jq "map(select(.class == \"$1\"))[0].$2"; }
 is_equal "and it says so" "$(classes bulk limited_text)" "\"its buckets share the class's rate\""
 is_within "offered, beyond the rate" "$(classes media offered_bps)" 40000000 20
+"$WEIR" -n "$producer" class set door conn-rate 5/s
+is_equal "what a class does that has no rate" "$(classes door limited_text)" \
+	'"no rate is set; new connections beyond conn-rate are dropped"'
 is_equal "the rate in force" "$(classes media limit_bps)" 20000000
 is_equal "one class" "$("$WEIR" -n "$producer" show classes media | awk '{ print $1 }' | xargs)" \
 	"CLASS media media:"
