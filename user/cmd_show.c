@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <time.h>
 #include "conf.h"
+#include "help.h"
 #include "hook.h"
 #include "quantity.h"
 #include "show.h"
@@ -212,8 +213,8 @@ static int show_summary(struct show *show, int argc, char **argv)
 	return r;
 }
 
-/* `flows`, which takes words, is the last, and not among those that help names together */
-#define PARTS(X) X(devices) X(classes) X(tables) X(matches) X(signals) X(config) X(reasons)
+/* `classes` and `flows` take words: last, and not among those that help names together */
+#define PARTS(X) X(devices) X(tables) X(matches) X(signals) X(config) X(reasons)
 
 static const struct {
 	const char *name;
@@ -223,6 +224,7 @@ static const struct {
 #define X(part) { #part, show_##part, false },
 	PARTS(X)
 #undef X
+	{ "classes", show_classes, true },
 	{ "flows", show_flows, true },
 };
 
@@ -332,9 +334,11 @@ static int watch_set(const struct opts_key *key, const char *word, void *target,
 	if (quantity_is_time(word))
 		return quantity_time(word, 100000000, 3600000000000ULL, target, err);
 	r = quantity_count(word, 1, 3600, &seconds, err);
-	if (!r)
-		*(__u64 *)target = seconds * 1000000000;
-	return r;
+	if (r)
+		return err_set(err, EINVAL, "'%s': want seconds, 1 to 3600, or a time such as 500ms",
+			       word);
+	*(__u64 *)target = seconds * 1000000000;
+	return 0;
 }
 
 const struct opts_key show_watch_keys[] = {
@@ -371,6 +375,8 @@ int cmd_show(struct context *context, int argc, char **argv)
 	__u64 every_ns;
 	int status;
 
+	if (argc == 2 && !strcmp(argv[1], "help"))
+		return help_run(context, 1, argv - 1);
 	if (watch_take(&argc, argv, &every_ns, &context->err))
 		return CMD_USAGE;
 	if (!every_ns)

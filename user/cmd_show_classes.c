@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cmd_show_classes.c: `weir show classes`: what each class is set to, what it may do on this
- * host, what holds it back now, and what it has done. Reads only.
+ * cmd_show_classes.c: `weir show classes [CLASS]`: what each class is set to, what it may do on
+ * this host, what holds it back now, and what it has done; of one, also why. Reads only.
  */
 #include <stdio.h>
 #include <string.h>
 #include "control.h"
+#include "quantity.h"
 #include "show.h"
 #include "signals.h"
 #include "snapshot.h"
@@ -82,6 +83,15 @@ static void steering(struct show *show, unsigned int slot)
 	out_str(show->out, "reason", alive ? control_reason_name(step.reason) : NULL);
 }
 
+/* why, in words */
+static const char *state_text(const struct snapshot_class *class)
+{
+	if (class->state == SNAPSHOT_UNLIMITED && class->conf.conn_rate &&
+	    class->conf.action != WEIR_OBSERVE)
+		return "no rate is set; new connections beyond conn-rate are dropped";
+	return snapshot_state_texts[class->state];
+}
+
 static void class_row(struct show *show, const struct snapshot_class *class, __u32 can, bool edt)
 {
 	const struct weir_class *conf = &class->conf;
@@ -100,7 +110,7 @@ static void class_row(struct show *show, const struct snapshot_class *class, __u
 	out_u64(out, "active", class->active);
 	out_str(out, "limited_by", snapshot_state_names[class->state]);
 	out_only(out, OUT_JSON);
-	out_str(out, "limited_text", snapshot_state_texts[class->state]);
+	out_str(out, "limited_text", state_text(class));
 	out_only(out, OUT_BOTH);
 	out_str(out, "per", conf->per < WEIR_PER_COUNT ? per_names[conf->per] : NULL);
 	out_str(out, "action", conf->action < WEIR_ACTION_COUNT ? action_names[conf->action] :
@@ -113,15 +123,49 @@ static void class_row(struct show *show, const struct snapshot_class *class, __u
 	out_row_end(out);
 }
 
+/* which one is asked for; none: -1 */
+static int slot_wanted(struct show *show, int argc, char **argv, int *ret_slot)
+{
+	struct err *err = &show->context->err;
+
+	*ret_slot = argc ? policy_class_find(show->policy, argv[0]) : -1;
+	if (argc > 1)
+		return err_set(err, EINVAL, "show classes: nothing may follow '%s', not '%s'",
+			       argv[0], argv[1]);
+	if (argc && *ret_slot < 0)
+		return err_set(err, ENOENT, "show classes: no class '%s'", argv[0]);
+	return 0;
+}
+
+/* below the table, for people: what its columns say in a word */
+static void why(struct show *show, const struct snapshot_class *class)
+{
+	const struct weir_class *conf = &class->conf;
+	struct weir_decision step;
+	char text[512];
+	size_t at;
+
+	at = snprintf(text, sizeof(text), "%s: %s", conf->name, state_text(class));
+	if (class->limit_bps)
+		at += snprintf(text + at, sizeof(text) - at, "; rate in force: %s",
+			       quantity_rate_show(class->limit_bps).text);
+	if (conf->signal[0] && show_steering(show, class->slot, &step))
+		snprintf(text + at, sizeof(text) - at, "; the agent: %s: %s",
+			 control_reason_name(step.reason), control_reason_text(step.reason));
+	out_line(show->out, "why", text);
+}
+
 int show_classes(struct show *show, int argc, char **argv)
 {
 	const struct snapshot_query query = {};
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = NULL;
 	bool edt = false;
 	__u32 can = 0;
-	int r = snapshot_take(&show->maps, &show->instance, &query, NULL, &snapshot,
-			      &show->context->err);
+	int wanted, r = slot_wanted(show, argc, argv, &wanted);
 
+	if (!r)
+		r = snapshot_take(&show->maps, &show->instance, &query, NULL, &snapshot,
+				  &show->context->err);
 	if (r)
 		return r;
 	r = maps_can_get(&show->maps, &can);
@@ -131,7 +175,11 @@ int show_classes(struct show *show, int argc, char **argv)
 		edt |= !!(snapshot->devices[i].flags & WEIR_DEV_EDT);
 	out_list(show->out, "classes");
 	for (unsigned int i = 0; i < snapshot->n_classes; i++)
-		class_row(show, &snapshot->classes[i], can, edt);
+		if (wanted < 0 || (int)snapshot->classes[i].slot == wanted)
+			class_row(show, &snapshot->classes[i], can, edt);
 	out_list_end(show->out);
+	for (unsigned int i = 0; i < snapshot->n_classes && !show->context->json; i++)
+		if ((int)snapshot->classes[i].slot == wanted)
+			why(show, &snapshot->classes[i]);
 	return 0;
 }

@@ -164,6 +164,8 @@ static void flow_row(struct show *show, const struct flow_row *row)
 static void write_rows(struct query *query, size_t n)
 {
 	for (; n && query->written < flow_rows_count(query->rows); n--) {
+		if (out_failed(query->show->out))
+			return;
 		struct flow_row row;
 
 		flow_rows_get(query->rows, query->written++, &row);
@@ -192,6 +194,8 @@ static int collect(const struct weir_flow_key *key, const struct weir_flow *flow
 		return 0;
 	}
 	flow_row(query->show, &row);
+	if (out_failed(query->show->out))
+		return -EPIPE;
 	if (++query->streamed % MIX == 0)
 		write_rows(query, 1);
 	return 0;
@@ -209,7 +213,7 @@ static bool pass(struct query *query, int *ret_r)
 		flow_rows_sort(query->rows);
 	write_rows(query, ~0UL);
 	query->limit -= query->written;
-	return !query->streams && flow_rows_more(query->rows);
+	return !query->streams && flow_rows_more(query->rows) && !out_failed(query->show->out);
 }
 
 static int query_words(struct query *query, int argc, char **argv)
@@ -248,5 +252,6 @@ int show_flows(struct show *show, int argc, char **argv)
 		;
 	out_list_end(show->out);
 	flow_rows_free(query.rows);
-	return r ? err_set(&show->context->err, -r, "cannot read the flows: %s", strerror(-r)) : 0;
+	/* who has closed the output, or why it is full, out_close() tells */
+	return r && !out_failed(show->out) ? err_set(&show->context->err, -r, "cannot read the flows: %s", strerror(-r)) : 0;
 }

@@ -39,14 +39,15 @@ static void signal_row(struct show *show, unsigned int slot)
 	out_str(out, "signal", class->signal);
 	out_only(out, OUT_TEXT);
 	out_str(out, "value", heard ? signal_value_show(step.value, is_time).text : NULL);
+	out_str(out, "target", signal_value_show(class->target, is_time).text);
 	out_only(out, OUT_JSON);
 	if (heard)
 		out_u64(out, "value", step.value);
 	else
 		out_null(out, "value");
 	out_str(out, "unit", is_time ? "ns" : "1e-6");
-	out_only(out, OUT_BOTH);
 	out_str(out, "target", signal_value_exact(class->target, is_time).text);
+	out_only(out, OUT_BOTH);
 	out_str(out, "law", control_law_name(alive ? step.law : class->law));
 	out_time(out, "interval_ns", alive ? step.interval * WEIR_D_INTERVAL_NS : 0);
 	out_rate(out, "drain_bps", alive ? step.drain_bps : 0);

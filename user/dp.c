@@ -202,7 +202,11 @@ static int link_sockops(const struct instance *instance, struct weir_bpf *skel, 
 	if (fd < 0)
 		return 0;
 	if (link < 0) {
-		log_debug("sockets are not paced: root of cgroup v2: %s", strerror(-link));
+		if (link == -E2BIG)
+			log_note("sockets are not paced: " HOOK_SOCKOPS_FULL "; once there is "
+				 "room: `weir detach all`, and attach again");
+		else
+			log_debug("sockets are not paced: root of cgroup v2: %s", strerror(-link));
 		return 0;
 	}
 	*can |= WEIR_CAN_SOCKET;

@@ -13,6 +13,7 @@
 #define KEYS_SHOWN 6			/* with more, usage says KEY VALUE */
 
 static const unsigned int one = 1;
+static const char *const show_class_words[] = { "CLASS", NULL };
 
 #define TABLE(name) { name##_keys, &name##_n_keys }
 #define CLASS_KEYS { conf_class_keys, &conf_n_class_keys }
@@ -43,6 +44,7 @@ static const struct command commands[] = {
 	{ "show", cmd_show, "devices, classes, flows, and why",
 	  { { .tables = { TABLE(show_watch) } },
 	    { .verbs = show_parts, .tables = { TABLE(show_watch) } },
+	    { .verb = "classes", .words = show_class_words, .tables = { TABLE(show_watch) } },
 	    { .verb = "flows", .without = OPTS_PACKET,
 	      .tables = { { &flow_filter_class_key, &one }, MATCH_KEYS, TABLE(show_flows),
 			  TABLE(show_watch) } } },

@@ -22,6 +22,7 @@
 /* enum bpf_attach_type of kernel 6.6; libbpf 1.1 and its headers do not know them */
 #define TCX_INGRESS 46
 #define TCX_EGRESS 47
+#define TCX_PROGRAMS 64			/* as many as a chain takes */
 
 /*
  * The filter's place: the first that is free. Any filter may end the chain, and those behind it see
@@ -143,6 +144,20 @@ static bool link_there(const struct instance *instance, const struct weir_dev_ke
 	return info.xdp.ifindex == key->ifindex;
 }
 
+/* A link goes along where its device is moved to another namespace, and keeps its number. */
+static bool in_chain(const struct weir_dev_key *key, const struct weir_dev *dev)
+{
+	__u32 ids[TCX_PROGRAMS], n = ARRAY_SIZE(ids);
+
+	if (bpf_prog_query(key->ifindex, key->hook == WEIR_EGRESS ? TCX_EGRESS : TCX_INGRESS, 0,
+			   NULL, ids, &n))
+		return false;
+	for (__u32 i = 0; i < n; i++)
+		if (ids[i] == dev->prog_id)
+			return true;
+	return false;
+}
+
 int hook_alive(const struct instance *instance, const struct weir_dev_key *key,
 	       const struct weir_dev *dev)
 {
@@ -150,11 +165,11 @@ int hook_alive(const struct instance *instance, const struct weir_dev_key *key,
 	int back;
 	bool yes;
 
-	if (dev->flags & WEIR_DEV_TCX)
-		return link_there(instance, key);
+	if (dev->flags & WEIR_DEV_TCX && !link_there(instance, key))
+		return 0;
 	if (instance_enter(instance, &back, &err))
 		return 0;
-	yes = filter_there(key, dev);
+	yes = dev->flags & WEIR_DEV_TCX ? in_chain(key, dev) : filter_there(key, dev);
 	instance_leave(back);
 	return yes;
 }
@@ -162,7 +177,7 @@ int hook_alive(const struct instance *instance, const struct weir_dev_key *key,
 /* is another tcx program the last of the chain? */
 static int tcx_behind(const struct weir_dev_key *key, const struct weir_dev *dev)
 {
-	__u32 ids[64], n = ARRAY_SIZE(ids);	/* as many as a chain takes */
+	__u32 ids[TCX_PROGRAMS], n = ARRAY_SIZE(ids);
 
 	if (bpf_prog_query(key->ifindex, key->hook == WEIR_EGRESS ? TCX_EGRESS : TCX_INGRESS, 0,
 			   NULL, ids, &n))

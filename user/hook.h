@@ -40,8 +40,12 @@ int hook_detach(const struct instance *instance, const struct weir_dev_key *key,
 /* The root of cgroup v2, opened; -ENOENT where it is not mounted. */
 int hook_cgroup_open(void);
 
-/* sock_ops for every socket on the machine; the program itself looks at the namespace. A link. */
+/*
+ * sock_ops for every socket on the machine; the program itself looks at the namespace. A link;
+ * -E2BIG: no more programs fit there.
+ */
 int hook_sockops_link(int prog_fd);
+#define HOOK_SOCKOPS_FULL "64 programs are at the root of cgroup v2, as many as the kernel takes"
 
 /* A link of an iterator's program, for those who open it again and again. */
 int hook_iterator_link(int prog_fd);

@@ -137,7 +137,7 @@ static void devices(const struct writer *to)
 		label(to, "hook", dev->key.hook == WEIR_EGRESS ? "egress" : "ingress", ",");
 		label(to, "via", dev->flags & WEIR_DEV_TCX ? "tcx" : "clsact", ",");
 		label(to, "edt", dev->flags & WEIR_DEV_EDT ? "yes" : "no", ",");
-		number(to, "}", !dev->gone);
+		number(to, "}", !dev->gone && !dev->lost);
 	}
 }
 
@@ -309,8 +309,8 @@ static const struct family families[] = {
 	  "maps.", seconds, AT(snapshot, took_ns) },
 	{ "weir_policy_generation", "gauge", "", "Changes of the policy so far.", whole,
 	  AT(snapshot, generation) },
-	{ "weir_device_attached", "gauge", "", "Where weir is attached; 0 where the device is "
-	  "gone.", devices, 0, 0 },
+	{ "weir_device_attached", "gauge", "", "Where weir is attached; 0 where the device or "
+	  "the program is gone.", devices, 0, 0 },
 	{ "weir_flows", "gauge", "", "Entries in the flow table.", whole,
 	  AT(snapshot, n_all_flows) },
 	{ "weir_flows_max", "gauge", "", "Entries that the flow table has room for.", whole,

@@ -79,8 +79,10 @@ static void put_raw(void *arg, const char *text, size_t n)
 	out->filled += n;
 }
 
-static void put_bytes(struct out *out, const char *text, size_t n)
+static void put_bytes(void *arg, const char *text, size_t n)
 {
+	struct out *out = arg;
+
 	if (out->screen.columns)
 		screen_put(&out->screen, text, n);
 	else
@@ -100,11 +102,6 @@ static char *room(struct out *out, size_t n)
 	return out->buffer + out->filled;
 }
 
-static void put_line(void *arg, const char *text, size_t n)
-{
-	put_bytes(arg, text, n);
-}
-
 /* what is written is whole buffers already; where it is no pipe, nothing is lost */
 struct out *out_open(bool json)
 {
@@ -122,7 +119,7 @@ struct out *out_open_to(FILE *to, bool json)
 	out->to = to;
 	out->json = json;
 	if (!json)
-		out->table = table_new(put_line, out);
+		out->table = table_new(put_bytes, out);
 	if (!json && !out->table) {
 		free(out);
 		return NULL;
@@ -152,6 +149,11 @@ int out_close(struct out *out)
 	table_free(out->table);
 	free(out);
 	return r;
+}
+
+bool out_failed(const struct out *out)
+{
+	return out->failed;
 }
 
 void out_group(struct out *out)
@@ -420,10 +422,7 @@ static void out_word(struct out *out, const char *name, const char *word, bool r
 
 void out_bool(struct out *out, const char *name, bool value)
 {
-	if (out->json)
-		out_word(out, name, value ? "true" : "false", false);
-	else
-		out_word(out, name, value ? "yes" : "no", false);
+	out_word(out, name, out->json ? (value ? "true" : "false") : value ? "yes" : "no", false);
 }
 
 static void out_quantity(struct out *out, const char *name, struct quantity_text quantity)

@@ -31,6 +31,9 @@ void out_screen(struct out *out, unsigned int lines, unsigned int columns);
 /* Flushes and frees; 0 or the -errno of the first failed write. NULL is allowed (-ENOMEM). */
 int out_close(struct out *out);
 
+/* Has a write failed? What follows is for nobody. */
+bool out_failed(const struct out *out);
+
 /* Several lists in one output: JSON {"devices": [...], "classes": [...]}; text under titles. */
 void out_group(struct out *out);
 void out_group_end(struct out *out);

@@ -183,6 +183,7 @@ static void try_sockets(struct probe *probes)
 {
 	_cleanup_close_ int cgroup = hook_cgroup_open();
 	unsigned int rate = 0;
+	const char *why;
 	int rc;
 
 	put(probes, PROBE_CGROUP2, cgroup < 0 ? cgroup : 0, "not mounted");
@@ -190,8 +191,9 @@ static void try_sockets(struct probe *probes)
 		return;
 	rc = paced_connection(cgroup, &rate);
 	if (rc) {
-		put(probes, PROBE_PACING, rc, strerror(-rc));
-		put(probes, PROBE_FOLLOW, rc, strerror(-rc));
+		why = rc == -E2BIG ? HOOK_SOCKOPS_FULL : strerror(-rc);
+		put(probes, PROBE_PACING, rc, why);
+		put(probes, PROBE_FOLLOW, rc, why);
 		return;
 	}
 	put(probes, PROBE_PACING, rate == RATE_BOTH || rate == RATE_PACING_ONLY ? 0 : -ENOTSUP,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include "hook.h"
 #include "maps.h"
 #include "snapshot.h"
 
@@ -229,9 +230,15 @@ static int flows_read(const struct maps *maps, const struct snapshot_query *quer
 	return 0;
 }
 
+struct device_call {
+	const struct instance *instance;
+	struct snapshot *snapshot;
+};
+
 static int device_take(const struct weir_dev_key *key, const struct weir_dev *dev, void *arg)
 {
-	struct snapshot *snapshot = arg;
+	const struct device_call *call = arg;
+	struct snapshot *snapshot = call->snapshot;
 	struct snapshot_device *devices, *device;
 
 	devices = realloc(snapshot->devices, (snapshot->n_devices + 1) * sizeof(*devices));
@@ -239,7 +246,8 @@ static int device_take(const struct weir_dev_key *key, const struct weir_dev *de
 		return -ENOMEM;
 	snapshot->devices = devices;
 	device = &devices[snapshot->n_devices++];
-	*device = (struct snapshot_device){ .key = *key, .flags = dev->flags };
+	*device = (struct snapshot_device){ .key = *key, .flags = dev->flags,
+		.lost = !hook_alive(call->instance, key, dev) };
 	if (!if_indextoname(key->ifindex, device->name)) {
 		device->gone = true;
 		snprintf(device->name, sizeof(device->name), "%.15s", dev->name);
@@ -296,6 +304,7 @@ int snapshot_take(const struct maps *maps, const struct instance *instance,
 	_cleanup_free_ struct policy *policy = calloc(1, sizeof(*policy));
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
 	__u64 cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	struct device_call call = { instance, snapshot };
 	int r;
 
 	if (!policy || !snapshot)
@@ -311,7 +320,7 @@ int snapshot_take(const struct maps *maps, const struct instance *instance,
 	if (!r)
 		r = flows_read(maps, query, snapshot);
 	if (!r)
-		r = maps_devices_each(maps, device_take, snapshot);
+		r = maps_devices_each(maps, device_take, &call);
 	if (r)
 		return err_set(err, -r, "cannot read the maps: %s", strerror(-r));
 	decisions_read(maps, before, snapshot);

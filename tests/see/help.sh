@@ -108,6 +108,7 @@ completes "nothing that a flow does not keep" show flows m --
 completes "sort" show flows dport 443 sort d -- delayed dropped
 completes "a class of flows" "${at[@]}" show flows class wi -- wide
 completes "watch" show classes w -- watch
+completes "a class" "${at[@]}" show classes wi -- wide
 completes "an agent" run "" -- conf help listen observe
 completes "behind a word without value" run observe "" -- conf listen
 completes "a signal" signal queue 1 "" -- drain ttl

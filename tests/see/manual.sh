@@ -157,7 +157,7 @@ does_with_agent()
 			grep -q '^kafka *backlog ' "$said" && weir class set kafka control queue target 10ms
 			return
 		fi
-		grep -q '^kafka *queue *12 ms *10ms .* agent ' "$said" ;;
+		grep -q '^kafka *queue *12 ms *10 ms .* agent ' "$said" ;;
 	"curl -s http://127.0.0.1:9090/api/v1/signals/queue")
 		jq -e '.value == 12000000 and .drain_bps == 300000000' "$said" ;;
 	"curl -s 'http://127.0.0.1:9090/api/v1/flows?dport=9092&limit=5'")

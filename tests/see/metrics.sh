@@ -240,6 +240,17 @@ check "listen NAME: the address that is there" wait_until 10 answered
 kill ${pids[-1]}
 wait ${pids[-1]}
 
+# --- a hook that somebody wipes, as often as the agent puts it back
+attached() { get /metrics | grep -q "^weir_device_attached{dev=\"eth\",hook=\"ingress\".*} $1\$"; }
+"$WEIR" -n "$producer" attach eth ingress via clsact
+check "attached" wait_until 10 attached 1
+ip netns exec "$producer" bash -c 'while :; do tc qdisc del dev eth clsact; done' 2> "$tmp/wipe" &
+wiper=$!
+pids+=($wiper)
+check "and not" wait_until 15 attached 0
+kill $wiper
+check "and put back" wait_until 15 attached 1
+
 # --- the instance goes and comes
 "$WEIR" -n "$producer" detach all
 gone() { [ "$(status /metrics)" = 503 ]; }

@@ -52,7 +52,18 @@ check "two share their rates, one is below its own" \
 classes() { "$WEIR" -n "$producer" -j show classes | jq "map(select(.class == \"$1\"))[0].$2"; }
 is_equal "and it says so" "$(classes bulk limited_text)" "\"its buckets share the class's rate\""
 is_within "offered, beyond the rate" "$(classes media offered_bps)" 40000000 20
+"$WEIR" -n "$producer" class set door conn-rate 5/s
+is_equal "what a class does that has no rate" "$(classes door limited_text)" \
+	'"no rate is set; new connections beyond conn-rate are dropped"'
 is_equal "the rate in force" "$(classes media limit_bps)" 20000000
+is_equal "one class" "$("$WEIR" -n "$producer" show classes media | awk '{ print $1 }' | xargs)" \
+	"CLASS media media:"
+is_equal "and why" "$("$WEIR" -n "$producer" show classes media | tail -n 1)" \
+	"media: its buckets share the class's rate; rate in force: 20 Mbit/s"
+is_equal "one, JSON" "$("$WEIR" -n "$producer" -j show classes rpc | jq -c 'map(.class)')" '["rpc"]'
+is_equal "none of that name" "$("$WEIR" -n "$producer" show classes x 2>&1; echo $?)" \
+	"weir: show classes: no class 'x'
+1"
 "$WEIR" -n "$producer" class set bulk rate 400mbit
 check "its caps, once they are less" wait_until 10 limited "flow-rate class-rate free unlimited"
 "$WEIR" -n "$producer" class set bulk rate none flow-rate none
@@ -102,7 +113,24 @@ says()
 says "show flows: dport 'x': want a number or a range LO-HI, 0 to 65535" show flows dport x
 says "show flows: sort 'size': want rate, bytes, packets, marked, dropped, delayed or age" show flows sort size
 says "show flows: limit '0': want a whole number from 1 to 4294967295" show flows limit 0
-says "show: watch '0': want a whole number from 1 to 3600" show flows watch 0
+says "show: watch '0': want seconds, 1 to 3600, or a time such as 500ms" show flows watch 0
+says "show classes: nothing may follow 'bulk', not 'media'" show classes bulk media
+is_equal "help behind a part" "$("$WEIR" show flows help)" "$("$WEIR" show help)"
 says "show: watch: a value is missing; want seconds, or a time such as 500ms" show flows watch
 says "show flows: dscp 'ef': not kept with a flow; want dev, hook, src, dst, proto, sport, dport or class" show flows dscp ef
+
+# --- a device that is moved to another namespace takes the program along: it is not here any more
+netns here there other
+link "$here" eth "$there" eth 2
+states() { "$WEIR" -n "$here" -j show devices | jq -c '[.[] | .dev + " " + .state]'; }
+"$WEIR" -n "$here" attach eth
+is_equal "a device" "$(states)" '["eth attached","eth attached"]'
+number=$(ip -n "$here" -j link show eth | jq '.[0].ifindex')
+ip -n "$here" link set eth netns "$other"
+is_equal "it keeps its number" "$(ip -n "$other" -j link show eth | jq '.[0].ifindex')" "$number"
+is_equal "in another namespace" "$(states)" '["eth gone","eth gone"]'
+ip -n "$here" link add second index "$number" type veth peer name second-peer
+is_equal "one that has its number is not it" "$(states)" '["second lost","second lost"]'
+check "and can be attached" "$WEIR" -n "$here" attach second
+is_equal "then it is" "$(states)" '["second attached","second attached"]'
 finish

@@ -339,6 +339,26 @@ static void both_forms_are_well_formed(void **state)
 	text_free(&plain);
 }
 
+static void only_what_is_on_its_hook_is_attached(void **state)
+{
+	struct snapshot_device devices[3] = { { .name = "on" }, { .name = "gone", .gone = true },
+					      { .name = "lost", .lost = true } };
+	struct snapshot snapshot = { .instance = "host", .devices = devices, .n_devices = 3 };
+	struct text text = {};
+
+	assert_int_equal(metrics_write(&text, &snapshot, METRICS_PLAIN), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		char start[64];
+		const char *line;
+
+		snprintf(start, sizeof(start), "weir_device_attached{dev=\"%s\"", devices[i].name);
+		line = strstr(text.data, start);
+		assert_non_null(line);
+		assert_memory_equal(strstr(line, "} "), i ? "} 0\n" : "} 1\n", 4);
+	}
+	text_free(&text);
+}
+
 static void the_form_follows_accept(void **state)
 {
 	assert_int_equal(metrics_form_of(NULL), METRICS_PLAIN);
@@ -449,6 +469,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_reader_is_strict),
 		cmocka_unit_test(both_forms_are_well_formed),
+		cmocka_unit_test(only_what_is_on_its_hook_is_attached),
 		cmocka_unit_test(the_form_follows_accept),
 		cmocka_unit_test(percentiles_lie_in_their_bucket),
 		cmocka_unit_test(rates_and_state_follow_from_two_pictures),
