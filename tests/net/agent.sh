@@ -14,10 +14,23 @@ netns producers consumer
 link "$producers" eth "$consumer" eth 1
 factor=2
 
-# is_too_slow FILE N MBIT: the consumer could not have its speed
+# is_too_slow FILE N MBIT: the consumer did not have its speed
 is_too_slow()
 {
 	awk -v v="$(phase "$1" "$2" goodput_bps)" -v t="$3" 'BEGIN { exit v > t * 98e4 }'
+}
+
+# is_short FILE: a phase of 50 mbit lacks two hundredths
+is_short()
+{
+	is_too_slow "$1" 1 50 || is_too_slow "$1" 3 50
+}
+
+# load_again FILE WORD...: others may have had the consumer's CPU just then: a second time tells
+load_again()
+{
+	load "$@"
+	! is_short "$1" || load "$@"
 }
 
 steps=(at 0s speed 50mbit at 3s speed 10mbit at 7s speed 50mbit stop 10s)
@@ -41,7 +54,7 @@ agent "$producers"
 load "$tmp/warm" addr fd88:1::2 at 0s speed 50mbit stop 2s
 is_least "over IPv6: what the consumer takes is known, bit/s" \
 	"$("$WEIR" -n "$producers" -j show signals | jq '.[0].drain_bps')" 1000000
-load "$tmp/with" "${steps[@]}"
+load_again "$tmp/with" "${steps[@]}"
 # some kernels let nobody iterate over sockets' storage: each socket is asked for there
 is_most "the consumer's sockets are looked at every, ms" \
 	"$("$WEIR" -n "$producers" -j show signals | jq '.[0].interval_ns / 1000000 | floor')" 25
@@ -62,16 +75,14 @@ for n in 1 2 3; do
 		[.queue_ms, .age_p50_ms, .age_p99_ms, .memory_bytes, .goodput_bps, .settle_ms,
 		.queue_low_ms, .queue_high_ms]" "$tmp/with")"
 done
-busy=''
-is_too_slow "$tmp/without" 1 50 || is_too_slow "$tmp/without" 3 50 || busy=no
-if [ -z "$busy" ]; then
+if is_short "$tmp/without"; then
 	skip "standstill, 100 connections" "this machine is too busy"
 	finish
 fi
 is_equal "dropped" "$(class "$producers" sink dropped)" 0
 
 # a consumer that stops altogether and goes on
-load "$tmp/stop" at 0s speed 50mbit at 2s speed 0 at 12s speed 50mbit stop 15s
+load_again "$tmp/stop" at 0s speed 50mbit at 2s speed 0 at 12s speed 50mbit stop 15s
 note "stop: $(jq -c 'select(.n == 3)' "$tmp/stop")"
 is_least "after a standstill of 10 s: goodput" "$(phase "$tmp/stop" 3 goodput_bps)" \
 	$((50 * (100 - 5 * factor) * 10000))
