@@ -255,7 +255,7 @@ static double feed_forward(const struct control_config *config, struct control_s
 	 */
 	if (config->delays && off > (double)config->target && off > burst_ns) {
 		state->hold_until_ns = now + clamp(off, 0, HOLD_MAX_NS);
-		*reason = WEIR_C_BEHIND;
+		*reason = WEIR_C_HOLD;
 		return drain;
 	}
 	/* what is no burst is real, and answered within one loop delay */

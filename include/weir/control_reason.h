@@ -25,7 +25,8 @@
 	X(EXPIRED, "expired", "the signal has been silent for too long; back to the configured rate") \
 	X(BY_HAND, "by-hand", "the rate was set by hand; the controller keeps off until `rate auto`") \
 	X(RELEASED, "released", "no longer controlled; back to the configured rate") \
-	X(NOTHING, "nothing", "the signal is above its target, but nothing passes and no rate is set")
+	X(NOTHING, "nothing", "the signal is above its target, but nothing passes and no rate is set") \
+	X(HOLD, "hold", "far above its target; what arrives is held until the backlog is drained")
 
 enum weir_control_reason {
 #define X(e, name, text) WEIR_C_##e,

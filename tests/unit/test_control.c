@@ -273,6 +273,7 @@ static void what_departs_late_is_held(void **state)
 	d = step(&control, &config, 100 * MS, 10 * MBIT, now);
 	assert_in_range(d.rate_bps, 9 * MBIT, 11 * MBIT);
 	assert_in_range(d.hold_until_ns, now + 90 * MS, now + 130 * MS);
+	assert_int_equal(d.reason, WEIR_C_HOLD);
 	/* a sample that was used says the same as before; a hold is no longer than it is sure */
 	now += 5 * MS;
 	before = d.hold_until_ns;
