@@ -258,6 +258,11 @@ __attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct we
 
 	if (!f || !class || !state || !p)
 		return 0;
+	/* no clock but a bucket's keeps its packets in order behind one that is held */
+	if (!f->npb_bucket)
+		f->from = 0;
+	if (f->from && f->now + f->from > state->held_until)
+		state->held_until = f->now + f->from;
 	f->flags |= weir_again(p, class, bucket);
 	if (bucket)
 		bucket->slowest = weir_slowest(bucket->slowest, f->debt_bucket,
@@ -267,7 +272,7 @@ __attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct we
 		f->reason = WEIR_R_CONFORM;
 		f->delay = 0;
 		f->advance = 0;
-		weir_decide(f, class, bucket);
+		weir_decide(f, class, bucket, weir_debt(state->held_until, f->now));
 		if (f->reason < WEIR_R_FIRST_DROP || f->flags & WEIR_F_LEASED ||
 		    !weir_debts_outgrown(f, class, bucket, state))
 			break;

@@ -130,11 +130,13 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 	if (!r && steer->backlog)
 		backlog_policy(steer->backlog, steer->policy, &hooks);
 	for (unsigned int i = 0; i < steer->n_classes && delays(&hooks); i++) {
+		const struct weir_class *class = &steer->policy->classes[i];
 		struct steer_class *c = &steer->classes[i];
 
-		if (c->kind != SIGNAL_BACKLOG || steer->policy->classes[i].action != WEIR_PACE)
+		if (c->kind != SIGNAL_BACKLOG || class->action != WEIR_PACE)
 			continue;
-		c->config.delays = true;
+		/* a hold is kept by the buckets' clocks, or it would turn a flow's order around */
+		c->config.delays = class->flags & WEIR_CLASS_FAIR || class->npb_flow;
 		c->config.delay_ns = DELAY_QUEUE_NS;
 	}
 	return r;
