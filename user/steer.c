@@ -43,6 +43,14 @@ void steer_free(struct steer *steer)
 	free(steer->policy);
 }
 
+void steer_forget(struct steer *steer)
+{
+	memset(steer->classes, 0, WEIR_MAX_CLASSES * sizeof(*steer->classes));
+	memset(steer->watch, 0, WEIR_MAX_CLASSES * sizeof(*steer->watch));
+	steer->n_classes = 0;
+	steer->policy->generation = 0;
+}
+
 static struct control_config config_of(const struct weir_class *class, enum signal_kind kind)
 {
 	bool by_hand = class->flags & WEIR_CLASS_FROZEN;
