@@ -202,6 +202,38 @@ static void what_a_hold_leaves_is_no_queue(void **state)
 	}
 }
 
+/*
+ * A flow that sends little is held, too, and is not limited for that: after a hold, one that takes
+ * what 49 such leave has as much as before.
+ */
+static void a_hold_limits_nobody(void **state)
+{
+	struct harness *h = *state;
+	__u64 start, hold;
+	int flow, ms;
+
+	paced_class(h, true);
+	harness_class(h, 0)->drop_at_ns = 200 * MSEC;
+	harness_commit(h);
+	for (flow = 1; flow <= 50; flow++)
+		harness_establish(h, EGRESS, &(struct spec){ .sport = flow, .payload = 958 });
+	h->now_ns += 50 * MSEC;
+	harness_level(h);
+	start = h->now_ns;
+	hold = start + 1100 * MSEC;
+	for (ms = 0; ms < 1300; ms++) {
+		h->now_ns = start + ms * MSEC;
+		lease_hold(h, 80 * MBIT, ms >= 1000 && h->now_ns < hold ? hold : 0);
+		send_spec(h, EGRESS, &(struct spec){ .sport = 2 + ms % 49, .payload = 958 });
+		for (flow = 0; flow < 9; flow++)
+			send_spec(h, EGRESS, &(struct spec){ .sport = 1, .payload = 958 });
+		if (!(ms % 4))
+			harness_level(h);
+		if (ms > 500)
+			assert_in_range(level_bps(h, 0), 60 * MBIT, 80 * MBIT);
+	}
+}
+
 /* the level is a share of the rate in force, from the timer's next pass on */
 static void the_level_follows_a_lease(void **state)
 {
@@ -357,6 +389,7 @@ int main(void)
 		TEST(a_hold_lets_nothing_through),
 		TEST(a_hold_keeps_the_order),
 		TEST(what_a_hold_leaves_is_no_queue),
+		TEST(a_hold_limits_nobody),
 		TEST(the_level_follows_a_lease),
 		TEST(a_flood_gets_each_rate),
 		TEST(observe_counts_what_pace_does),
