@@ -254,10 +254,17 @@ __attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct we
 					   struct weir_class_state *state,
 					   const struct weir_packet *p)
 {
+	__u64 held, queued;
 	int tries;
 
 	if (!f || !class || !state || !p)
 		return 0;
+	/* no clock but a bucket's keeps its packets in order behind one that is held */
+	if (!f->npb_bucket)
+		f->from = 0;
+	if (f->from && f->now + f->from > state->held_until)
+		state->held_until = f->now + f->from;
+	held = weir_debt(state->held_until, f->now);
 	f->flags |= weir_again(p, class, bucket);
 	if (bucket)
 		bucket->slowest = weir_slowest(bucket->slowest, f->debt_bucket,
@@ -267,15 +274,17 @@ __attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct we
 		f->reason = WEIR_R_CONFORM;
 		f->delay = 0;
 		f->advance = 0;
-		weir_decide(f, class, bucket);
+		weir_decide(f, class, bucket, held);
 		if (f->reason < WEIR_R_FIRST_DROP || f->flags & WEIR_F_LEASED ||
 		    !weir_debts_outgrown(f, class, bucket, state))
 			break;
 	}
 	if (!bucket || !(class->flags & WEIR_CLASS_FAIR))
 		return 0;
-	if (f->debt_bucket > f->ahead)
-		weir_window_limited(f, class, bucket, state);
+	/* who is held is not limited by the level: else all would be, at a small part each */
+	queued = f->means == WEIR_BY_EDT ? weir_debt(f->debt_bucket, held) : f->debt_bucket;
+	if (queued > f->ahead)
+		weir_window_limited(f, class, bucket, state, queued);
 	f->advance += weir_stretch(f);
 	return 0;
 }

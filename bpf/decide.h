@@ -29,7 +29,7 @@ static __always_inline __u64 weir_aim(__u64 npb)
  * may go twice as deep; so may, at the class's clock, a bucket that is within its own rate.
  */
 static __always_inline void weir_limits(struct weir_facts *f, const struct weir_class *class,
-					const struct weir_bucket *bucket)
+					const struct weir_bucket *bucket, __u64 held)
 {
 	__u64 npb = f->npb_bucket ? f->npb_bucket : f->npb_class;
 	__u32 control, within;
@@ -69,7 +69,7 @@ static __always_inline void weir_limits(struct weir_facts *f, const struct weir_
 	f->limit_bucket <<= control;
 	f->limit_class <<= control | within;
 	if (f->means == WEIR_BY_EDT) {
-		f->limit_bucket = weir_min(f->limit_bucket + f->from, WEIR_HORIZON_NS);
+		f->limit_bucket = weir_min(f->limit_bucket + held, WEIR_HORIZON_NS);
 		f->limit_class = weir_min(f->limit_class, WEIR_HORIZON_NS);
 	}
 }
@@ -127,9 +127,10 @@ static __always_inline void weir_queue_law(struct weir_facts *f,
 /*
  * An agent that has let too much through holds all but small packets until the consumer is done
  * with it: a departure that a low rate has set would still stand when the rate is back. Who waits
- * for its end goes within a packet's time, not at once. The hold is no queue: no law sees it.
+ * for its end goes within a packet's time, not at once. The hold is no queue: no law sees it, nor
+ * what is left (held) of one that the agent has ended early, since departures still stand.
  */
-static __always_inline void weir_verdict_edt(struct weir_facts *f, __u64 debt,
+static __always_inline void weir_verdict_edt(struct weir_facts *f, __u64 debt, __u64 held,
 					 const struct weir_class *class, struct weir_bucket *bucket)
 {
 	__u64 departs, phase = 0;
@@ -142,7 +143,7 @@ static __always_inline void weir_verdict_edt(struct weir_facts *f, __u64 debt,
 	if (debt <= class->burst_ns)
 		return;
 	departs = debt - class->burst_ns;
-	f->delay = departs > f->from ? departs - f->from : 0;
+	f->delay = departs > held ? departs - held : 0;
 	if (f->reason == WEIR_R_CONFORM)
 		f->reason = WEIR_R_DELAYED;
 	/* held back by the class: the bucket's clock waits with its packet, or it earned credit */
@@ -179,15 +180,18 @@ static __always_inline __u64 weir_fair_debt(const struct weir_facts *f,
 	return stretched < debt ? debt : stretched > f->debt_class ? f->debt_class : stretched;
 }
 
-/* The verdict, where a rate is set. f->reason is what it is where no clock is ahead. */
-__attribute__((noinline)) int weir_decide(struct weir_facts *f,
-					 const struct weir_class *class, struct weir_bucket *bucket)
+/*
+ * The verdict, where a rate is set. f->reason is what it is where no clock is ahead. held: how long
+ * departures of a hold still stand.
+ */
+__attribute__((noinline)) int weir_decide(struct weir_facts *f, const struct weir_class *class,
+					 struct weir_bucket *bucket, __u64 held)
 {
 	__u64 debt;
 
 	if (!f || !class)
 		return -1;
-	weir_limits(f, class, bucket);
+	weir_limits(f, class, bucket, held);
 	if (f->debt_bucket > f->limit_bucket) {
 		f->reason = f->means == WEIR_BY_POLICE ? WEIR_R_DROP_RATE : WEIR_R_DROP_HORIZON;
 		return 0;
@@ -199,10 +203,10 @@ __attribute__((noinline)) int weir_decide(struct weir_facts *f,
 	debt = weir_fair_debt(f, class);
 	if (f->means == WEIR_BY_POLICE && f->npb_bucket)
 		debt = f->debt_bucket;
-	if (debt > f->limit)
+	if (debt > f->limit + (f->means == WEIR_BY_EDT ? held : 0))
 		f->reason = WEIR_R_SPARED;
 	if (f->means == WEIR_BY_EDT && f->flags & WEIR_F_EDT) {
-		weir_verdict_edt(f, debt, class, bucket);
+		weir_verdict_edt(f, debt, held, class, bucket);
 	} else if (f->means == WEIR_BY_POLICE) {
 		weir_verdict_police(f, debt, class, bucket);
 	} else {

@@ -89,13 +89,14 @@ __attribute__((noinline)) int weir_window_note(const struct weir_facts *f,
 static __always_inline void weir_window_limited(const struct weir_facts *f,
 						const struct weir_class *class,
 						struct weir_bucket *bucket,
-						struct weir_class_state *state)
+						struct weir_class_state *state,
+						__u64 debt)
 {
 	__u32 n;
 
 	/* a lost update does no harm */
 	if (f->reason < WEIR_R_FIRST_DROP || f->reason == WEIR_R_DROP_AQM)
-		state->mean_bucket += ((__s64)f->debt_bucket - (__s64)state->mean_bucket) >> 5;
+		state->mean_bucket += ((__s64)debt - (__s64)state->mean_bucket) >> 5;
 	if (bucket->flags & WEIR_BUCKET_LIMITED || f->npb_bucket <= class->npb_flow)
 		return;
 	bucket->flags |= WEIR_BUCKET_LIMITED;

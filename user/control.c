@@ -229,6 +229,25 @@ static double far_behind(const struct control_config *config, const struct contr
 	return state->rate_bps * CUT_MAX_BLIND;
 }
 
+/*
+ * What nobody adds to is worked off: where the signal has not come down by a quarter of the longest
+ * hold in that time, it is not those that are held who are behind, and they would wait for ever.
+ */
+static bool hold_helps(struct control_state *state, bool wanted, double value, __u64 now)
+{
+	bool rises = !state->hold_ns || value > state->hold_value;
+
+	if (!wanted)
+		state->hold_vain = false;
+	else if (!rises && now - state->hold_ns < HOLD_MAX_NS)
+		return !state->hold_vain;
+	else if (!rises && value > state->hold_value - HOLD_MAX_NS / 4)
+		state->hold_vain = true;
+	state->hold_ns = wanted ? now : 0;
+	state->hold_value = value;
+	return wanted && !state->hold_vain;
+}
+
 static double feed_forward(const struct control_config *config, struct control_state *state,
 			   const struct control_sample *sample, __u64 now,
 			   enum weir_control_reason *reason)
@@ -253,7 +272,8 @@ static double feed_forward(const struct control_config *config, struct control_s
 	 * A low rate would set departures that still stand when the rate is back. What is too much
 	 * is waited for, and the next departures are a rate's that the consumer can take.
 	 */
-	if (config->delays && off > (double)config->target && off > burst_ns) {
+	if (hold_helps(state, config->delays && off > (double)config->target && off > burst_ns,
+		       value, now)) {
 		state->hold_until_ns = now + clamp(off, 0, HOLD_MAX_NS);
 		*reason = WEIR_C_HOLD;
 		return drain;

@@ -60,6 +60,9 @@ struct control_state {
 	double good_bps;		/* drain, or best rate so far: what small rates go by */
 	double trim;			/* feed-forward: learned share of the drain; 0: not yet */
 	__u64 hold_until_ns;		/* of the last step */
+	__u64 hold_ns;			/* since when that ought to have told; 0: no hold */
+	double hold_value;		/* the signal then */
+	bool hold_vain;			/* it has not: none until the signal is near its target */
 	struct control_past past[CONTROL_PAST];
 	unsigned int past_at;
 	enum weir_control_reason reason;

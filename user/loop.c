@@ -144,8 +144,7 @@ static void instance_look(struct loop *loop)
 	}
 	maps_share(&loop->maps);
 	loop->steer.maps = &loop->maps;
-	memset(loop->steer.classes, 0, WEIR_MAX_CLASSES * sizeof(*loop->steer.classes));
-	loop->steer.policy->generation = 0;
+	steer_forget(&loop->steer);
 	tell_start(&loop->tell, &loop->maps);
 	policy_read(loop);
 }

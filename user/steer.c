@@ -43,6 +43,14 @@ void steer_free(struct steer *steer)
 	free(steer->policy);
 }
 
+void steer_forget(struct steer *steer)
+{
+	memset(steer->classes, 0, WEIR_MAX_CLASSES * sizeof(*steer->classes));
+	memset(steer->watch, 0, WEIR_MAX_CLASSES * sizeof(*steer->watch));
+	steer->n_classes = 0;
+	steer->policy->generation = 0;
+}
+
 static struct control_config config_of(const struct weir_class *class, enum signal_kind kind)
 {
 	bool by_hand = class->flags & WEIR_CLASS_FROZEN;
@@ -130,11 +138,13 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 	if (!r && steer->backlog)
 		backlog_policy(steer->backlog, steer->policy, &hooks);
 	for (unsigned int i = 0; i < steer->n_classes && delays(&hooks); i++) {
+		const struct weir_class *class = &steer->policy->classes[i];
 		struct steer_class *c = &steer->classes[i];
 
-		if (c->kind != SIGNAL_BACKLOG || steer->policy->classes[i].action != WEIR_PACE)
+		if (c->kind != SIGNAL_BACKLOG || class->action != WEIR_PACE)
 			continue;
-		c->config.delays = true;
+		/* a hold is kept by the buckets' clocks, or it would turn a flow's order around */
+		c->config.delays = class->flags & WEIR_CLASS_FAIR || class->npb_flow;
 		c->config.delay_ns = DELAY_QUEUE_NS;
 	}
 	return r;

@@ -68,6 +68,9 @@ struct steer {
 int steer_init(struct steer *steer, struct err *err);
 void steer_free(struct steer *steer);
 
+/* Another instance: no class is known until its policy has been read. */
+void steer_forget(struct steer *steer);
+
 /* Takes over the policy that steer->policy holds now; controllers of unchanged classes go on. */
 int steer_policy(struct steer *steer, __u64 now_ns, struct err *err);
 

@@ -281,7 +281,8 @@ struct weir_class_state {
 	__u32 burst;			/* bytes of the largest packets of late */
 	__u64 held_at;			/* a packet was last held back, to some 16 ms */
 	__u64 span_ns;			/* length of the last window */
-	__u64 reserved[2];
+	__u64 held_until;		/* latest hold that a packet met: it stands */
+	__u64 reserved;
 };
 
 /* Map "class_stats", per-CPU array[WEIR_MAX_CLASSES]: wire packets and bytes by reason. */
@@ -300,7 +301,7 @@ struct weir_lease {
 	__u64 rate_bps;
 	__u64 npb_rate;
 	__u64 expires_ns;
-	__u64 hold_until_ns;		/* who waits for a departure has none before */
+	__u64 hold_until_ns;		/* who waits for a departure has none before; by bucket */
 };
 
 /*

@@ -292,6 +292,30 @@ static void what_departs_late_is_held(void **state)
 	assert_true(d.rate_bps < 9 * MBIT);
 }
 
+/* who is behind for what others send is not held for ever: a rate, and the minimum is kept */
+static void a_hold_in_vain_is_none(void **state)
+{
+	struct control_config config = { .target = 10 * MS, .base_bps = 100 * MBIT,
+					 .min_bps = 2 * MBIT, .interval_ns = 10 * MS,
+					 .delay_ns = 5 * MS, .pauses = 1, .delays = true };
+	struct control_state control = {};
+	struct control_decision d;
+	__u64 now, begun = SEC, held = 0;
+	int i;
+
+	for (now = begun; now < begun + 5 * SEC; now += 10 * MS) {
+		d = step(&control, &config, 100 * MS, 10 * MBIT, now);
+		held += d.hold_until_ns ? 10 * MS : 0;
+	}
+	assert_in_range(held, 100 * MS, 500 * MS);
+	assert_int_equal(d.rate_bps, 2 * MBIT);
+	/* near its target that is forgotten; a hold that tells lasts for as long as it has to */
+	for (i = 0; i < 2; i++, now += 10 * MS)
+		step(&control, &config, 10 * MS, 10 * MBIT, now);
+	for (i = 200; i > 2; i--, now += 10 * MS)
+		assert_true(step(&control, &config, i * 10 * MS, 10 * MBIT, now).hold_until_ns);
+}
+
 /* no law that knows no drain rate is faster because it is less behind than before */
 static void blind_laws_do_not_raise_who_is_behind(void **state)
 {
@@ -366,6 +390,7 @@ int main(void)
 		cmocka_unit_test(who_is_far_behind_is_not_raised),
 		cmocka_unit_test(blind_laws_do_not_raise_who_is_behind),
 		cmocka_unit_test(what_departs_late_is_held),
+		cmocka_unit_test(a_hold_in_vain_is_none),
 		cmocka_unit_test(what_nothing_passes_is_said),
 		cmocka_unit_test(a_share_may_leap_below_its_target),
 	};
