@@ -127,6 +127,8 @@ static __always_inline void weir_window_next(struct weir_class_state *state,
 	state->idle_ns = 0;
 	state->level_at = now;
 	state->span_ns = span;
+	state->npb_window = state->npb_level;
+	state->burst -= state->burst >> 3;
 	__sync_fetch_and_add(&state->window, 1);
 }
 
@@ -235,7 +237,6 @@ __attribute__((noinline)) int weir_window_early(const struct weir_class *class,
 	state->limited_bytes = weir_limited_bytes(weir_bps(state->npb_level), span);
 	level = weir_unused_more(state->level_bps, span, idle);
 	weir_level_set(class, state, level < rate ? level : rate, now);
-	state->npb_window = state->npb_level;
 	state->limited = weir_unused_less(state->limited, span, idle) + 1;
 	weir_window_next(state, &state->windows[state->window & 1], now);
 	state->used_bps = weir_unused_less(rate, span, idle);
@@ -306,13 +307,12 @@ static long weir_level_one(__u32 slot, void *context)
 	}
 	state->limited = weir_limited_now(class, state, sum, span, tick->leased);
 	level = weir_level_next(rate, level, sum, state->limited, weir_window_of(state, span),
-				weir_above(class, state, tick->now, tick->leased), &state->gain);
+				weir_above(class, state, tick->now, tick->leased),
+				class->flow_rate_bps, &state->gain);
 	weir_level_set(class, state, level, tick->now);
-	state->npb_window = state->npb_level;
-	state->burst -= state->burst >> 3;
+	weir_window_next(state, sum, tick->now);
 	state->limited_bytes = weir_limited_bytes(weir_bps(state->npb_level),
 						  weir_window_span(class, state, tick->leased));
-	weir_window_next(state, sum, tick->now);
 	return 0;
 }
 

@@ -182,26 +182,16 @@ static __always_inline __u64 weir_unused_less(__u64 value, __u64 span_ns, __u64 
 }
 
 /*
- * Those whom the level does not hold back use more than there is: by so much it is too high. Where
- * it was above what each may have by itself, nobody was limited, and the count tells nothing.
- */
-static __always_inline __u64 weir_level_scaled(__u64 next, __u64 level, __u64 rate, __u64 used)
-{
-	__u64 scaled = (level * weir_ratio(rate, used)) >> WEIR_RATIO_SHIFT;
-
-	return scaled < next ? scaled : next;
-}
-
-/*
  * The next level. rate, level in bit/s; w what was collected, in window_ns; limited by
- * weir_limited_count(), above by weir_level_above(). *gain is moved.
+ * weir_limited_count(), above by weir_level_above(), cap what each may have by itself, or 0. *gain
+ * is moved.
  * The result lies in [rate/65536, rate].
  */
 static __always_inline __u64 weir_level_next(__u64 rate, __u64 level, const struct weir_window *w,
 					     __u32 limited, __u64 window_ns, int above,
-					     __u32 *gain)
+					     __u64 cap, __u32 *gain)
 {
-	__u64 us = window_ns / 1000, used, unlimited, most, next;
+	__u64 us = window_ns / 1000, used, unlimited, next, below;
 	__u32 g = *gain;
 
 	if (!us)
@@ -211,7 +201,7 @@ static __always_inline __u64 weir_level_next(__u64 rate, __u64 level, const stru
 	if (!limited) {
 		*gain = WEIR_GAIN_ONE;
 		if (w->active && used > rate)
-			next = weir_level_scaled(rate / w->active, level, rate, used);
+			next = rate / w->active;
 		else if (above > 0)
 			next = level;
 		else
@@ -224,10 +214,15 @@ static __always_inline __u64 weir_level_next(__u64 rate, __u64 level, const stru
 		g = g < WEIR_GAIN_MIN ? WEIR_GAIN_MIN : g > WEIR_GAIN_MAX ? WEIR_GAIN_MAX : g;
 		*gain = g;
 		/* the unlimited may not take it all: an equal share stays for the limited */
-		most = rate - rate / (limited + 1);
-		next = ((rate - (unlimited < most ? unlimited : most)) / limited * g) >> 16;
-		if (unlimited > rate)
-			next = weir_level_scaled(next, level, rate, unlimited);
+		if (unlimited > rate - rate / (limited + 1))
+			unlimited = rate - rate / (limited + 1);
+		next = ((rate - unlimited) / limited * g) >> 16;
+	}
+	/* above what each may have by itself it held nobody back, and the count tells nothing */
+	if (cap && level > cap && used > rate) {
+		below = (cap * weir_ratio(rate, used)) >> WEIR_RATIO_SHIFT;
+		if (next > below)
+			next = below;
 	}
 	if (next > rate)
 		next = rate;
