@@ -65,14 +65,16 @@ static __always_inline __u64 weir_rate_now(const struct weir_class *class, __u32
 					   struct weir_tick *tick)
 {
 	const struct weir_lease *lease;
+	__u64 rate;
 
 	tick->leased = 0;
 	if (class->flags & WEIR_CLASS_LEASED) {
 		lease = bpf_map_lookup_elem(&leases, &slot);
-		if (lease && lease->npb_rate && lease->expires_ns > tick->now) {
+		rate = lease ? *(const volatile __u64 *)&lease->rate_bps : 0;	/* one look */
+		if (rate && lease->expires_ns > tick->now) {
 			tick->leased = 1;
 			tick->hold_until = lease->hold_until_ns;
-			return lease->rate_bps;
+			return rate;
 		}
 	}
 	return class->rate_bps;
@@ -157,8 +159,7 @@ static __always_inline void weir_window_forget(struct weir_class_state *state)
 	      state->windows[1].active | state->windows[0].now_active |
 	      state->windows[1].now_active))
 		return;
-	state->active = 0;
-	state->limited = 0;
+	state->active = state->limited = 0;
 	state->span_ns = 0;
 	__builtin_memset(state->windows, 0, sizeof(state->windows));
 	__sync_fetch_and_add(&state->window, 2);
