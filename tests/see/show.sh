@@ -55,6 +55,8 @@ is_within "offered, beyond the rate" "$(classes media offered_bps)" 40000000 20
 "$WEIR" -n "$producer" class set door conn-rate 5/s
 is_equal "what a class does that has no rate" "$(classes door limited_text)" \
 	'"no rate is set; new connections beyond conn-rate are dropped"'
+"$WEIR" -n "$producer" class set door per src/24
+is_equal "what a bucket holds, with its length" "$(classes door per)" '"src/24"'
 is_equal "the rate in force" "$(classes media limit_bps)" 20000000
 is_equal "one class" "$("$WEIR" -n "$producer" show classes media | awk '{ print $1 }' | xargs)" \
 	"CLASS media media:"
