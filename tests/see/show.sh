@@ -5,7 +5,7 @@
 # that are wrong get a word.
 . "$(dirname "$0")/bed.sh"
 
-need ip jq
+need ip jq setpriv unshare
 bed
 
 flows() { "$WEIR" -n "$producer" -j show flows "$@"; }
@@ -135,4 +135,11 @@ ip -n "$here" link add second index "$number" type veth peer name second-peer
 is_equal "one that has its number is not it" "$(states)" '["second lost","second lost"]'
 check "and can be attached" "$WEIR" -n "$here" attach second
 is_equal "then it is" "$(states)" '["second attached","second attached"]'
+
+# --- check says what is missing where the rest says only that it cannot
+checks() { "$@" -n "$here" -j check | jq -r '.[] | select(.check == "tcx" or .check == "clsact") | .check'; }
+is_equal "check: without a bpffs" \
+	"$(checks unshare -m sh -c 'umount /sys/fs/bpf; exec "$@"' - "$WEIR" | paste -sd,)" tcx,clsact
+is_equal "check: without privileges" \
+	"$(checks setpriv --reuid 65534 --clear-groups --bounding-set -all "$WEIR" | paste -sd,)" tcx,clsact
 finish
