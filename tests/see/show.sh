@@ -136,6 +136,23 @@ is_equal "one that has its number is not it" "$(states)" '["second lost","second
 check "and can be attached" "$WEIR" -n "$here" attach second
 is_equal "then it is" "$(states)" '["second attached","second attached"]'
 
+# --- a killed agent's rate runs out, and from that look on it is not the agent's
+"$WEIR" -n "$here" class set app rate 50mbit control queue target 5ms min 2mbit max 60mbit
+"$WEIR" -n "$here" run 2> "$tmp/agent" &
+pid=$!
+pids+=($pid)
+app() { "$WEIR" -n "$here" -j show classes app | jq -r '.[0] | "\(.limit_bps < 50000000) \(.state)"'; }
+behind() { "$WEIR" -n "$here" signal queue 80ms drain 8mbit && [ "$(app)" = "true agent" ]; }
+check "an agent's rate" wait_until 10 behind
+kill -9 "$pid"
+wait "$pid" 2> /dev/null
+end=$((SECONDS + 5)) seen="" looks=()
+until [ "$seen" = "false configured" ] || [ $SECONDS -gt $end ]; do
+	[ "$seen" = "$(app)" ] || { seen=$(app); looks+=("$seen"); }
+done
+is_equal "killed: whose rate it is" "$(printf '%s\n' "${looks[@]}" | sort -u | paste -sd,)" \
+	"false configured,true agent"
+
 # --- check says what is missing where the rest says only that it cannot
 checks() { "$@" -n "$here" -j check | jq -r '.[] | select(.check == "tcx" or .check == "clsact") | .check'; }
 is_equal "check: without a bpffs" \
