@@ -11,7 +11,7 @@
 #define WORD_MAX 32			/* no known word is longer */
 #define KEYS_MAX 64
 #define WORDS_BYTES 256
-#define KEYS_FEW 8			/* so many are named where none is near */
+#define KEYS_FEW 24			/* so many are named where none is near */
 
 static unsigned int least(unsigned int a, unsigned int b)
 {

@@ -152,9 +152,9 @@ static const struct {
 	{ "class set web rate", EINVAL, "web: rate: a value is missing; want RATE|none|auto" },
 	{ "class set web rat 1mbit", EINVAL, "unknown word 'rat'; did you mean 'rate'?" },
 	{ "class set web flow 1mbit", EINVAL, "unknown word 'flow'; did you mean 'flow-rate'?" },
-	{ "class set web zzzz 1mbit", EINVAL, "web: unknown word 'zzzz'" },
+	{ "class set web zzzz 1mbit", EINVAL, "web: unknown word 'zzzz'; want rate, flow-rate, per, " },
 	/* a word of which most is another is not near */
-	{ "match add web foo 1", EINVAL, "web: unknown word 'foo'#" },
+	{ "match add web foo 1", EINVAL, "web: unknown word 'foo'; want dev, hook, " },
 	{ "class set web rate auto", EINVAL, "no control" },
 	{ "class set web per net", EINVAL, "web: per 'net': want flow, src" },
 	{ "class set web per src/0", EINVAL, "per 'src/0'" },
