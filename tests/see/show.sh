@@ -37,6 +37,9 @@ chosen "all of it at once" '[1,6000]' '[length, .[0].dport]' proto udp dport 600
 "$WEIR" -n "$producer" show flows dport 443 sort marked limit 20 > "$tmp/out"
 is_equal "the issue's own line" $? 0
 
+is_equal "a word that is near to none" "$("$WEIR" -n "$producer" show flows foo 1 2>&1)" "weir: show\
+ flows: unknown word 'foo'; want class, dev, hook, src, dst, proto, sport, dport, sort or limit"
+
 reason_bytes() { "$WEIR" -n "$producer" show reasons | sed -n 's/^drop-rate *yes *[0-9]* *\([0-9.]* [kMG]*B\) .*/\1/p'; }
 is_equal "reasons: bytes for people" "$(reason_bytes | wc -l)" 1
 
