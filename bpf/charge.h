@@ -203,6 +203,19 @@ static __always_inline void weir_conform(struct weir_job *job)
 	job->state->slowest = weir_slow(f->npb_class);
 }
 
+/*
+ * Where there is no queue, police's law is for TCP in a class that paces, too: forwarded, arriving
+ * or of a socket that is not paced. It answers to one drop; a depth beyond which all is refused
+ * starves it.
+ */
+static __always_inline int weir_rises(const struct weir_facts *f, const struct weir_class *class,
+				      const struct weir_packet *p)
+{
+	return class->action == WEIR_POLICE ||
+	       (p->key.proto == IPPROTO_TCP &&
+		!(f->flags & (WEIR_F_EDT | WEIR_F_SOCKET | WEIR_F_LEASED)));
+}
+
 #define WEIR_SEQ_WINDOW (16 << 20)	/* no sender goes back further */
 
 /*
@@ -210,12 +223,12 @@ static __always_inline void weir_conform(struct weir_job *job)
  * in debt, which is when it matters. Where several flows share one, they hardly ever agree on a
  * number: no.
  */
-static __always_inline int weir_again(const struct weir_packet *p, const struct weir_class *class,
+static __always_inline int weir_again(const struct weir_facts *f, const struct weir_packet *p,
 				      struct weir_bucket *bucket)
 {
 	__u32 end, behind;
 
-	if (!bucket || class->action != WEIR_POLICE ||
+	if (!bucket || !(f->flags & WEIR_F_RISE) ||
 	    p->key.proto != IPPROTO_TCP ||
 	    p->flags & (WEIR_P_CONTROL | WEIR_P_FIRST | WEIR_P_LATER))
 		return 0;
@@ -265,7 +278,9 @@ __attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct we
 	if (f->from && f->now + f->from > state->held_until)
 		state->held_until = f->now + f->from;
 	held = weir_debt(state->held_until, f->now);
-	f->flags |= weir_again(p, class, bucket);
+	if (weir_rises(f, class, p))
+		f->flags |= WEIR_F_RISE;
+	f->flags |= weir_again(f, p, bucket);
 	if (bucket)
 		bucket->slowest = weir_slowest(bucket->slowest, f->debt_bucket,
 					       weir_npb_set(f, class));

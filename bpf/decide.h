@@ -45,7 +45,7 @@ static __always_inline void weir_limits(struct weir_facts *f, const struct weir_
 	else
 		f->means = WEIR_BY_POLICE;
 	if (f->means == WEIR_BY_POLICE) {
-		if (class->action == WEIR_POLICE)
+		if (f->flags & WEIR_F_RISE)
 			weir_limits_rise(f, class, bucket, npb);
 		else
 			weir_limits_beside(f, class, npb);

@@ -20,6 +20,7 @@ enum weir_means {
 #define WEIR_F_SOCKET 0x02		/* a local TCP socket that follows weir */
 #define WEIR_F_FLOW 0x04		/* has an entry */
 #define WEIR_F_ACTUATED 0x08		/* ... and has shown it */
+#define WEIR_F_RISE 0x10			/* where there is no queue: action police's law */
 #define WEIR_F_CONTROL 0x20		/* the packet is a control packet (parse.h) */
 #define WEIR_F_SMALL 0x40
 #define WEIR_F_MARKED 0x80		/* police: the bucket was marked before */

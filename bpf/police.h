@@ -195,7 +195,7 @@ static __always_inline void weir_verdict_police(struct weir_facts *f, __u64 debt
 	if (f->ecn == WEIR_ECT1 && weir_markable(f, class)) {
 		if (f->random < weir_l4s(debt, f->packet_ns))
 			weir_set_mark(f, WEIR_R_MARKED_L4S);
-	} else if (class->action == WEIR_POLICE) {
+	} else if (f->flags & WEIR_F_RISE) {
 		weir_verdict_rise(f, debt, npb, class, bucket);
 	} else if (weir_markable(f, class)) {
 		weir_verdict_beside(f, debt, npb, class, bucket);

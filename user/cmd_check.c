@@ -41,11 +41,13 @@ static void print_kernel(struct out *out)
 static int try_all(struct context *context, struct probe probes[PROBE_COUNT])
 {
 	struct instance instance;
+	struct err why;
 	int back, r;
 
-	if (!context->netns)
+	/* who may not enter it is told so by the first of the probes */
+	if (!context->netns || pin_privileges(&why))
 		return probe_all(probes, &context->err);
-	r = instance_open(&instance, context->netns, false, &context->err);
+	r = instance_open_netns(&instance, context->netns, &context->err);
 	if (r)
 		return r;
 	r = instance_enter(&instance, &back, &context->err);

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include "conf.h"
 #include "control.h"
 #include "quantity.h"
 #include "show.h"
@@ -12,8 +13,6 @@
 #include "snapshot.h"
 
 static const char *const action_names[WEIR_ACTION_COUNT] = { "pace", "police", "observe" };
-static const char *const per_names[WEIR_PER_COUNT] = { "flow", "src", "dst", "dscp", "cgroup",
-						       "class" };
 static const char *const reason_names[WEIR_R_COUNT] = {
 #define X(e, name, drops, text) [WEIR_R_##e] = name,
 	WEIR_REASONS(X)
@@ -96,6 +95,7 @@ static void class_row(struct show *show, const struct snapshot_class *class, __u
 {
 	const struct weir_class *conf = &class->conf;
 	struct out *out = show->out;
+	struct opts_text per;
 	char buf[64];
 
 	out_row(out);
@@ -112,7 +112,7 @@ static void class_row(struct show *show, const struct snapshot_class *class, __u
 	out_only(out, OUT_JSON);
 	out_str(out, "limited_text", state_text(class));
 	out_only(out, OUT_BOTH);
-	out_str(out, "per", conf->per < WEIR_PER_COUNT ? per_names[conf->per] : NULL);
+	out_str(out, "per", conf_per(conf, &per) > 0 ? per.text : NULL);
 	out_str(out, "action", conf->action < WEIR_ACTION_COUNT ? action_names[conf->action] :
 		NULL);
 	means(conf, can, edt, buf, sizeof(buf));

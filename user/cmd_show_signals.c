@@ -8,11 +8,20 @@
 #include "show.h"
 #include "signals.h"
 
+/* an agent's rate that has run out was its last word */
+static bool has_run_out(struct show *show, unsigned int slot, const struct weir_decision *step)
+{
+	struct weir_lease lease;
+
+	return step->new_bps && !(step->flags & WEIR_D_OBSERVE) &&
+	       !maps_lease_get(&show->maps, slot, &lease) && lease.expires_ns <= show->now_ns;
+}
+
 bool show_steering(struct show *show, unsigned int slot, struct weir_decision *ret)
 {
 	return !maps_steering_get(&show->maps, slot, ret) && ret->at_ns &&
 	       !strncmp(ret->class, show->policy->classes[slot].name, WEIR_NAME_LEN) &&
-	       ret->at_ns + WEIR_DECISION_OLD_NS > show->now_ns;
+	       ret->at_ns + WEIR_DECISION_OLD_NS > show->now_ns && !has_run_out(show, slot, ret);
 }
 
 const char *show_steering_state(const struct weir_class *class, const struct weir_decision *step)

@@ -210,18 +210,24 @@ static int per_set(const struct opts_key *key, const char *word, void *target, s
 	return 0;
 }
 
-static int per_get(const struct opts_key *key, const void *target, struct opts_text *ret)
+int conf_per(const struct weir_class *class, struct opts_text *ret)
 {
-	const struct weir_class *class = target;
 	const char *word;
 
-	if (class->per == WEIR_PER_FLOW || class->per >= WEIR_PER_COUNT)
+	if (class->per >= WEIR_PER_COUNT)
 		return 0;
 	word = per_words[class->per];
 	if (class->plen4 == 32 && class->plen6 == 128)
 		return snprintf(ret->text, sizeof(ret->text), "%s", word);
 	return snprintf(ret->text, sizeof(ret->text), "%s/%u", word,
 			class->plen6 == 64 ? class->plen4 : class->plen6);
+}
+
+static int per_get(const struct opts_key *key, const void *target, struct opts_text *ret)
+{
+	const struct weir_class *class = target;
+
+	return class->per == WEIR_PER_FLOW ? 0 : conf_per(class, ret);
 }
 
 static int number_set(const struct opts_key *key, const char *word, void *target, struct err *err)

@@ -406,8 +406,8 @@ static int mark_set(const struct opts_key *key, const char *word, void *target, 
 	    (slash && quantity_bits(slash + 1, ~0U, &mask, err)))
 		return err_set(err, EINVAL, "'%s': want a mark such as 7, 0x10 or 0x10/0xff", word);
 	if (!mask || mark & ~mask)
-		return err_set(err, EINVAL, "'%s': has bits outside its mask; no packet can match",
-			       word);
+		return err_set(err, EINVAL, "'%s': %s", word, mask ? "has bits outside its mask; "
+			       "no packet can match" : "an empty mask says nothing of a packet");
 	rule->mark = mark;
 	rule->mark_mask = mask;
 	rule->fields |= key->bit;

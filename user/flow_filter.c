@@ -36,8 +36,10 @@ int flow_filter_words(struct flow_filter *filter, const struct opts_key *more, u
 	keys[n++] = flow_filter_class_key;
 	for (unsigned int i = 0; i < conf_n_match_keys && n < ARRAY_SIZE(keys); i++) {
 		keys[n] = conf_match_keys[i];
-		if (keys[n].flags & OPTS_PACKET)
+		if (keys[n].flags & OPTS_PACKET) {
 			keys[n].set = not_kept;
+			keys[n].flags |= OPTS_REFUSED;
+		}
 		n++;
 	}
 	for (unsigned int i = 0; i < n_more && n < ARRAY_SIZE(keys); i++)

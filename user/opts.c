@@ -11,7 +11,7 @@
 #define WORD_MAX 32			/* no known word is longer */
 #define KEYS_MAX 64
 #define WORDS_BYTES 256
-#define KEYS_FEW 8			/* so many are named where none is near */
+#define KEYS_FEW 24			/* so many are named where none is near */
 
 static unsigned int least(unsigned int a, unsigned int b)
 {
@@ -92,13 +92,14 @@ static const struct opts_key *key_find(const struct opts_key *keys, unsigned int
 				       const char *word, struct err *err)
 {
 	const char *nearest, *names[KEYS_FEW + 1] = {};
+	unsigned int n_names = 0;
 	char list[256];
 
 	for (unsigned int i = 0; i < n_keys; i++) {
 		if (!strcmp(keys[i].name, word))
 			return &keys[i];
-		if (n_keys <= KEYS_FEW)
-			names[i] = keys[i].name;
+		if (n_keys <= KEYS_FEW && !(keys[i].flags & OPTS_REFUSED))
+			names[n_names++] = keys[i].name;
 	}
 	list_of(names, list, sizeof(list));
 	nearest = opts_nearest(word, &keys->name, n_keys, sizeof(*keys));

@@ -303,6 +303,17 @@ int instance_open(struct instance *instance, const char *name, bool mount, struc
 	return rc;
 }
 
+int instance_open_netns(struct instance *instance, const char *name, struct err *err)
+{
+	int rc = check_name(name, err);
+
+	*instance = (struct instance){ .netns_fd = -1, .lock_fd = -1 };
+	if (rc)
+		return rc;
+	snprintf(instance->name, sizeof(instance->name), "%s", name);
+	return open_netns(instance, err);
+}
+
 static int make_dirs(const struct instance *instance, struct err *err)
 {
 	const char *const dirs[] = { WEIR_DIR, WEIR_PIN_ROOT, instance->dir };

@@ -34,6 +34,9 @@ int pin_privileges(struct err *err);
  */
 int instance_open(struct instance *instance, const char *name, bool mount, struct err *err);
 
+/* The namespace alone, to enter it: whatever there is of pins, or of a place for them. */
+int instance_open_netns(struct instance *instance, const char *name, struct err *err);
+
 /*
  * Takes the lock (flock on the pin directory), waiting at most five seconds for another command.
  * -ENOENT where there is no directory and the instance was opened without `mount`.

@@ -104,6 +104,10 @@ static int match_check(const struct weir_rule *rule, struct err *err)
 	if (!family)
 		return err_set(err, EINVAL, "src and dst are of different families; "
 			       "no packet can match");
+	if (rule->fields & WEIR_M_CGROUP && rule->fields & WEIR_M_HOOK &&
+	    rule->hook == WEIR_INGRESS)
+		return err_set(err, EINVAL, "cgroup with hook ingress: what arrives has no sender "
+			       "here; no packet can match");
 	for (unsigned int i = 0; i < rule->n_proto; i++) {
 		__u8 proto = rule->proto[i];
 
@@ -224,9 +228,10 @@ static int control_finish(struct weir_class *class, struct err *err)
 
 	class->flags &= ~WEIR_CLASS_LEASED;
 	if (!class->signal[0]) {
-		if (class->set & WEIR_SET_TARGET)
-			return err_set(err, EINVAL, "target: the class has no control; want control "
-				       "SIGNAL as well");
+		if (class->set & WEIR_SET_TARGET || class->law)
+			return err_set(err, EINVAL, "%s: the class has no control; want control "
+				       "SIGNAL as well",
+				       class->set & WEIR_SET_TARGET ? "target" : "law");
 		if (class->min_bps || class->max_bps)
 			return err_set(err, EINVAL, "%s: the class has no control, whose bound it "
 				       "is; want control SIGNAL as well",
@@ -245,6 +250,9 @@ static int control_finish(struct weir_class *class, struct err *err)
 		   is_time != !!(class->set & WEIR_SET_TARGET_TIME)) {
 		return err_set(err, EINVAL, "target of control %s: want %s", class->signal,
 			       is_time ? "a time such as 10ms" : "a share such as 1%");
+	} else if (target && !is_time && class->target >= 100 * 1000000ULL) {
+		return err_set(err, EINVAL, "target of control %s: want a share below 100%%",
+			       class->signal);
 	}
 	if (!class->rate_bps)
 		class->npb_rate = weir_npb(class->max_bps);

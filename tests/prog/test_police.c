@@ -271,6 +271,27 @@ static void a_retransmission_is_spared(void **state)
 	}
 }
 
+/* where a class paces and nothing can: TCP loses one packet for each rise as well */
+static void tcp_that_cannot_be_paced(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .proto = IPPROTO_TCP, .payload = 946 };
+	__u32 i, last = 0, dropped = 0;
+
+	harness_class(h, 0)->action = WEIR_PACE;
+	police_learning(h, &spec, 0);
+	for (i = 1; i <= 900; i++) {
+		h->now_ns += 950 * USEC;	/* each packet is 1 ms */
+		if (send_seq(h, i * 946) == HARNESS_PASS)
+			continue;
+		assert_true(!dropped || i > last + 50);
+		last = i;
+		dropped++;
+	}
+	assert_in_range(dropped, 2, 4);
+	assert_int_equal(harness_count(h, 0, WEIR_R_DROP_AQM), dropped);
+}
+
 /* so do those that keep a network going: ND, MLD, IGMP, DHCP */
 static void the_networks_own_packets_are_dropped_last(void **state)
 {
@@ -385,6 +406,7 @@ int main(void)
 		TEST(control_packets_are_dropped_last),
 		TEST(a_rise_costs_one_packet),
 		TEST(a_retransmission_is_spared),
+		TEST(tcp_that_cannot_be_paced),
 		TEST(the_networks_own_packets_are_dropped_last),
 		TEST(a_new_rate_counts_from_the_next_packet),
 		TEST(many_cpus_on_one_bucket),

@@ -5,7 +5,7 @@
 # that are wrong get a word.
 . "$(dirname "$0")/bed.sh"
 
-need ip jq
+need ip jq setpriv unshare
 bed
 
 flows() { "$WEIR" -n "$producer" -j show flows "$@"; }
@@ -37,6 +37,9 @@ chosen "all of it at once" '[1,6000]' '[length, .[0].dport]' proto udp dport 600
 "$WEIR" -n "$producer" show flows dport 443 sort marked limit 20 > "$tmp/out"
 is_equal "the issue's own line" $? 0
 
+is_equal "a word that is near to none" "$("$WEIR" -n "$producer" show flows foo 1 2>&1)" "weir: show\
+ flows: unknown word 'foo'; want class, dev, hook, src, dst, proto, sport, dport, sort or limit"
+
 reason_bytes() { "$WEIR" -n "$producer" show reasons | sed -n 's/^drop-rate *yes *[0-9]* *\([0-9.]* [kMG]*B\) .*/\1/p'; }
 is_equal "reasons: bytes for people" "$(reason_bytes | wc -l)" 1
 
@@ -55,6 +58,8 @@ is_within "offered, beyond the rate" "$(classes media offered_bps)" 40000000 20
 "$WEIR" -n "$producer" class set door conn-rate 5/s
 is_equal "what a class does that has no rate" "$(classes door limited_text)" \
 	'"no rate is set; new connections beyond conn-rate are dropped"'
+"$WEIR" -n "$producer" class set door per src/24
+is_equal "what a bucket holds, with its length" "$(classes door per)" '"src/24"'
 is_equal "the rate in force" "$(classes media limit_bps)" 20000000
 is_equal "one class" "$("$WEIR" -n "$producer" show classes media | awk '{ print $1 }' | xargs)" \
 	"CLASS media media:"
@@ -133,4 +138,29 @@ ip -n "$here" link add second index "$number" type veth peer name second-peer
 is_equal "one that has its number is not it" "$(states)" '["second lost","second lost"]'
 check "and can be attached" "$WEIR" -n "$here" attach second
 is_equal "then it is" "$(states)" '["second attached","second attached"]'
+
+# --- a killed agent's rate runs out, and from that look on it is not the agent's
+"$WEIR" -n "$here" class set app rate 50mbit control queue target 5ms min 2mbit max 60mbit
+"$WEIR" -n "$here" run 2> "$tmp/agent" &
+pid=$!
+pids+=($pid)
+app() { "$WEIR" -n "$here" -j show classes app | jq -r '.[0] | "\(.limit_bps < 50000000) \(.state)"'; }
+behind() { "$WEIR" -n "$here" signal queue 80ms drain 8mbit && [ "$(app)" = "true agent" ]; }
+check "an agent's rate" wait_until 10 behind
+kill -9 "$pid"
+wait "$pid" 2> /dev/null
+rm -f "/run/weir/$here".*	# what a killed one leaves
+end=$((SECONDS + 5)) seen="" looks=()
+until [ "$seen" = "false configured" ] || [ $SECONDS -gt $end ]; do
+	[ "$seen" = "$(app)" ] || { seen=$(app); looks+=("$seen"); }
+done
+is_equal "killed: whose rate it is" "$(printf '%s\n' "${looks[@]}" | sort -u | paste -sd,)" \
+	"false configured,true agent"
+
+# --- check says what is missing where the rest says only that it cannot
+checks() { "$@" -n "$here" -j check | jq -r '.[] | select(.check == "tcx" or .check == "clsact") | .check'; }
+is_equal "check: without a bpffs" \
+	"$(checks unshare -m sh -c 'umount /sys/fs/bpf; exec "$@"' - "$WEIR" | paste -sd,)" tcx,clsact
+is_equal "check: without privileges" \
+	"$(checks setpriv --reuid 65534 --clear-groups --bounding-set -all "$WEIR" | paste -sd,)" tcx,clsact
 finish

@@ -104,7 +104,7 @@ static void match_keys(void **state)
 	struct policy *policy = policy_of(
 		"class set web\n"
 		"match add web proto tcp,136 dport 80,443,8000-8100 sport 1024-65535 src 10.0.0.0/8,"
-		"2001:db8::/32 dst 0.0.0.0/0,::/0 dscp ef,af11,8-10 mark 0x10/0xff dev eth0 hook ingress "
+		"2001:db8::/32 dst 0.0.0.0/0,::/0 dscp ef,af11,8-10 mark 0x10/0xff dev eth0 hook egress "
 		"cgroup a/b pref 7\n");
 	const struct weir_rule *r = policy->matches;
 	static const __u8 addr[16] = { [10] = 0xff, [11] = 0xff, [12] = 10 };
@@ -131,7 +131,7 @@ static void match_keys(void **state)
 	assert_int_equal(r->mark, 0x10);
 	assert_int_equal(r->mark_mask, 0xff);
 	assert_string_equal(r->dev, "eth0");
-	assert_int_equal(r->hook, WEIR_INGRESS);
+	assert_int_equal(r->hook, WEIR_EGRESS);
 	assert_string_equal(r->cgroup, "a/b");
 	free(policy);
 }
@@ -152,9 +152,9 @@ static const struct {
 	{ "class set web rate", EINVAL, "web: rate: a value is missing; want RATE|none|auto" },
 	{ "class set web rat 1mbit", EINVAL, "unknown word 'rat'; did you mean 'rate'?" },
 	{ "class set web flow 1mbit", EINVAL, "unknown word 'flow'; did you mean 'flow-rate'?" },
-	{ "class set web zzzz 1mbit", EINVAL, "web: unknown word 'zzzz'" },
+	{ "class set web zzzz 1mbit", EINVAL, "web: unknown word 'zzzz'; want rate, flow-rate, per, " },
 	/* a word of which most is another is not near */
-	{ "match add web foo 1", EINVAL, "web: unknown word 'foo'#" },
+	{ "match add web foo 1", EINVAL, "web: unknown word 'foo'; want dev, hook, " },
 	{ "class set web rate auto", EINVAL, "no control" },
 	{ "class set web per net", EINVAL, "web: per 'net': want flow, src" },
 	{ "class set web per src/0", EINVAL, "per 'src/0'" },
@@ -224,11 +224,12 @@ static const struct {
 	  "web: src and dst are of different families; no packet can match" },
 	{ "match add web proto icmp6 src 10.0.0.0/8", EINVAL, "no packet can match" },
 	{ "match add web proto icmp dst 2001:db8::/32", EINVAL, "no packet can match" },
+	{ "match add web hook ingress cgroup a", EINVAL, "web: cgroup with hook ingress: " },
 	{ "match add web hook both", EINVAL, "want egress or ingress" },
 	{ "match add web dscp 64", EINVAL, "dscp '64'" },
 	{ "match add web dscp af14", EINVAL, "dscp 'af14'" },
 	{ "match add web mark 0x100/0xff", EINVAL, "outside its mask" },
-	{ "match add web mark 0/0", EINVAL, "outside its mask" },
+	{ "match add web mark 0/0", EINVAL, "mark '0/0': an empty mask" },
 	{ "match add web mark 0x100000000", EINVAL, "mark '0x100000000'" },
 	{ "match add web dev a/b", EINVAL, "dev 'a/b'" },
 	{ "match add web dev 1234567890123456", EINVAL, "1 to 15 printable characters" },

@@ -259,7 +259,7 @@ static void longest_line(void **state)
 		strcat(line, "10000-65535");
 	}
 	strcat(line, " proto 253,254,255,252 mark 0xf0f0f0f0/0xfffffff0 dev abcdefghijklmno hook "
-	       "ingress pref 4294967295 dscp 0,2,4,6,8,10,12,14,16,18,20,22,24,26,28,30,32,34");
+	       "egress pref 4294967295 dscp 0,2,4,6,8,10,12,14,16,18,20,22,24,26,28,30,32,34");
 	for (char *word = strtok_r(line, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		argv[argc++] = word;
 	argv[argc++] = (char *)"cgroup";

@@ -2,6 +2,7 @@
 /* test_policy.c: defaults, checks across values, the order of matches, slots that stay. */
 #include "unit.h"
 #include <weir/bucket.h>
+#include "control.h"
 #include "policy.h"
 
 static struct policy *policy;
@@ -173,6 +174,17 @@ static void combinations(void **state)
 	class->min_bps = 2000000;
 	class->max_bps = 1000000;
 	refused("web: min 2mbit: more than max 1mbit");
+
+	class->min_bps = class->max_bps = 0;
+	class->law = CONTROL_PI;
+	refused("web: law: the class has no control");
+	strcpy(class->signal, "loss");
+	accepted();
+	class->set = WEIR_SET_TARGET;
+	class->target = 100 * 1000000;
+	refused("web: target of control loss: want a share below 100%");
+	class->target--;
+	accepted();
 }
 
 static void add_match(const char *class_name, __u32 pref)
