@@ -215,21 +215,6 @@ static void learn(const struct control_config *config, struct control_state *sta
 }
 
 /*
- * More is waiting than the deepest cut takes away within one loop delay. Nothing is lost by not
- * being faster until then, whatever drain rate is told; and where nothing comes of that drain rate,
- * it is not what it is told to be.
- */
-static double far_behind(const struct control_config *config, const struct control_state *state,
-			 const struct control_sample *sample, double rate, bool falls, __u64 now)
-{
-	if (rate <= state->rate_bps)
-		return rate;
-	if (falls || now - state->cut_ns <= 2 * loop_delay(config, state, sample))
-		return state->rate_bps;
-	return state->rate_bps * CUT_MAX_BLIND;
-}
-
-/*
  * What nobody adds to is worked off: where the signal has not come down by a quarter of the longest
  * hold in that time, it is not those that are held who are behind, and they would wait for ever.
  */
@@ -282,8 +267,10 @@ static double feed_forward(const struct control_config *config, struct control_s
 	near = clamp(off, -burst_ns, burst_ns);
 	off = near / horizon + (off - near) * HORIZON / horizon;
 	rate = drain * (1 - clamp(off, 1 - STEP_UP, CUT_MAX));
-	if (off >= CUT_MAX)
-		rate = far_behind(config, state, sample, rate, value < before, now);
+	/* more than the deepest cut takes away: nothing is lost by not being faster until then; a
+	 * drain rate of which nothing comes is a lasting error (learn) */
+	if (off >= CUT_MAX && rate > state->rate_bps)
+		rate = state->rate_bps;
 	*reason = side(config, sample->value);
 	/* with nothing waiting, the next bursts may still be on their way */
 	if (clear && now - state->clear_ns >=

