@@ -228,17 +228,21 @@ named()
 		- "$tmp/hosts" "$WEIR" "$lone" "$1" > "$tmp/lone" 2>&1 &
 	pids+=($!)
 }
-named weir-both
-for address in 127.0.0.1:9912 '[::1]:9912'; do
-	check "listen NAME: $address" wait_until 10 answered
-done
-kill ${pids[-1]}
-wait ${pids[-1]}
-address=127.0.0.1:9912
-named weir-one
-check "listen NAME: the address that is there" wait_until 10 answered
-kill ${pids[-1]}
-wait ${pids[-1]}
+if [ -e /etc/hosts ]; then
+	named weir-both
+	for address in 127.0.0.1:9912 '[::1]:9912'; do
+		check "listen NAME: $address" wait_until 10 answered
+	done
+	kill ${pids[-1]}
+	wait ${pids[-1]}
+	address=127.0.0.1:9912
+	named weir-one
+	check "listen NAME: the address that is there" wait_until 10 answered
+	kill ${pids[-1]}
+	wait ${pids[-1]}
+else
+	skip "listen NAME" "no /etc/hosts here"
+fi
 
 # --- a hook that somebody wipes, as often as the agent puts it back
 attached() { get /metrics | grep -q "^weir_device_attached{dev=\"eth\",hook=\"ingress\".*} $1\$"; }
