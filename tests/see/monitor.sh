@@ -9,10 +9,19 @@
 need ip jq curl bpftool
 bed
 bed_traffic=${pids[-1]}
-"$WEIR" -n "$producer" monitor > "$tmp/lines" 2>&1 &
-pids+=($!)
-"$WEIR" -j -n "$producer" monitor > "$tmp/json" 2>&1 &
-pids+=($!)
+
+# follow FILE WORD...: a monitor, told where by these words, into FILE
+follow()
+{
+	local file=$tmp/$1
+	shift
+
+	"$WEIR" "$@" monitor > "$file" 2>&1 &
+	pids+=($!)
+}
+
+follow lines -n "$producer"
+follow json -j -n "$producer"
 monitor_pid=$!
 
 # says WHAT PATTERN: within ten seconds there is a line like it
@@ -94,12 +103,9 @@ for ((i = 0; i < CLASSES; i++)); do
 done > "$tmp/conf"
 "$WEIR" -n "$here" apply "$tmp/conf" || { echo "Bail out! apply"; exit 1; }
 
-"$WEIR" -j -n "$here" monitor > "$tmp/all" 2>&1 &
-pids+=($!)
-"$WEIR" -n "$here" monitor > "$tmp/text" 2>&1 &
-pids+=($!)
-"$WEIR" -j -n "$here" monitor > "$tmp/late" 2>&1 &
-pids+=($!)
+follow all -j -n "$here"
+follow text -n "$here"
+follow late -j -n "$here"
 late=$!
 
 # told: of each class that the test has: the state the kernel has seen last, the one it has told
