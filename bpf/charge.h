@@ -203,19 +203,6 @@ static __always_inline void weir_conform(struct weir_job *job)
 	job->state->slowest = weir_slow(f->npb_class);
 }
 
-/*
- * Where there is no queue, police's law is for TCP in a class that paces, too: forwarded, arriving
- * or of a socket that is not paced. It answers to one drop; a depth beyond which all is refused
- * starves it.
- */
-static __always_inline int weir_rises(const struct weir_facts *f, const struct weir_class *class,
-				      const struct weir_packet *p)
-{
-	return class->action == WEIR_POLICE ||
-	       (p->key.proto == IPPROTO_TCP &&
-		!(f->flags & (WEIR_F_EDT | WEIR_F_SOCKET | WEIR_F_LEASED)));
-}
-
 #define WEIR_SEQ_WINDOW (16 << 20)	/* no sender goes back further */
 
 /*
@@ -278,7 +265,7 @@ __attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct we
 	if (f->from && f->now + f->from > state->held_until)
 		state->held_until = f->now + f->from;
 	held = weir_debt(state->held_until, f->now);
-	if (weir_rises(f, class, p))
+	if (weir_rises(f, class, p->key.proto))
 		f->flags |= WEIR_F_RISE;
 	f->flags |= weir_again(f, p, bucket);
 	if (bucket)

@@ -25,6 +25,19 @@ static __always_inline __u64 weir_aim(__u64 npb)
 }
 
 /*
+ * Where there is no queue, police's law is for TCP in a class that paces, too: forwarded, arriving
+ * or of a socket that is not paced. It answers to one drop; a depth beyond which all is refused
+ * starves it.
+ */
+static __always_inline int weir_rises(const struct weir_facts *f, const struct weir_class *class,
+				      __u8 proto)
+{
+	return class->action == WEIR_POLICE ||
+	       (proto == IPPROTO_TCP &&
+		!(f->flags & (WEIR_F_EDT | WEIR_F_SOCKET | WEIR_F_LEASED)));
+}
+
+/*
  * The means, and the debt that each clock may have before the packet is refused. Control packets
  * may go twice as deep; so may, at the class's clock, a bucket that is within its own rate.
  */

@@ -125,6 +125,20 @@ median()
 	printf '%s\n' "$@" | sort -n | sed -n 6p
 }
 
+# is_quick KIND WHAT MS TIME...: the median; where a busy machine takes long for one alone (the
+# first that is asked about), twenty times that
+declare -A alone=()
+is_quick()
+{
+	local kind=$1 what=$2 most=$3 ms
+
+	ms=$(median "${@:4}")
+	note "ms: ${*:4}"
+	: "${alone[$what]:=$ms}"
+	[ $((alone[$what] * 20)) -lt "$most" ] || most=$((alone[$what] * 20))
+	is_most "$kind: $what, ms" "$ms" "$most"
+}
+
 # behaves KIND: asks for what there is, ten times, and pushes signals that must be seen at once
 behaves()
 {
@@ -137,8 +151,7 @@ behaves()
 	done
 	is_equal "$1: who asks as usual is served" \
 		"$(xargs -n 1 <<< "$answers" | sort | uniq -c | xargs)" "20 200"
-	note "ms: ${took[*]}"
-	is_most "$1: two answers take, ms" "$(median "${took[@]}")" 1000
+	is_quick "$1" "two answers take" 1000 "${took[@]}"
 	took=()
 	for i in {1..10}; do
 		n=$(grep -c '^data' "$tmp/paced")
@@ -147,9 +160,7 @@ behaves()
 		wait_until 5 followed "$n" || not_ok "$1: the signal was not seen"
 		took+=($(((${EPOCHREALTIME/./} - began) / 1000)))
 	done
-	note "ms: ${took[*]}"
-	is_most "$1: from a pushed signal to the controller and its followers, ms" \
-		"$(median "${took[@]}")" 250
+	is_quick "$1" "from a pushed signal to the controller and its followers" 250 "${took[@]}"
 	is_most "$1: the agent's descriptors" "$(ls "/proc/$agent_pid/fd" | wc -l)" 700
 }
 
