@@ -108,15 +108,14 @@ static void flow_identity(struct show *show, const struct flow_row *row)
 {
 	const struct weir_flow_key *key = &row->key;
 	struct out *out = show->out;
-	char number[24], proto[CONF_PROTO];
+	char proto[CONF_PROTO];
 
 	out_str(out, "dev", device_name(key->ifindex));
 	out_str(out, "hook", key->hook == WEIR_EGRESS ? "egress" : "ingress");
 	out_str(out, "class", class_name(show->policy, &row->flow));
 	out_only(out, OUT_JSON);
 	out_u64(out, "family", key->family);
-	quantity_digits(number, key->proto);
-	out_str(out, "proto", conf_proto_name(key->proto) ?: number);
+	out_str(out, "proto", conf_proto_name(key->proto, proto));
 	out_only(out, OUT_TEXT);
 	out_str(out, "proto", conf_flow_proto(key, proto));
 	out_only(out, OUT_BOTH);

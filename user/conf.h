@@ -43,11 +43,11 @@ int conf_match_value(const struct weir_rule *rule, const char *key, struct opts_
 /* What one bucket of a class holds, in the words of its key: flow, src/24. 0 when it is unknown. */
 int conf_per(const struct weir_class *class, struct opts_text *ret);
 
-/* "tcp" for 6; NULL where the number has no name here. */
-const char *conf_proto_name(__u8 number);
+/* "tcp" for 6; the number's digits, in buf, where it has no name here. */
+#define CONF_PROTO 24
+const char *conf_proto_name(__u8 number, char buf[CONF_PROTO]);
 
 /* A flow's protocol for people: tcp, 99, and inside a tunnel tcp/inner or tcp/42 (VNI or key). */
-#define CONF_PROTO 24
 const char *conf_flow_proto(const struct weir_flow_key *key, char buf[CONF_PROTO]);
 
 /* Appends a word, quoted where it must be, after a blank; -ENOSPC. */

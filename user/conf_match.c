@@ -258,23 +258,22 @@ static int proto_set(const struct opts_key *key, const char *word, void *target,
 	return list_each(word, proto_item, rule, err);
 }
 
-const char *conf_proto_name(__u8 number)
+const char *conf_proto_name(__u8 number, char buf[CONF_PROTO])
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(protos); i++)
 		if (protos[i].number == number)
 			return protos[i].name;
-	return NULL;
+	quantity_digits(buf, number);
+	return buf;
 }
 
 const char *conf_flow_proto(const struct weir_flow_key *key, char buf[CONF_PROTO])
 {
-	const char *name = conf_proto_name(key->proto);
-	int n;
+	const char *name = conf_proto_name(key->proto, buf);
+	size_t n = strlen(name);
 
-	if (name)
-		n = strlen(strcpy(buf, name));
-	else
-		n = quantity_digits(buf, key->proto);
+	if (name != buf)
+		memcpy(buf, name, n + 1);
 	if (key->flags & WEIR_KEY_INNER && key->tunnel)
 		snprintf(buf + n, CONF_PROTO - n, "/%u", key->tunnel);
 	else if (key->flags & WEIR_KEY_INNER)
@@ -285,16 +284,12 @@ const char *conf_flow_proto(const struct weir_flow_key *key, char buf[CONF_PROTO
 static int proto_get(const struct opts_key *key, const void *target, struct opts_text *ret)
 {
 	const struct weir_rule *rule = target;
+	char number[CONF_PROTO];
 	int at = 0;
 
-	for (unsigned int i = 0; i < rule->n_proto && i < WEIR_PROTOS; i++) {
-		const char *name = conf_proto_name(rule->proto[i]);
-		char number[8];
-
-		snprintf(number, sizeof(number), "%u", rule->proto[i]);
+	for (unsigned int i = 0; i < rule->n_proto && i < WEIR_PROTOS; i++)
 		at += snprintf(ret->text + at, sizeof(ret->text) - at, "%s%s", i ? "," : "",
-			       name ?: number);
-	}
+			       conf_proto_name(rule->proto[i], number));
 	return rule->fields & key->bit ? at : 0;
 }
 

@@ -98,14 +98,13 @@ static json_t *one_flow(const struct snapshot_flow *flow)
 	const struct weir_flow_key *key = &flow->key;
 	const struct weir_flow *f = &flow->flow;
 	json_t *ret = json_object();
-	char number[8];
+	char number[CONF_PROTO];
 
-	snprintf(number, sizeof(number), "%u", key->proto);
 	set_text(ret, "dev", flow->dev);
 	set_text(ret, "hook", key->hook == WEIR_EGRESS ? "egress" : "ingress");
 	set_text(ret, "class", flow->class_name);
 	set_u64(ret, "family", key->family);
-	set_text(ret, "proto", conf_proto_name(key->proto) ?: number);
+	set_text(ret, "proto", conf_proto_name(key->proto, number));
 	set_address(ret, "src", key->src, key->family);
 	set_address(ret, "dst", key->dst, key->family);
 	set_u64(ret, "sport", ntohs(key->sport));

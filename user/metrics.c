@@ -259,15 +259,14 @@ static void control_reason(const struct writer *to)
 static void flow_start(const struct writer *to, const struct snapshot_flow *flow)
 {
 	const struct weir_flow_key *key = &flow->key;
-	char address[INET6_ADDRSTRLEN], protocol[8];
+	char address[INET6_ADDRSTRLEN], protocol[CONF_PROTO];
 	int family = key->family == 4 ? AF_INET : AF_INET6;
 
-	snprintf(protocol, sizeof(protocol), "%u", key->proto);
 	start(to, suffix(to));
 	label(to, "class", flow->class_name, "{");
 	label(to, "dev", flow->dev, ",");
 	label(to, "hook", key->hook == WEIR_EGRESS ? "egress" : "ingress", ",");
-	label(to, "proto", conf_proto_name(key->proto) ?: protocol, ",");
+	label(to, "proto", conf_proto_name(key->proto, protocol), ",");
 	label(to, "src", inet_ntop(family, key->src + (key->family == 4 ? 12 : 0), address,
 				   sizeof(address)) ?: "", ",");
 	label(to, "dst", inet_ntop(family, key->dst + (key->family == 4 ? 12 : 0), address,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <weir/bucket.h>
+#include "conf.h"
 #include "policy.h"
 #include "quantity.h"
 #include "signals.h"
@@ -100,6 +101,7 @@ static int match_check(const struct weir_rule *rule, struct err *err)
 {
 	unsigned int family = families(rule->src, rule->n_src) & families(rule->dst, rule->n_dst);
 	unsigned int wanted = rule->n_proto ? 0 : V4 | V6;
+	char number[CONF_PROTO];
 
 	if (!family)
 		return err_set(err, EINVAL, "src and dst are of different families; "
@@ -113,9 +115,10 @@ static int match_check(const struct weir_rule *rule, struct err *err)
 
 		wanted |= proto == 1 ? V4 : proto == 58 ? V6 : V4 | V6;
 		if (rule->fields & (WEIR_M_SPORT | WEIR_M_DPORT) && !has_ports(proto))
-			return err_set(err, EINVAL, "%s with proto %u: only tcp, udp and sctp "
+			return err_set(err, EINVAL, "%s with proto %s: only tcp, udp and sctp "
 				       "have ports",
-				       rule->fields & WEIR_M_SPORT ? "sport" : "dport", proto);
+				       rule->fields & WEIR_M_SPORT ? "sport" : "dport",
+				       conf_proto_name(proto, number));
 	}
 	if (!(family & wanted))
 		return err_set(err, EINVAL, "proto %s and the addresses are of different families; "

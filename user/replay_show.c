@@ -265,13 +265,12 @@ static void flow_row(struct out *out, const struct replay *replay, const struct 
 {
 	const struct weir_flow_key *key = &flow->key;
 	struct pair pair = {};
-	char number[8], proto[CONF_PROTO];
+	char proto[CONF_PROTO];
 
 	for (unsigned int i = 0; i < replay->n_sides; i++) {
 		pair.tallies[i] = &flow->tallies[i];
 		pair.classes[i] = replay->sides[i].policy->classes[flow->slots[i]].name;
 	}
-	snprintf(number, sizeof(number), "%u", key->proto);
 	out_row(out);
 	if (replay->n_sides == 1) {
 		out_str(out, "class", pair.classes[0]);
@@ -282,7 +281,7 @@ static void flow_row(struct out *out, const struct replay *replay, const struct 
 	}
 	out_only(out, OUT_JSON);
 	out_u64(out, "family", key->family);
-	out_str(out, "proto", conf_proto_name(key->proto) ?: number);
+	out_str(out, "proto", conf_proto_name(key->proto, proto));
 	out_only(out, OUT_TEXT);
 	out_str(out, "proto", conf_flow_proto(key, proto));
 	out_only(out, OUT_BOTH);
