@@ -99,15 +99,18 @@ static int show_matches(struct show *show, int argc, char **argv)
 		out_str(out, "class", show->policy->classes[rule->class_slot].name);
 		out_only(out, OUT_JSON);
 		for (unsigned int k = 0; k < conf_n_match_keys; k++) {
-			const char *key = conf_match_keys[k].name;
-			bool has = conf_match_value(rule, key, &value);
+			const struct opts_key *key = &conf_match_keys[k];
+			bool has = key->get(key, rule, &value);
 
-			if (!strcmp(key, "pref"))
+			if (!strcmp(key->name, "pref"))
 				continue;
-			out_str(out, key, has ? value.text : NULL);
-			if (has && (conf_append(&words, key) || conf_append(&words, value.text)))
+			if (has && (conf_append(&words, key->name) ||
+				    conf_append(&words, value.text)))
 				return err_set(&show->context->err, ENOSPC, "a match is too long "
 					       "to print");
+			if (has && key->plain)
+				key->plain(key, rule, &value);
+			out_str(out, key->name, has ? value.text : NULL);
 		}
 		out_u64(out, "ifindex", rule->ifindex);
 		out_only(out, OUT_TEXT);

@@ -387,11 +387,3 @@ int conf_lines(const struct policy *policy, int (*line)(const char *text, void *
 		r = conf_match_line(policy, &policy->matches[i], &text) ?: line(text.text, arg);
 	return r;
 }
-
-int conf_match_value(const struct weir_rule *rule, const char *key, struct opts_text *ret)
-{
-	for (unsigned int i = 0; i < conf_n_match_keys; i++)
-		if (!strcmp(conf_match_keys[i].name, key))
-			return conf_match_keys[i].get(&conf_match_keys[i], rule, ret);
-	return 0;
-}

@@ -37,9 +37,6 @@ int conf_match_line(const struct policy *policy, const struct weir_rule *rule,
 /* Calls line() for every line of the policy's canonical file; stops when it returns non-zero. */
 int conf_lines(const struct policy *policy, int (*line)(const char *text, void *arg), void *arg);
 
-/* The values of one match key of a rule in words, 0 when the rule does not have it. */
-int conf_match_value(const struct weir_rule *rule, const char *key, struct opts_text *ret);
-
 /* What one bucket of a class holds, in the words of its key: flow, src/24. 0 when it is unknown. */
 int conf_per(const struct weir_class *class, struct opts_text *ret);
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "conf.h"
+#include "dscp.h"
 #include "quantity.h"
 
 static const char *const hook_words[] = { "egress", "ingress", NULL };
@@ -23,21 +24,6 @@ static const struct {
 };
 static const char *const proto_words[] = { "tcp", "udp", "icmp", "icmp6", "sctp", "gre", "esp",
 					   NULL };
-
-/* code points with names: CS0-CS7, AF11-AF43, EF, LE (RFC 2474, 2597, 3246, 8622) */
-static int dscp_named(const char *word)
-{
-	if (!strcmp(word, "ef"))
-		return 46;
-	if (!strcmp(word, "le"))
-		return 1;
-	if (!strncmp(word, "cs", 2) && word[2] >= '0' && word[2] <= '7' && !word[3])
-		return 8 * (word[2] - '0');
-	if (!strncmp(word, "af", 2) && word[2] >= '1' && word[2] <= '4' && word[3] >= '1' &&
-	    word[3] <= '3' && !word[4])
-		return 8 * (word[2] - '0') + 2 * (word[3] - '0');
-	return -1;
-}
 
 /* calls item() for each part of a list; the error is about the whole word */
 static int list_each(const char *word, int (*item)(const char *text, void *arg, struct err *err),
@@ -347,7 +333,7 @@ static int ports_get(const struct opts_key *key, const void *target, struct opts
 static int dscp_item(const char *text, void *arg, struct err *err)
 {
 	__u64 *bits = arg, lo, hi;
-	int named = dscp_named(text);
+	int named = dscp_code(text);
 
 	if (named >= 0) {
 		*bits |= 1ULL << named;
@@ -369,11 +355,12 @@ static int dscp_set(const struct opts_key *key, const char *word, void *target, 
 	return list_each(word, dscp_item, &rule->dscp, err);
 }
 
-static int dscp_get(const struct opts_key *key, const void *target, struct opts_text *ret)
+/* ranges are numbers: what lies between two names is not to be seen */
+static int dscp_text(const struct weir_rule *rule, bool names, struct opts_text *ret)
 {
-	const struct weir_rule *rule = target;
-	__u64 bits = rule->fields & key->bit ? rule->dscp : 0;
+	__u64 bits = rule->fields & WEIR_M_DSCP ? rule->dscp : 0;
 	unsigned int lo = 0, hi;
+	char name[DSCP_NAME];
 	int at = 0;
 
 	while (lo < 64 && bits >> lo) {
@@ -383,10 +370,24 @@ static int dscp_get(const struct opts_key *key, const void *target, struct opts_
 		}
 		for (hi = lo; hi < 63 && bits >> (hi + 1) & 1; hi++)
 			;
-		at += range_text(ret->text + at, sizeof(ret->text) - at, !at, lo, hi);
+		if (names && lo == hi && dscp_name(lo, name))
+			at += snprintf(ret->text + at, sizeof(ret->text) - at, "%s%s",
+				       at ? "," : "", name);
+		else
+			at += range_text(ret->text + at, sizeof(ret->text) - at, !at, lo, hi);
 		lo = hi + 1;
 	}
 	return at;
+}
+
+static int dscp_get(const struct opts_key *key, const void *target, struct opts_text *ret)
+{
+	return dscp_text(target, true, ret);
+}
+
+static int dscp_plain(const struct opts_key *key, const void *target, struct opts_text *ret)
+{
+	return dscp_text(target, false, ret);
 }
 
 static int mark_set(const struct opts_key *key, const char *word, void *target, struct err *err)
@@ -484,7 +485,7 @@ const struct opts_key conf_match_keys[] = {
 	{ "dport", "PORT|LO-HI,...", "destination ports", .set = ports_set, .get = ports_get,
 	  .bit = WEIR_M_DPORT },
 	{ "dscp", "N|LO-HI|NAME,...", "DS field code points", .set = dscp_set, .get = dscp_get,
-	  .bit = WEIR_M_DSCP, .flags = OPTS_PACKET },
+	  .plain = dscp_plain, .bit = WEIR_M_DSCP, .flags = OPTS_PACKET },
 	{ "mark", "MARK[/MASK]", "the firewall mark", .set = mark_set, .get = mark_get,
 	  .bit = WEIR_M_MARK, .flags = OPTS_PACKET },
 	{ "cgroup", "PATH", "the sending process's cgroup, or one below it", .set = cgroup_set,

@@ -29,6 +29,8 @@ struct opts_key {
 	unsigned int (*words)(int argc, char *const *argv);
 	/* the word that set() would take to get there; 0 when there is nothing to say */
 	int (*get)(const struct opts_key *key, const void *target, struct opts_text *ret);
+	/* the same for programs, where get() says it by a name; NULL: as get() */
+	int (*plain)(const struct opts_key *key, const void *target, struct opts_text *ret);
 	/* what generic set() and get() functions go by */
 	size_t offset;			/* of the field in the target */
 	__u64 min, max;

@@ -50,6 +50,7 @@ shows tables "a table with room"
 holds "there is room" '.[0] | .table == "flows" and .state == "room" and .used == .made and .evicted == 0'
 shows matches "every key"
 holds "every key is given" 'map(select(.pref == 7))[0] | del(.cgroup) | all(. != null)'
+holds "a code point is a number" 'map(select(.pref == 7))[0].dscp == "46"'
 shows flows "IPv4 and IPv6, TCP and UDP"
 holds "both families" 'map(.family) | unique == [4, 6]'
 shows signals "no agent"

@@ -226,7 +226,6 @@ words()
 
 	while IFS= read -r line; do
 		line=${line#weir }
-		line=${line//dscp cs5,ef/dscp 40,46}
 		(eval "set -- $line"; printf '%s\n' "$@") | tr ' ' '\n' | sed 's/%$//' | sort | paste -sd' '
 	done < <(if [ $# = 0 ]; then cat; else printf '%s\n' "$1"; fi)
 }

@@ -231,6 +231,8 @@ static const struct {
 	{ "match add web hook both", EINVAL, "want egress or ingress" },
 	{ "match add web dscp 64", EINVAL, "dscp '64'" },
 	{ "match add web dscp af14", EINVAL, "dscp 'af14'" },
+	{ "match add web dscp cs8", EINVAL, "dscp 'cs8'" },
+	{ "match add web dscp af51", EINVAL, "dscp 'af51'" },
 	{ "match add web mark 0x100/0xff", EINVAL, "outside its mask" },
 	{ "match add web mark 0/0", EINVAL, "mark '0/0': an empty mask" },
 	{ "match add web mark 0x100000000", EINVAL, "mark '0x100000000'" },

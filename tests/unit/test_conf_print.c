@@ -225,17 +225,47 @@ static void prints_canonically(void **state)
 	static const char in[] =
 		"class set web  rate 2000mbit fair on per flow burst 65536b\n"
 		"match add web dport 80,443 proto 6\n"
-		"match add default dscp cs1,af41,0-3 src ::ffff:10.0.0.0/104,fe80::/10\n";
+		"match add default dscp 12,8,34,47-48,0-3,ef,62,11,50 src ::ffff:10.0.0.0/104,fe80::/10\n"
+		"match add web dscp 46,40,0,14\n"
+		"match add web dscp 5,1\n";
 	static const char out[] =
 		"class set web rate 2gbit burst 64kib fair on\n"
 		"match add web proto tcp dport 80,443 pref 10\n"
-		"match add default src 10.0.0.0/8,fe80::/10 dscp 0-3,8,34 pref 20\n";
+		"match add default src 10.0.0.0/8,fe80::/10 dscp 0-3,cs1,11-12,af41,46-48,50,62 pref 20\n"
+		"match add web dscp cs0,af13,cs5,ef pref 30\n"
+		"match add web dscp le,5 pref 40\n";
 	struct policy *policy = policy_of(in);
 	size_t size = 0;
 
 	assert_int_equal(conf_lines(policy, append, &size), 0);
 	assert_string_equal(file, out);
 	free(policy);
+}
+
+/* each code point by itself comes back by the name that it has, and as its number to programs */
+static void dscp_by_name(void **state)
+{
+	static const char *const names[64] = {
+		[0] = "cs0", [1] = "le", [8] = "cs1", [10] = "af11", [12] = "af12", [14] = "af13",
+		[16] = "cs2", [18] = "af21", [20] = "af22", [22] = "af23", [24] = "cs3",
+		[26] = "af31", [28] = "af32", [30] = "af33", [32] = "cs4", [34] = "af41",
+		[36] = "af42", [38] = "af43", [40] = "cs5", [46] = "ef", [48] = "cs6", [56] = "cs7",
+	};
+	const struct opts_key *key = conf_match_keys;
+	struct opts_text name, number;
+	char digits[8];
+
+	while (!key->plain)
+		key++;
+	for (unsigned int code = 0; code < 64; code++) {
+		struct weir_rule rule = { .fields = WEIR_M_DSCP, .dscp = 1ULL << code };
+
+		sprintf(digits, "%u", code);
+		assert_true(key->get(key, &rule, &name) > 0);
+		assert_string_equal(name.text, names[code] ?: digits);
+		assert_true(key->plain(key, &rule, &number) > 0);
+		assert_string_equal(number.text, digits);
+	}
 }
 
 /* the longest of everything fits into a line */
@@ -280,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(prints_canonically),
+		cmocka_unit_test(dscp_by_name),
 		cmocka_unit_test(longest_line),
 	};
 
