@@ -378,11 +378,9 @@ static int attach(const struct instance *instance, struct wish *wish, struct err
 	if (rc)
 		return rc;
 	if (instance_exists(instance)) {
-		rc = hook_reap(instance, err);
-		if (rc >= 0)
-			rc = check_hooks(instance, wish, err);
+		rc = check_flows(instance, wish, err);
 		if (!rc)
-			rc = check_flows(instance, wish, err);
+			rc = check_hooks(instance, wish, err);
 	} else {
 		rc = dp_create(instance, &options, err);
 		made = !rc;
@@ -393,6 +391,9 @@ static int attach(const struct instance *instance, struct wish *wish, struct err
 		rc = refresh(instance, err);
 	else if (made)
 		dp_destroy(instance, &ignored);
+	/* what is left of devices that have gone */
+	if (!rc && hook_reap(instance, &ignored) < 0)
+		log_note("%s", ignored.text);
 	if (!rc && !wish->link.up)
 		log_note("%s: is down: nothing passes until it is up", wish->name);
 	return rc;

@@ -83,8 +83,6 @@ static int refresh(const struct instance *instance, struct err *err)
 
 static int not_attached(const struct wish *wish, struct err *err)
 {
-	if (!wish->name)
-		return err_set(err, ENOENT, "nothing is attached");
 	if (wish->hooks[WEIR_EGRESS] && wish->hooks[WEIR_INGRESS])
 		return err_set(err, ENOENT, "%s: not attached", wish->name);
 	return err_set(err, ENOENT, "%s: %s: not attached", wish->name,
@@ -124,13 +122,12 @@ static int detach(const struct instance *instance, struct wish *wish, struct err
 	}
 	if (failed)
 		return failed;
+	if (!found && wish->name)
+		return not_attached(wish, err);
 	remain = hook_reap(instance, err);
 	if (remain < 0)
 		return remain;
-	rc = remain ? (found ? refresh(instance, err) : 0) : dp_destroy(instance, err);
-	if (!rc && !found)
-		return not_attached(wish, err);
-	return rc;
+	return remain ? refresh(instance, err) : dp_destroy(instance, err);
 }
 
 /* Pins that lead to nothing: their namespace is gone, or another has its name now. */
@@ -150,11 +147,9 @@ static int detach_locked(const struct instance *instance, struct wish *wish, str
 {
 	int back, rc;
 
-	if (!instance_exists(instance)) {
-		/* what a killed attach may have left */
-		rc = instance_remove_pins(instance, err);
-		return rc ? rc : not_attached(wish, err);
-	}
+	/* no more than what a killed attach has left */
+	if (!instance_exists(instance))
+		return wish->name ? not_attached(wish, err) : instance_remove_pins(instance, err);
 	rc = instance_enter(instance, &back, err);
 	if (rc)
 		return rc;

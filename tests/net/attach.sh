@@ -288,7 +288,14 @@ else
 fi
 
 check "attach eth" weir attach eth
+ip -n "$here" link add gone type veth peer name enog
+check "attach one that goes" weir attach gone ingress
+ip -n "$here" link del gone
+refused "what fails changes nothing: detach" 1 "nosuch: not attached" weir detach nosuch
+refused "what fails changes nothing: attach" 1 "attached already" weir attach eth
+is_equal "there is a record of what has gone" "$(state gone | grep -c gone)" 1
 check "detach lo" weir detach lo
+is_equal "and what does forgets it" "$(state gone)" ""
 ip -n "$here" link del eth
 check "the last device is gone: detach" weir detach eth
 link "$here" eth "$there" peer 1
