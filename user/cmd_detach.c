@@ -11,6 +11,7 @@
 #include "cmd.h"
 #include "dp.h"
 #include "hook.h"
+#include "lock.h"
 #include "log.h"
 #include "maps.h"
 #include "opts.h"
@@ -178,6 +179,9 @@ int cmd_detach(struct context *context, int argc, char **argv)
 	}
 	if (rc)
 		return CMD_FAILED;
+	/* a living agent waits for the next attach */
+	if (!instance_exists(&instance))
+		lock_sweep(instance.name);
 	context->err.text[0] = '\0';
 	return CMD_DONE;
 }

@@ -9,12 +9,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include "caps.h"
 #include "http.h"
 #include "http_seen.h"
+#include "lock.h"
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
@@ -33,7 +33,6 @@ struct loop {
 	struct context *context;
 	const struct loop_options *options;
 	struct instance instance;
-	bool locked_out;		/* by another agent: its files are not ours */
 	int back_fd, lock_fd, push_fd;
 	struct event_base *base;
 	struct event *events[EV_N];
@@ -56,43 +55,6 @@ static __u64 clock_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-static void lock_path(const struct loop *loop, char *path, size_t size)
-{
-	snprintf(path, size, PUSH_DIR "/%s.lock", loop->instance.name);
-}
-
-/* one agent for each instance: the lock is the kernel's, so that it ends with its holder */
-static int lock_name(struct loop *loop, struct err *err)
-{
-	char path[128], pid[16] = "";
-	struct stat ours, theirs;
-	ssize_t n;
-
-	if (mkdir(PUSH_DIR, 0755) && errno != EEXIST)
-		return err_set(err, errno, PUSH_DIR ": cannot make it: %s", strerror(errno));
-	lock_path(loop, path, sizeof(path));
-	/* one that ends takes its file away: what is locked must be what is there */
-	do {
-		closep(&loop->lock_fd);
-		loop->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-		if (loop->lock_fd < 0)
-			return err_set(err, errno, "%s: %s", path, strerror(errno));
-		n = flock(loop->lock_fd, LOCK_EX | LOCK_NB);
-	} while (!n && (fstat(loop->lock_fd, &ours) || stat(path, &theirs) ||
-			ours.st_ino != theirs.st_ino));
-	if (n) {
-		loop->locked_out = true;
-		n = pread(loop->lock_fd, pid, sizeof(pid) - 1, 0);
-		pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
-		return err_set(err, EBUSY, "%s: an agent is running already (process %s)",
-			       loop->instance.name, pid[0] ? pid : "unknown");
-	}
-	n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-	if (ftruncate(loop->lock_fd, 0) || pwrite(loop->lock_fd, pid, n, 0) != n)
-		return err_set(err, errno, "%s: %s", path, strerror(errno));
-	return 0;
 }
 
 static void policy_read(struct loop *loop)
@@ -317,10 +279,11 @@ static int http_make(struct loop *loop, struct err *err)
 
 static int loop_open(struct loop *loop, struct err *err)
 {
-	int r = lock_name(loop, err);
+	int r;
 
-	if (r)
-		return r;
+	loop->lock_fd = lock_take(loop->instance.name, err);
+	if (loop->lock_fd < 0)
+		return loop->lock_fd;
 	/* made here, where those are who push: an answer finds its way in this namespace alone */
 	loop->push_fd = push_open(loop->instance.name, err);
 	if (loop->push_fd < 0)
@@ -354,10 +317,6 @@ static int loop_open(struct loop *loop, struct err *err)
 
 static void loop_close(struct loop *loop)
 {
-	char path[128];
-
-	if (loop->push_fd >= 0 && !push_path(loop->instance.name, path, sizeof(path)))
-		unlink(path);
 	closep(&loop->push_fd);
 	http_close(loop->http);
 	serve_close(loop->serve);
@@ -372,11 +331,8 @@ static void loop_close(struct loop *loop)
 		event_base_free(loop->base);
 	instance_lost(loop);
 	steer_free(&loop->steer);
-	if (loop->lock_fd >= 0 && !loop->locked_out) {
-		lock_path(loop, path, sizeof(path));
-		unlink(path);
-	}
-	closep(&loop->lock_fd);
+	if (loop->lock_fd >= 0)
+		lock_drop(loop->instance.name, loop->lock_fd);
 	closep(&loop->back_fd);
 	instance_close(&loop->instance);
 }

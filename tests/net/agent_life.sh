@@ -57,6 +57,19 @@ not_ok_if()
 	if out=$("$@" 2>&1); then not_ok "$what" "succeeded"; else ok "$what: $(tail -n 1 <<< "$out")"; fi
 }
 
+# says WHAT REGEX WORD...: the command is refused, with these words
+says()
+{
+	local what=$1 regex=$2
+	shift 2
+
+	if out=$("${weir[@]}" "$@" 2>&1) || ! grep -q "$regex" <<< "$out"; then
+		not_ok "$what" "$out"
+	else
+		ok "$what: $out"
+	fi
+}
+
 # --- one agent of each name, none without an instance
 not_ok_if "no agent where nothing is attached" "${weir[@]}" run
 check "attach" "${weir[@]}" attach eth egress qdisc keep
@@ -147,6 +160,7 @@ if [ "$(command -v bpftool)" ]; then
 fi
 until_ok "and the configured rate holds" is_state configured
 until_ok "no agent is said" [ "$(control state)" = no-agent ]
+says "and to who pushes a signal" "$host: no agent is running; want .weir run. first" signal queue 40ms
 
 # --- another machine's signal
 start listen 127.0.0.1:9090
@@ -234,4 +248,13 @@ until_ok "and comes again is taken back" said 'the device is back'
 is_equal "attached" "$("${weir[@]}" -j show devices | jq -r '.[].state')" attached
 ends TERM
 is_equal "SIGTERM again" $? 0
+files() { ls /run/weir | grep -c "^$host\\."; }
+is_equal "nothing is left of it" "$(files)" 0
+start
+check "detach all" "${weir[@]}" detach all
+is_equal "a living agent keeps its lock and its socket" "$(files)" 2
+ends KILL
+check "attach" "${weir[@]}" attach renamed egress qdisc keep
+check "detach all" "${weir[@]}" detach all
+is_equal "what a killed one leaves goes with the last hook" "$(files)" 0
 finish

@@ -149,7 +149,6 @@ behind() { "$WEIR" -n "$here" signal queue 80ms drain 8mbit && [ "$(app)" = "tru
 check "an agent's rate" wait_until 10 behind
 kill -9 "$pid"
 wait "$pid" 2> /dev/null
-rm -f "/run/weir/$here".*	# what a killed one leaves
 end=$((SECONDS + 5)) seen="" looks=()
 until [ "$seen" = "false configured" ] || [ $SECONDS -gt $end ]; do
 	[ "$seen" = "$(app)" ] || { seen=$(app); looks+=("$seen"); }
