@@ -295,6 +295,7 @@ static int show_once(struct context *context, int argc, char **argv, bool again)
 {
 	struct show show = { .context = context, .instance = { .netns_fd = -1, .lock_fd = -1 } };
 	int part = part_find(argc, argv, &context->err), back, r, closed;
+	bool wrong_words = false;
 
 	if (part < -1)
 		return CMD_USAGE;
@@ -306,6 +307,7 @@ static int show_once(struct context *context, int argc, char **argv, bool again)
 			on_screen(show.out);
 		r = part < 0 ? show_summary(&show, 0, NULL) :
 			       parts[part].run(&show, argc - 1, argv + 1);
+		wrong_words = r == -EINVAL;
 		instance_leave(back);
 	}
 	closed = show.out ? out_close(show.out) : 0;
@@ -319,7 +321,7 @@ static int show_once(struct context *context, int argc, char **argv, bool again)
 		maps_close(&show.maps);
 	instance_close(&show.instance);
 	free(show.policy);
-	return r == -EINVAL ? CMD_USAGE : r ? CMD_FAILED : CMD_DONE;
+	return wrong_words ? CMD_USAGE : r ? CMD_FAILED : CMD_DONE;
 }
 
 static volatile sig_atomic_t stopped;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "help.h"
 #include "log.h"
+#include "pin.h"
 
 /* a closed stdin, stdout or stderr must not become a map: fill them with what cannot be written */
 static int descriptors_fill(void)
@@ -34,12 +35,6 @@ static bool is_help(const char *word)
 	return !strcmp(word, "help") || !strcmp(word, "-h") || !strcmp(word, "--help");
 }
 
-/* what looks like an option and is a command elsewhere */
-static bool is_word(const char *word)
-{
-	return is_help(word) || !strcmp(word, "-V") || !strcmp(word, "--version");
-}
-
 /* takes -j out of the words wherever it stands; no value begins that way */
 static int take_json(struct context *context, int argc, char **argv)
 {
@@ -58,13 +53,10 @@ static int take_json(struct context *context, int argc, char **argv)
 /* takes the options before the command; the words that are left */
 static int options(struct context *context, int argc, char ***argv)
 {
-	while (argc && (*argv)[0][0] == '-' && !is_word((*argv)[0])) {
+	while (argc && (*argv)[0][0] == '-' && !is_help((*argv)[0]) && !is_version((*argv)[0])) {
 		const char *option = (*argv)[0];
+		int r;
 
-		if (is_version(option)) {
-			(*argv)[0] = "version";
-			break;
-		}
 		if (strcmp(option, "-n"))
 			return err_set(&context->err, EINVAL, "unknown option '%s'; want -n NETNS or "
 				       "-j", option);
@@ -74,6 +66,9 @@ static int options(struct context *context, int argc, char ***argv)
 			return err_set(&context->err, EINVAL, "-n: a value is missing; want a name "
 				       "as `ip netns` knows it");
 		context->netns = (*argv)[1];
+		r = pin_check_name(context->netns, &context->err);
+		if (r)
+			return r;
 		argc -= 2;
 		*argv += 2;
 	}
@@ -95,7 +90,7 @@ static int run(struct context *context, int argc, char **argv)
 		help_run(context, 0, NULL);
 		return CMD_USAGE;
 	}
-	if (!strcmp(argv[0], "-V") || !strcmp(argv[0], "--version"))
+	if (is_version(argv[0]))
 		argv[0] = "version";
 	if (is_help(argv[0]))
 		return help_run(context, argc - 1, argv + 1);

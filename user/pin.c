@@ -73,7 +73,7 @@ int pin_privileges(struct err *err)
 		       (unsigned int)geteuid());
 }
 
-static int check_name(const char *name, struct err *err)
+int pin_check_name(const char *name, struct err *err)
 {
 	if (!name[0] || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
 		return err_set(err, EINVAL, "-n '%s': want the name of a network namespace, as "
@@ -276,8 +276,6 @@ int instance_open(struct instance *instance, const char *name, bool mount, struc
 
 	*instance = (struct instance){ .netns_fd = -1, .lock_fd = -1, .create = mount };
 	rc = pin_privileges(err);
-	if (!rc && name)
-		rc = check_name(name, err);
 	if (rc)
 		return rc;
 	if (stat(OWN_NETNS, &own))
@@ -305,11 +303,7 @@ int instance_open(struct instance *instance, const char *name, bool mount, struc
 
 int instance_open_netns(struct instance *instance, const char *name, struct err *err)
 {
-	int rc = check_name(name, err);
-
 	*instance = (struct instance){ .netns_fd = -1, .lock_fd = -1 };
-	if (rc)
-		return rc;
 	snprintf(instance->name, sizeof(instance->name), "%s", name);
 	return open_netns(instance, err);
 }

@@ -24,10 +24,14 @@ struct instance {
 /* 0 where this process may use BPF and configure the network, else -EPERM and what is wanted. */
 int pin_privileges(struct err *err);
 
+/* Can it be the name of a namespace other than the machine's own? -EINVAL, -ENAMETOOLONG. */
+int pin_check_name(const char *name, struct err *err);
+
 /*
- * Resolves the name (NULL: host) and opens its network namespace. Checks that bpffs is mounted
- * and is the machine's own: under `ip netns exec` /sys is remounted, and a bpffs mounted there
- * dies with the command: refused, with a hint at -n. With `mount`, a missing bpffs is mounted.
+ * Resolves the name (NULL: host; else one that pin_check_name() takes) and opens its network
+ * namespace. Checks that bpffs is mounted and is the machine's own: under `ip netns exec` /sys is
+ * remounted, and a bpffs mounted there dies with the command: refused, with a hint at -n. With
+ * `mount`, a missing bpffs is mounted.
  * Without privileges, and where pins of another ABI version hold the name: an error that says so.
  * -ESTALE (with `mount`: only the flag) where the pins are of an earlier namespace of that name,
  * -ENOENT where there is no such namespace; dir is valid then, so that pins can be removed.

@@ -364,7 +364,12 @@ refused "words of no command" 2 "match: unknown word 'ad'; want add or del" weir
 refused "twice" 2 "via: given twice" weir attach eth via tcx via tcx
 refused "flows" 2 "flows '12x'" weir attach eth flows 12x
 refused "no such namespace" 1 "no such network namespace" "$WEIR" -n "$here-none" attach eth
-refused "a path for a name" 1 "want the name of a network namespace" "$WEIR" -n ../etc attach eth
+for words in "attach eth" "detach all" check show "signal queue 1ms" run version; do
+	# shellcheck disable=SC2086 # words
+	refused "a path for a name, $words" 2 "want the name of a network namespace" \
+		"$WEIR" -n ../etc $words
+done
+refused "the machine's own by name" 2 "want another name" "$WEIR" -n host check
 refused "no privileges" 1 "CAP_BPF.*sudo" setpriv --bounding-set=-all --inh-caps=-all \
 	"$binary" -n "$here" attach eth
 refused "no privileges: show" 1 "CAP_BPF.*sudo" setpriv --bounding-set=-all --inh-caps=-all \
@@ -372,6 +377,7 @@ refused "no privileges: show" 1 "CAP_BPF.*sudo" setpriv --bounding-set=-all --in
 is_equal "no privileges: check says what is wanted" "$(setpriv --bounding-set=-all --inh-caps=-all \
 	"$binary" -j check | jq -r '.[] | select(.check == "privileges") | .available')" false
 refused "ip netns exec" 1 "use .weir -n $here. outside" ip netns exec "$here" "$WEIR" attach eth
+refused "ip netns exec: show" 1 "use .weir -n $here. outside" ip netns exec "$here" "$WEIR" show
 refused "ip netns exec with a bpffs of its own" 1 "use .weir -n $here. outside" \
 	ip netns exec "$here" sh -c "mount -t bpf bpf /sys/fs/bpf; '$WEIR' attach eth"
 refused "another namespace without -n" 1 "use .weir -n $here." \
