@@ -102,6 +102,20 @@ static bool delays(const struct hook_list *hooks)
 	return edt && !police;
 }
 
+/* a hold is kept by the buckets' clocks, or it would turn a flow's order around */
+static void delays_set(struct steer *steer)
+{
+	for (unsigned int i = 0; i < steer->n_classes; i++) {
+		const struct weir_class *class = &steer->policy->classes[i];
+		struct steer_class *c = &steer->classes[i];
+
+		if (c->kind != SIGNAL_BACKLOG || class->action != WEIR_PACE)
+			continue;
+		c->config.delays = class->flags & WEIR_CLASS_FAIR || class->npb_flow;
+		c->config.delay_ns = DELAY_QUEUE_NS;
+	}
+}
+
 int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 {
 	_cleanup_(hook_list_free) struct hook_list hooks = {};
@@ -137,16 +151,8 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 		r = hook_list_get(steer->instance, &hooks, err);
 	if (!r && steer->backlog)
 		backlog_policy(steer->backlog, steer->policy, &hooks);
-	for (unsigned int i = 0; i < steer->n_classes && delays(&hooks); i++) {
-		const struct weir_class *class = &steer->policy->classes[i];
-		struct steer_class *c = &steer->classes[i];
-
-		if (c->kind != SIGNAL_BACKLOG || class->action != WEIR_PACE)
-			continue;
-		/* a hold is kept by the buckets' clocks, or it would turn a flow's order around */
-		c->config.delays = class->flags & WEIR_CLASS_FAIR || class->npb_flow;
-		c->config.delay_ns = DELAY_QUEUE_NS;
-	}
+	if (delays(&hooks))
+		delays_set(steer);
 	return r;
 }
 
