@@ -19,7 +19,7 @@ static bool has_run_out(struct show *show, unsigned int slot, const struct weir_
 
 bool show_steering(struct show *show, unsigned int slot, struct weir_decision *ret)
 {
-	return !maps_steering_get(&show->maps, slot, ret) && ret->at_ns &&
+	return !maps_steering_get(&show->maps, slot, ret) &&
 	       !strncmp(ret->class, show->policy->classes[slot].name, WEIR_NAME_LEN) &&
 	       ret->at_ns + WEIR_DECISION_OLD_NS > show->now_ns && !has_run_out(show, slot, ret);
 }

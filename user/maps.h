@@ -66,6 +66,7 @@ int maps_leases_put(const struct maps *maps, const __u32 *slots, const struct we
 		    unsigned int n);
 int maps_steering_put(const struct maps *maps, const __u32 *slots,
 		      const struct weir_decision *decisions, unsigned int n);
+/* What it decided last; -ENOENT: nothing yet, or it is at it. */
 int maps_steering_get(const struct maps *maps, unsigned int slot, struct weir_decision *ret);
 
 /* The states of the first n classes, by slot; the kernel may move them while they are read. */

@@ -121,7 +121,14 @@ int maps_class_states(const struct maps *maps, unsigned int n,
 
 int maps_steering_get(const struct maps *maps, unsigned int slot, struct weir_decision *ret)
 {
-	return get(maps->steering, slot, ret);
+	struct weir_decision decision;
+	int r = get(maps->steering, slot, &decision);
+
+	if (!r && !decision.seq)
+		r = -ENOENT;
+	if (!r)
+		*ret = decision;
+	return r;
 }
 
 int maps_decision_put(const struct maps *maps, const struct weir_decision *decision)

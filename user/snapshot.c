@@ -50,7 +50,7 @@ static void class_steering(const struct maps *maps, struct snapshot_class *class
 	struct weir_decision decision;
 
 	if (!class->conf.signal[0] || maps_steering_get(maps, class->slot, &decision) ||
-	    !decision.at_ns || decision.at_ns + WEIR_DECISION_OLD_NS < now_ns ||
+	    decision.at_ns + WEIR_DECISION_OLD_NS < now_ns ||
 	    decision.class_slot != class->slot || decision.reason >= WEIR_C_COUNT)
 		return;
 	/* of the signal that the class followed before its configuration changed */
