@@ -217,7 +217,7 @@ static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_
 	asked->class_slot = job->slot;
 	/* the level may move before the next packet: sock.h looks at it once more */
 	asked->level = wish && job->class->flags & WEIR_CLASS_FAIR && !(f->flags & WEIR_F_EDT) &&
-		       npb > job->class->npb_flow ? npb >> WEIR_SK_LEVEL_SHIFT : 0;
+		       npb > job->class->npb_flow ? weir_slow(npb) : 0;
 	if (f->flags & WEIR_F_LEASED)
 		asked->flags |= WEIR_SK_LEASED;
 	else

@@ -131,7 +131,7 @@ static __always_inline void weir_sock_refresh(struct weir_sock *asked)
 	state = bpf_map_lookup_elem(&class_state, &slot);
 	if (!state)
 		return;
-	level = state->npb_level >> WEIR_SK_LEVEL_SHIFT;
+	level = weir_slow(state->npb_level);
 	if (!level || level == asked->level ||
 	    (level < asked->level && !(asked->flags & WEIR_SK_LEASED)))
 		return;

@@ -296,7 +296,12 @@ struct weir_class_stats {
 	__u64 delay_hist[WEIR_HIST];	/* of every packet of a class with a rate */
 };
 
-/* Map "leases", array[WEIR_MAX_CLASSES]: written by the agent; past expires_ns it is void. */
+/*
+ * Map "leases", array[WEIR_MAX_CLASSES]: written by the agent; past expires_ns it is void. What a
+ * packet reads while it is written may be the old rate or the new one with the other's times; and
+ * on a 32-bit kernel, whose programs load a __u64 in two halves (its own copy of an update stores
+ * them so, too), half of each: for that packet alone.
+ */
 struct weir_lease {
 	__u64 rate_bps;
 	__u64 npb_rate;
@@ -397,7 +402,6 @@ struct weir_dev {
 /* Map "sockets", sk_storage: what weir asks of a local TCP socket, and what was there before. */
 #define WEIR_SK_APPLIED 0x01		/* saved_* are valid */
 #define WEIR_SK_LEASED 0x02		/* an agent moves the rate */
-#define WEIR_SK_LEVEL_SHIFT 10
 struct weir_sock {
 	__u64 rate;			/* wanted pacing rate, payload bytes/s; 0: none */
 	__u64 applied;			/* last set */
@@ -407,7 +411,7 @@ struct weir_sock {
 	__u16 flags;			/* WEIR_SK_* */
 	__u16 class_slot;
 	__u32 clamp;			/* its window's bound, segments; 0: weir has set none */
-	__u32 level;			/* npb_level / 2^10 that rate goes by; 0: by none */
+	__u32 level;			/* weir_slow(npb_level) that rate goes by; 0: by none */
 };
 
 /*

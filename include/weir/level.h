@@ -165,20 +165,22 @@ static __always_inline int weir_level_unused(__u64 rate, __u64 span_ns, __u64 wi
 	       idle_ns > span_ns / 4 && idle_ns > WEIR_UNUSED_BYTES * 8000000000ULL / rate;
 }
 
+/* how long of the span the rate was used: half of it at least */
+static __always_inline __u64 weir_used_ns(__u64 span_ns, __u64 idle_ns)
+{
+	return idle_ns < span_ns / 2 ? span_ns - idle_ns : span_ns / 2;
+}
+
 /* value, as much larger as the rate was unused: at most twice */
 static __always_inline __u64 weir_unused_more(__u64 value, __u64 span_ns, __u64 idle_ns)
 {
-	__u64 used_ns = idle_ns < span_ns / 2 ? span_ns - idle_ns : span_ns / 2;
-
-	return (value * weir_ratio(span_ns, used_ns)) >> WEIR_RATIO_SHIFT;
+	return (value * weir_ratio(span_ns, weir_used_ns(span_ns, idle_ns))) >> WEIR_RATIO_SHIFT;
 }
 
 /* and value as much less */
 static __always_inline __u64 weir_unused_less(__u64 value, __u64 span_ns, __u64 idle_ns)
 {
-	__u64 used_ns = idle_ns < span_ns / 2 ? span_ns - idle_ns : span_ns / 2;
-
-	return (value * weir_ratio(used_ns, span_ns)) >> WEIR_RATIO_SHIFT;
+	return (value * weir_ratio(weir_used_ns(span_ns, idle_ns), span_ns)) >> WEIR_RATIO_SHIFT;
 }
 
 /*
