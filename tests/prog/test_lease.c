@@ -7,25 +7,26 @@
 #include <bpf/bpf.h>
 #include "fixture.h"
 
-static void lease(struct harness *h, unsigned int slot, __u64 rate_bps, __u64 expires_ns)
-{
-	struct weir_lease value = {
-		.rate_bps = rate_bps, .npb_rate = weir_npb(rate_bps), .expires_ns = expires_ns,
-	};
-
-	assert_int_equal(bpf_map_update_elem(harness_map(h, "leases"), &slot, &value, BPF_ANY), 0);
-}
-
-/* the same; and nothing that waits leaves before hold_until */
-static void lease_hold(struct harness *h, __u64 rate_bps, __u64 hold_until)
+static void lease_put(struct harness *h, __u64 rate_bps, __u64 expires_ns, __u64 hold_until)
 {
 	struct weir_lease value = {
 		.rate_bps = rate_bps, .npb_rate = weir_npb(rate_bps),
-		.expires_ns = h->now_ns + 100 * SEC, .hold_until_ns = hold_until,
+		.expires_ns = expires_ns, .hold_until_ns = hold_until,
 	};
 	__u32 slot = 0;
 
 	assert_int_equal(bpf_map_update_elem(harness_map(h, "leases"), &slot, &value, BPF_ANY), 0);
+}
+
+static void lease(struct harness *h, __u64 rate_bps, __u64 expires_ns)
+{
+	lease_put(h, rate_bps, expires_ns, 0);
+}
+
+/* nothing that waits leaves before hold_until */
+static void lease_hold(struct harness *h, __u64 rate_bps, __u64 hold_until)
+{
+	lease_put(h, rate_bps, h->now_ns + 100 * SEC, hold_until);
 }
 
 static __u64 level_bps(struct harness *h, __u32 slot)
@@ -63,27 +64,42 @@ static void paced_class(struct harness *h, bool fair)
 	harness_establish(h, EGRESS, &(struct spec){ .payload = 958 });
 }
 
+/* the same with flows 1 to n, and a level where it is fair */
+static void paced_flows(struct harness *h, bool fair, __u64 drop_at_ns, int n)
+{
+	int flow;
+
+	paced_class(h, fair);
+	harness_class(h, 0)->drop_at_ns = drop_at_ns;
+	harness_commit(h);
+	for (flow = 1; flow <= n; flow++)
+		harness_establish(h, EGRESS, &(struct spec){ .sport = flow, .payload = 958 });
+	h->now_ns += 50 * MSEC;
+	if (fair)
+		harness_level(h);
+}
+
 static void a_lease_ends_at_its_ns(void **state)
 {
 	struct harness *h = *state;
 	__u64 end = h->now_ns + 10 * SEC;
 
 	paced_class(h, false);
-	lease(h, 0, 1 * MBIT, end);
+	lease(h, 1 * MBIT, end);
 	assert_int_equal(gap_at(h, end - SEC), 8 * MSEC);
 	assert_int_equal(gap_at(h, end - 1), 8 * MSEC);
 	/* past what the two before owe, or the debt would tell */
-	lease(h, 0, 1 * MBIT, end + SEC);
+	lease(h, 1 * MBIT, end + SEC);
 	assert_int_equal(gap_at(h, end + SEC), 1 * MSEC);
-	lease(h, 0, 80 * MBIT, end + 3 * SEC);
+	lease(h, 80 * MBIT, end + 3 * SEC);
 	assert_int_equal(gap_at(h, end + 2 * SEC), 100 * USEC);
-	lease(h, 0, 80 * MBIT, end + 3 * SEC + 1);
+	lease(h, 80 * MBIT, end + 3 * SEC + 1);
 	assert_int_equal(gap_at(h, end + 3 * SEC), 100 * USEC);
 	assert_int_equal(gap_at(h, end + 3 * SEC + 100 * MSEC), 1 * MSEC);
 	/* one that says no rate is none; a class that takes no lease looks at none */
-	lease(h, 0, 0, end + 100 * SEC);
+	lease(h, 0, end + 100 * SEC);
 	assert_int_equal(gap_at(h, end + 4 * SEC), 1 * MSEC);
-	lease(h, 0, 80 * MBIT, end + 100 * SEC);
+	lease(h, 80 * MBIT, end + 100 * SEC);
 	harness_class(h, 0)->flags &= ~WEIR_CLASS_LEASED;
 	harness_commit(h);
 	assert_int_equal(gap_at(h, end + 5 * SEC), 1 * MSEC);
@@ -110,13 +126,7 @@ static void a_hold_lets_nothing_through(void **state)
 	__u64 end, at, before, packet = 8 * MSEC;
 	int flow, i;
 
-	paced_class(h, true);
-	harness_class(h, 0)->drop_at_ns = 40 * MSEC;
-	harness_commit(h);
-	for (flow = 1; flow <= 8; flow++)
-		harness_establish(h, EGRESS, &(struct spec){ .sport = flow, .payload = 958 });
-	h->now_ns += 50 * MSEC;
-	harness_level(h);
+	paced_flows(h, true, 40 * MSEC, 8);
 	h->now_ns += SEC;
 	end = h->now_ns + 100 * MSEC;
 	lease_hold(h, 8 * MBIT, end);
@@ -140,19 +150,6 @@ static void a_hold_lets_nothing_through(void **state)
 	harness_device(h, EGRESS, WEIR_DEV_EDT);
 }
 
-static void one_flow(struct harness *h, bool fair)
-{
-	paced_class(h, fair);
-	harness_class(h, 0)->drop_at_ns = 200 * MSEC;
-	harness_class(h, 0)->mark_at_ns = 10 * MSEC;
-	harness_commit(h);
-	harness_establish(h, EGRESS, &(struct spec){ .sport = 1, .payload = 958 });
-	h->now_ns += 50 * MSEC;
-	if (fair)
-		harness_level(h);
-	h->now_ns += SEC;
-}
-
 /*
  * What belongs to one flow leaves in the order in which it came: what is too small to be held, and
  * what comes after the hold was cut short. Where no bucket has a clock, nothing is held.
@@ -165,7 +162,9 @@ static void a_hold_keeps_the_order(void **state)
 
 	for (fair = 0; fair <= 1; fair++) {
 		harness_reset(h);
-		one_flow(h, fair);
+		harness_class(h, 0)->mark_at_ns = 10 * MSEC;
+		paced_flows(h, fair, 200 * MSEC, 1);
+		h->now_ns += SEC;
 		start = h->now_ns;
 		for (i = 0, before = 0; i < 8; i++, before = at) {
 			lease_hold(h, 8 * MBIT, start + (i < 4 ? 100 : 20) * MSEC);
@@ -188,7 +187,9 @@ static void what_a_hold_leaves_is_no_queue(void **state)
 
 	for (ecn = 0; ecn < 4; ecn += 2) {
 		harness_reset(h);
-		one_flow(h, true);
+		harness_class(h, 0)->mark_at_ns = 10 * MSEC;
+		paced_flows(h, true, 200 * MSEC, 1);
+		h->now_ns += SEC;
 		for (i = 0; i < 40; i++) {
 			lease_hold(h, 8 * MBIT, i < 20 ? h->now_ns + 240 * MSEC : 0);
 			frame_build(&frame, &(struct spec){ .sport = 1, .payload = 958,
@@ -212,13 +213,7 @@ static void a_hold_limits_nobody(void **state)
 	__u64 start, hold;
 	int flow, ms;
 
-	paced_class(h, true);
-	harness_class(h, 0)->drop_at_ns = 200 * MSEC;
-	harness_commit(h);
-	for (flow = 1; flow <= 50; flow++)
-		harness_establish(h, EGRESS, &(struct spec){ .sport = flow, .payload = 958 });
-	h->now_ns += 50 * MSEC;
-	harness_level(h);
+	paced_flows(h, true, 200 * MSEC, 50);
 	start = h->now_ns;
 	hold = start + 1100 * MSEC;
 	for (ms = 0; ms < 1300; ms++) {
@@ -244,7 +239,7 @@ static void the_level_follows_a_lease(void **state)
 	paced_class(h, true);
 	start = h->now_ns;
 	end = start + 2 * SEC;
-	lease(h, 0, 1 * MBIT, end);
+	lease(h, 1 * MBIT, end);
 	for (at = start; at < start + 4 * SEC; at += 4 * MSEC) {
 		h->now_ns = at;
 		send_spec(h, EGRESS, &spec);
@@ -285,12 +280,12 @@ static void a_flood_gets_each_rate(void **state)
 	harness_commit(h);
 	harness_establish(h, EGRESS, &(struct spec){ .payload = 958 });
 	h->now_ns += SEC;
-	lease(h, 0, 8 * MBIT, h->now_ns + 10 * SEC);
+	lease(h, 8 * MBIT, h->now_ns + 10 * SEC);
 	assert_in_range(pass_of_flood(h), 109, 112);
 	for (i = 0; i < 3; i++) {
-		lease(h, 0, 40 * MBIT, h->now_ns + 10 * SEC);
+		lease(h, 40 * MBIT, h->now_ns + 10 * SEC);
 		assert_in_range(pass_of_flood(h), 498, 502);
-		lease(h, 0, 8 * MBIT, h->now_ns + 10 * SEC);
+		lease(h, 8 * MBIT, h->now_ns + 10 * SEC);
 		assert_in_range(pass_of_flood(h), 98, 102);
 	}
 }
