@@ -140,7 +140,8 @@ static int clean(struct instance *instance, struct err *err)
 		rc = instance_remove_pins(instance, err);
 	instance_close(instance);
 	if (!rc)
-		log_note("%s: the namespace is gone; what was left of it is removed", instance->name);
+		log_note("%s: the namespace is gone; what was left of it is removed",
+			 instance->name);
 	return rc;
 }
 

@@ -45,8 +45,10 @@ static int rate_set(const struct opts_key *key, const char *word, void *target, 
 }
 
 const struct opts_key replay_keys[] = {
-	{ "conf", "FILE", "the policy, - from the standard input; the live one", .set = text_set, .offset = offsetof(struct words, conf) },
-	{ "diff", "FILE", "another one, shown beside it; or -", .set = text_set, .offset = offsetof(struct words, diff) },
+	{ "conf", "FILE", "the policy, - from the standard input; the live one",
+	  .set = text_set, .offset = offsetof(struct words, conf) },
+	{ "diff", "FILE", "another one, shown beside it; or -", .set = text_set,
+	  .offset = offsetof(struct words, diff) },
 	{ "dev", "DEV", "the device that the capture stands for", .set = text_set,
 	  .offset = offsetof(struct words, dev) },
 	{ "hook", "egress|ingress", "where the packets pass; egress", .choices = hook_words,
@@ -118,8 +120,8 @@ static int devices_resolve(struct policy *policy, const char *dev, const char *n
 			continue;
 		if (!dev && only && strcmp(only, rule->dev))
 			return err_set(err, EINVAL, "%s: matches name the devices '%s' and '%s': say "
-				       "which one the capture stands for: want dev NAME", name, only,
-				       rule->dev);
+				       "which one the capture stands for: want dev NAME",
+				       name, only, rule->dev);
 		only = only ?: rule->dev;
 		rule->ifindex = !strcmp(only, rule->dev);	/* 1, the replay's device */
 	}
@@ -144,9 +146,11 @@ static void policy_notes(struct replay *replay, const struct replay_side *side)
 		per_cgroup |= side->policy->classes[i].flags & WEIR_CLASS_USED &&
 			      side->policy->classes[i].per == WEIR_PER_CGROUP;
 	if (cgroup)
-		replay_note(replay, "%s: no packet matches a cgroup: a capture does not say", side->name);
+		replay_note(replay, "%s: no packet matches a cgroup: a capture does not say",
+			    side->name);
 	if (mark)
-		replay_note(replay, "%s: every packet has mark 0: a capture does not say", side->name);
+		replay_note(replay, "%s: every packet has mark 0: a capture does not say",
+			    side->name);
 	if (per_cgroup)
 		replay_note(replay, "%s: per cgroup: all packets share one bucket", side->name);
 }

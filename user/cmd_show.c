@@ -249,8 +249,8 @@ static int part_find(int argc, char **argv, struct err *err)
 		if (strcmp(parts[i].name, argv[0]))
 			continue;
 		if (argc > 1 && !parts[i].takes_words)
-			return err_set(err, EINVAL, "show %s: nothing may follow, not '%s'", argv[0],
-				       argv[1]);
+			return err_set(err, EINVAL, "show %s: nothing may follow, not '%s'",
+				       argv[0], argv[1]);
 		return i;
 	}
 	nearest = opts_nearest(argv[0], &parts[0].name, ARRAY_SIZE(parts), sizeof(parts[0]));

@@ -162,11 +162,11 @@ static void flow_row(struct show *show, const struct flow_row *row)
 /* the next n */
 static void write_rows(struct query *query, size_t n)
 {
+	struct flow_row row;
+
 	for (; n && query->written < flow_rows_count(query->rows); n--) {
 		if (out_failed(query->show->out))
 			return;
-		struct flow_row row;
-
 		flow_rows_get(query->rows, query->written++, &row);
 		flow_row(query->show, &row);
 	}
@@ -252,5 +252,7 @@ int show_flows(struct show *show, int argc, char **argv)
 	out_list_end(show->out);
 	flow_rows_free(query.rows);
 	/* who has closed the output, or why it is full, out_close() tells */
-	return r && !out_failed(show->out) ? err_set(&show->context->err, -r, "cannot read the flows: %s", strerror(-r)) : 0;
+	if (!r || out_failed(show->out))
+		return 0;
+	return err_set(&show->context->err, -r, "cannot read the flows: %s", strerror(-r));
 }

@@ -66,7 +66,9 @@ static int rate_get(const struct opts_key *key, const void *target, struct opts_
 {
 	__u64 bps = *(const __u64 *)field_of(key, target);
 
-	return bps ? snprintf(ret->text, sizeof(ret->text), "%s", quantity_rate_exact(bps).text) : 0;
+	if (!bps)
+		return 0;
+	return snprintf(ret->text, sizeof(ret->text), "%s", quantity_rate_exact(bps).text);
 }
 
 static int time_set(const struct opts_key *key, const char *word, void *target, struct err *err)
@@ -321,8 +323,8 @@ const struct opts_key conf_class_keys[] = {
 	  .words = conf_control_words, .set = conf_control_set, .get = conf_control_get },
 	{ "target", "VALUE", "where the controller keeps its signal", .set = conf_target_set,
 	  .get = conf_target_get, .set_bit = WEIR_SET_TARGET },
-	{ "law", "ff|aimd|pi", "how the controller moves the rate", .choices = conf_law_words, .set = conf_law_set,
-	  .get = conf_law_get },
+	{ "law", "ff|aimd|pi", "how the controller moves the rate", .choices = conf_law_words,
+	  .set = conf_law_set, .get = conf_law_get },
 	{ "conn-rate", "N/s|none", "most new TCP connections", .set = conn_rate_set,
 	  .get = conn_rate_get, AT(conn_rate), .max = CONN_RATE_MAX },
 	{ "inner", .help = "the flows inside a tunnel instead of the tunnel's own",

@@ -431,8 +431,8 @@ static int cgroup_set(const struct opts_key *key, const char *word, void *target
 	if (!n || n >= sizeof(rule->cgroup) || conf_has_control(word) || strstr(path, "/./") ||
 	    strstr(path, "/../"))
 		return err_set(err, EINVAL, "'%s': want a path below the cgroup v2 mount, such as "
-			       "system.slice/nginx.service, without . and .., up to %zu characters", word,
-			       sizeof(rule->cgroup) - 1);
+			       "system.slice/nginx.service, without . and .., up to %zu characters",
+			       word, sizeof(rule->cgroup) - 1);
 	memcpy(rule->cgroup, word, n);
 	rule->fields |= key->bit;
 	return 0;

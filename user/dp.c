@@ -333,6 +333,7 @@ int dp_destroy(const struct instance *instance, struct err *err)
 		return err_set(err, -rc, "%s: cannot remove it: %s", path, strerror(-rc));
 	rc = dp_sockets_release(instance, err);
 	if (rc)
-		log_note("%s: sockets keep the pacing that they have: %s", instance->name, err->text);
+		log_note("%s: sockets keep the pacing that they have: %s", instance->name,
+			 err->text);
 	return instance_remove_pins(instance, err);
 }

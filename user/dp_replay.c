@@ -57,7 +57,9 @@ static int load(struct dp_replay *replay, enum weir_hook hook, __u32 max_flows, 
 	replay->driver_fd = bpf_program__fd(replay->driver->progs.weir_replay);
 	replay->tick_fd = bpf_program__fd(replay->weir->progs.weir_level_at);
 	r = maps_program_put(bpf_map__fd(replay->driver->maps.program), bpf_program__fd(packet));
-	return r ? err_set(err, -r, "cannot join the datapath and its driver: %s", strerror(-r)) : 0;
+	if (r)
+		err_set(err, -r, "cannot join the datapath and its driver: %s", strerror(-r));
+	return r;
 }
 
 static int fill(struct dp_replay *replay, const struct policy *policy, enum weir_hook hook,

@@ -65,7 +65,8 @@ int http_address_parse(const char *words, struct http_address *ret, struct err *
 		words++;
 		n -= 2;
 	} else if (n && memchr(words, ':', n)) {
-		return err_set(err, EINVAL, "listen '%s': want an IPv6 address as [ADDR]:PORT", words);
+		return err_set(err, EINVAL, "listen '%s': want an IPv6 address as [ADDR]:PORT",
+			       words);
 	}
 	if (n >= sizeof(address.host))
 		return err_set(err, EINVAL, "listen '%.80s': the address is too long", words);

@@ -234,7 +234,8 @@ static void control(const struct writer *to)
 		class_start(to, class, "");
 		label(to, "signal", class->conf.signal, ",");
 		label(to, "unit", is_time ? "seconds" : "1", ",");
-		fraction_line(to, "}", member(to, &class->steering), is_time ? 1000000000 : 1000000);
+		fraction_line(to, "}", member(to, &class->steering),
+			      is_time ? 1000000000 : 1000000);
 	}
 }
 
@@ -345,9 +346,10 @@ static const struct family families[] = {
 	{ "weir_class_state", "stateset", "", "What holds the class back now.", class_state, 0,
 	  0 },
 	{ "weir_class_signal_value", "gauge", "", "The signal that the class's "
-	  "controller follows, in the unit that its label says.", control, AT(weir_decision, value) },
-	{ "weir_class_signal_target", "gauge", "", "What the controller keeps the signal at.", control,
-	  AT(weir_decision, target) },
+	  "controller follows, in the unit that its label says.", control,
+	  AT(weir_decision, value) },
+	{ "weir_class_signal_target", "gauge", "", "What the controller keeps the signal at.",
+	  control, AT(weir_decision, target) },
 	{ "weir_class_control", "stateset", "", "The reason of the controller's last step.",
 	  control_reason, 0, 0 },
 	{ "weir_flow_packets", "counter", "", "Wire packets seen of the foremost flows.",

@@ -35,7 +35,7 @@ struct opts_key {
 	size_t offset;			/* of the field in the target */
 	__u64 min, max;
 	__u32 bit;			/* the field's flag, where it has one */
-	__u32 set_bit;			/* says that the user gave it; the word "default" clears it */
+	__u32 set_bit;			/* says that the user gave it; `default` clears it */
 };
 
 /*

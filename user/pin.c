@@ -204,8 +204,8 @@ static int check_abi(const struct instance *instance, struct err *err)
 		if (access(path, F_OK))
 			continue;
 		return err_set(err, EPROTO, "%s: pins of version %s, this weir speaks v%d: run `weir "
-			       "detach all` of that version, or `rm -r %s`", path, entry->d_name + 1,
-			       WEIR_ABI, path);
+			       "detach all` of that version, or `rm -r %s`", path,
+			       entry->d_name + 1, WEIR_ABI, path);
 	}
 	return 0;
 }

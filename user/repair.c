@@ -129,7 +129,8 @@ static void queue_repair(const struct instance *instance, struct hook_record *r)
 	if (ifb_remove(&r->key, &r->dev, &err))
 		behind = true;
 	if (!behind && !ifb_put(&maps, &r->key, queue_fd, &r->dev, &err))
-		log_note("%s: the queue of what arrives was taken away; it is put back", r->dev.name);
+		log_note("%s: the queue of what arrives was taken away; it is put back",
+			 r->dev.name);
 	else
 		log_note("%s: what arrives is not queued any more: %s", r->dev.name, err.text);
 	maps_close(&maps);

@@ -366,7 +366,8 @@ static void link_row(struct out *out, const struct replay *replay, const char *w
 	out_str(out, "weir", weir);
 	out_rate(out, "rate_bps", replay->dev_rate_bps);
 	out_size(out, "bytes", link->bytes);
-	out_rate(out, "offered_bps", span_us ? (unsigned __int128)link->bytes * 8000000 / span_us : 0);
+	out_rate(out, "offered_bps",
+		 span_us ? (unsigned __int128)link->bytes * 8000000 / span_us : 0);
 	times(out, IN_QUEUE, &link->queue);
 	out_row_end(out);
 }
@@ -389,7 +390,8 @@ static void show_notes(struct out *out, const struct replay *replay, bool json)
 	for (unsigned int i = 0; i < replay->n_notes; i++)
 		out_line(out, "note", replay->notes[i]);
 	if (replay->flows.n > TEXT_FLOWS && !json) {
-		snprintf(more, sizeof(more), "%u flows have a row; -j lists every one", replay->flows.n);
+		snprintf(more, sizeof(more), "%u flows have a row; -j lists every one",
+			 replay->flows.n);
 		out_line(out, "note", more);
 	}
 	out_list_end(out);

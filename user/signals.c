@@ -218,7 +218,8 @@ int signal_value(const char *text, __u64 *ret_value, bool *ret_is_time, struct e
 	} else {
 		r = number(text, n && text[n - 1] == '%' ? n - 1 : n, &value);
 		if (r == -ERANGE)
-			return err_set(err, EINVAL, "'%.80s': out of range; want at most 10^12", text);
+			return err_set(err, EINVAL, "'%.80s': out of range; want at most 10^12",
+				       text);
 		if (r)
 			return err_set(err, EINVAL, "'%.80s': want a time such as 12ms, a number such "
 				       "as 0.8 or a share such as 5%%", text);

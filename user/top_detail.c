@@ -90,7 +90,8 @@ static void class_control(struct page *page, const struct snapshot_class *class)
 	if (!class->conf.signal[0])
 		return;
 	if (!class->steered) {
-		snprintf(text, sizeof(text), "%s, but no agent runs (weir run)", class->conf.signal);
+		snprintf(text, sizeof(text), "%s, but no agent runs (weir run)",
+			 class->conf.signal);
 		line(page, "signal", TOP_HELD, text);
 		return;
 	}
@@ -182,7 +183,8 @@ void top_draw_flow(const struct top *top)
 			flow = &top->snapshot->flows[i];
 	top_address(src, &top->flow_key, false);
 	top_address(dst, &top->flow_key, true);
-	snprintf(text, sizeof(text), "%s %s > %s", conf_flow_proto(&top->flow_key, proto), src, dst);
+	snprintf(text, sizeof(text), "%s %s > %s", conf_flow_proto(&top->flow_key, proto), src,
+		 dst);
 	line(&page, "flow", TOP_PLAIN, text);
 	if (!flow) {
 		line(&page, "", TOP_BAD, "no longer in the flow table");

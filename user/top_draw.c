@@ -147,7 +147,8 @@ static void draw_title(const struct top *top)
 	localtime_r(&now, &tm);
 	snprintf(left, sizeof(left), "weir %s: %u hook%s, %u class%s, %llu flow%s, %llu active%s%s",
 		 snapshot->instance, snapshot->n_devices, snapshot->n_devices == 1 ? "" : "s",
-		 snapshot->n_classes, snapshot->n_classes == 1 ? "" : "es", snapshot->n_all_flows, snapshot->n_all_flows == 1 ? "" : "s", snapshot->active,
+		 snapshot->n_classes, snapshot->n_classes == 1 ? "" : "es",
+		 snapshot->n_all_flows, snapshot->n_all_flows == 1 ? "" : "s", snapshot->active,
 		 top->filter_words[0] ? "; " : "", top->filter_words);
 	/* so many flows cost too much to be looked at as often as wanted */
 	if (top->apart_ms > top->interval_ms)

@@ -108,7 +108,8 @@ static inline char *file_text(const char *name)
  */
 static inline pid_t replay_start(const char *words, int error)
 {
-	char *copy = strdup(words), *argv[ARGS_MAX] = { (char *)weir, "-j", "replay" }, *save = NULL;
+	char *argv[ARGS_MAX] = { (char *)weir, "-j", "replay" };
+	char *copy = strdup(words), *save = NULL;
 	int n = 3;
 	pid_t pid;
 

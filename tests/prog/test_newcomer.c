@@ -97,7 +97,8 @@ static void no_burst_on_top(void **state)
 	for (unsigned int i = 0; i < FLOWS; i++)
 		mean += sources[i].passed;
 	mean /= FLOWS;
-	print_message("# newcomer %llu, the others %llu, fair %llu\n", newcomer->passed, mean, fair);
+	print_message("# newcomer %llu, the others %llu, fair %llu\n", newcomer->passed, mean,
+		      fair);
 	assert_in_range(newcomer->passed, fair * 95 / 100, fair * 110 / 100);
 	assert_in_range(mean, fair * 98 / 100, fair * 102 / 100);
 }

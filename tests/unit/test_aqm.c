@@ -67,8 +67,8 @@ static void pi_is_the_rfc_s(void **state)
 		got = weir_pi(p, old, delay, target, elapsed);
 		/* gains rounded to 3e-4 of themselves, steps to 1/256 */
 		if (fabsl(got / ONE - want) > 2e-3L)
-			fail_msg("p %u old %u delay %u target %u elapsed %llu: %.6Lf, want %.6Lf", p,
-				 old, delay, target, elapsed, got / ONE, want);
+			fail_msg("p %u old %u delay %u target %u elapsed %llu: %.6Lf, want %.6Lf",
+				 p, old, delay, target, elapsed, got / ONE, want);
 	}
 	/* the gains, without the rounding of steps: one update */
 	assert_true(fabsl(weir_pi(0x40000000, 10000, 10000, 5000, WEIR_PI_UPDATE_NS) / ONE -

@@ -229,8 +229,8 @@ void bench_shared_print(struct bench_shared *shared, int over)
 		bytes += stats.bytes[i];
 	}
 	printf("%-34s %8d %12d\n", "class rate, one CPU", one, one - over);
-	printf("%-34s %8d %12d   each; sharing costs %d ns; %s\n", "class rate, two CPUs at once", two,
-	       two - over, two - one,
+	printf("%-34s %8d %12d   each; sharing costs %d ns; %s\n", "class rate, two CPUs at once",
+	       two, two - over, two - one,
 	       packets == shared->runs && bytes == shared->runs * shared->bytes ?
 	       "every byte counted" : "BYTES ARE MISSING");
 }
