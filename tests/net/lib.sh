@@ -283,6 +283,24 @@ class()
 	"$WEIR" -n "$1" -j show classes | jq -r --arg n "$2" ".[] | select(.class == \$n) | .$3"
 }
 
+# carried NETNS DEV BYTES: waits until so much more has arrived; at what rate, in bit/s, at $least
+# and at $most: a look takes its time where much else runs
+carried()
+{
+	local first second start from to bytes end=$((SECONDS + 30))
+
+	while [ $SECONDS -lt $end ]; do
+		from=${EPOCHREALTIME/./}
+		bytes=$(ip -n "$1" -s -j link show dev "$2" | jq '.[0].stats64.rx.bytes')
+		to=${EPOCHREALTIME/./}
+		: "${first:=$from}" "${second:=$to}" "${start:=$bytes}"
+		[ "$bytes" -lt $((start + $3)) ] || break
+		read -rt 0.02 -u "$never" || true
+	done
+	least=$(((bytes - start) * 8000000 / (to - first)))
+	most=$(((bytes - start) * 8000000 / (from - second + 1)))
+}
+
 # can_cc NAME: a socket can have this congestion control
 can_cc()
 {
@@ -300,6 +318,20 @@ agent()
 	"$WEIR" -n "$ns" run "$@" 2> "$log" &
 	pids+=($!)
 	wait_until 10 grep -q 'the agent runs' "$log" || not_ok "weir run $*" "$(cat "$log")"
+}
+
+# told NETNS: likewise; what it decides is kept as JSON
+told()
+{
+	"$WEIR" -n "$1" -j run > "$tmp/told.$1" 2> "$tmp/agent.$1" &
+	pids+=($!)
+	wait_until 10 grep -q 'the agent runs' "$tmp/agent.$1" || not_ok "weir run" "$(cat "$tmp/agent.$1")"
+}
+
+# lines NETNS FILTER: of its decisions so far, but those that begin or end at the configured rate
+lines()
+{
+	jq -sc "map(select(.event == \"decision\" and .old_bps and .rate_bps)) | $2" "$tmp/told.$1"
 }
 
 # load FILE WORD...

@@ -1,21 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# signals.sh: what the kernel tells of a class's senders, and of a cgroup, moves its rate: CE that a
-# device behind sets, loss and round trips behind a tbf, stalls of a cgroup that is short of CPU.
-# Above its target each lowers its class's rate, with its reason; gone, the rate comes back; silent,
-# it is held and then the configured one. Nothing is asserted of how long that takes, but that it
-# happens.
+# signals.sh: what the kernel tells of a class's senders moves its rate: CE that a device behind
+# sets, loss and round trips behind a tbf (pressure.sh has the stalls). Above its target each lowers
+# its class's rate, with its reason; gone, the rate comes back; silent, it is held and then the
+# configured one. Nothing is asserted of how long that takes, but that it happens.
 #
 #     producer (weir, eth egress) ---- router (each way out has its limit) ==== consumer
 . "$(dirname "$0")/lib.sh"
 
-need ip jq tc findmnt
+need ip jq tc
 netns producer router consumer
 link "$producer" eth "$router" west 1
 forward "$router"
-names=(ce loss rtt psi)
-for k in 2 3 4 5; do
+names=(ce loss rtt)
+for k in 2 3 4; do
 	link "$router" "east$k" "$consumer" "eth$k" $k
 	ip -n "$producer" route add "10.88.$k.0/24" via 10.88.1.2
 	ip -n "$consumer" route add 10.88.1.0/24 via "10.88.$k.1" metric $k
@@ -25,53 +24,6 @@ ip netns exec "$consumer" sh -c 'for f in /proc/sys/net/ipv4/conf/*/rp_filter; d
 ip netns exec "$router" sh -c 'for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done'
 cc=cubic
 can_cc $cc || cc=reno
-
-# --- a cgroup that gets a tenth of a CPU: by cgroup v2, or by v1 where that holds the controller
-cgroup2=$(findmnt -nt cgroup2 -o TARGET | head -n 1)
-cpu1=$(findmnt -nt cgroup -O cpu -o TARGET | head -n 1)
-group=w$$
-hungry=()
-
-cgroup_make()
-{
-	mkdir "$cgroup2/$group" && [ -e "$cgroup2/$group/cpu.pressure" ] || return
-	if [ -n "$cpu1" ]; then
-		mkdir "$cpu1/$group" && echo 100000 > "$cpu1/$group/cpu.cfs_period_us" &&
-			echo 10000 > "$cpu1/$group/cpu.cfs_quota_us"
-	else
-		echo +cpu > "$cgroup2/cgroup.subtree_control"
-		echo 10000 100000 > "$cgroup2/$group/cpu.max"
-	fi
-}
-
-hungry_start()
-{
-	local dir
-
-	bash -c 'while :; do :; done' &
-	hungry+=($!)
-	for dir in "$cgroup2" $cpu1; do
-		echo "${hungry[-1]}" > "$dir/$group/cgroup.procs"
-	done
-}
-
-hungry_end()
-{
-	local pid
-
-	for pid in "${hungry[@]}"; do
-		kill "$pid" && wait "$pid"
-	done 2> /dev/null
-	hungry=()
-}
-
-cgroup_gone()
-{
-	hungry_end
-	[ ! -d "$cgroup2/$group" ] || rmdir "$cgroup2/$group"
-	[ -z "$cpu1" ] || [ ! -d "$cpu1/$group" ] || rmdir "$cpu1/$group"
-}
-trap 'cgroup_gone; cleanup' EXIT
 
 # --- reading
 
@@ -111,21 +63,13 @@ tbf=(tc -n "$router" qdisc replace dev)
 "${tbf[@]}" east3 root tbf rate 10mbit burst 15k limit 15k || skip_all "no tbf here"
 "${tbf[@]}" east4 root tbf rate 10mbit burst 15k limit 1mb
 
-declare -A targets=([ce]=1000000 [loss]=1000000 [rtt]=30000000 [psi]=20000000)
-if ! cgroup_make; then
-	skip "psi" "no cgroup v2 with pressure here"
-	names=(ce loss rtt)
-fi
+declare -A targets=([ce]=1000000 [loss]=1000000 [rtt]=30000000)
 check "attach" "$WEIR" -n "$producer" attach eth egress qdisc keep
 flows=()
-for k in 2 3 4 5; do
-	name=${names[$((k - 2))]:-}
+for k in 2 3 4; do
+	name=${names[$((k - 2))]}
 	words=($name)
-	case $name in
-	'') continue ;;
-	rtt) words=(rtt target 30ms) ;;
-	psi) words=(psi cpu cgroup "$group" target 20) ;;
-	esac
+	[ $name != rtt ] || words+=(target 30ms)
 	check "class $name" "$WEIR" -n "$producer" class set "$name" rate 40mbit min 4mbit max 60mbit \
 		control "${words[@]}"
 	check "match $name" "$WEIR" -n "$producer" match add "$name" proto tcp dport 700$k
@@ -139,7 +83,6 @@ done
 "$TRAFFIC" run "${flows[@]}" > "$tmp/out" &
 load=$!
 pids+=($load)
-! [[ " ${names[*]} " = *" psi "* ]] || { hungry_start; hungry_start; }
 
 # --- above its target: slower
 for name in "${names[@]}"; do
@@ -149,23 +92,10 @@ for name in "${names[@]}"; do
 	is_equal "$name: state" "$(class "$producer" "$name" state)" agent
 done
 
-# a rate that stands still is what the wire carries
-received() { ip -n "$consumer" -s -j link show dev eth5 | jq '.[0].stats64.rx.bytes'; }
-if [[ " ${names[*]} " = *" psi "* ]]; then
-	until_ok "at its minimum" psi is_reason psi minimum
-	until_ok "what was faster is over" psi [ "$(signal psi rate_bps)" = 4000000 ]
-	from=$(received) start=${EPOCHREALTIME/./}
-	enough() { [ $(($(received) - from)) -gt 1000000 ]; }
-	wait_until 10 enough
-	is_within "psi: on the wire at its minimum, bit/s" \
-		$((($(received) - from) * 8000000 / (${EPOCHREALTIME/./} - start))) 4000000 15
-fi
-
 # --- gone: back, up to the maximum
 "$WEIR" -n "$router" class set narrow rate 1gbit
 "${tbf[@]}" east3 root tbf rate 1gbit burst 100k limit 1mb
 "${tbf[@]}" east4 root tbf rate 1gbit burst 100k limit 1mb
-hungry_end
 for name in "${names[@]}"; do
 	until_ok "gone: the rate comes back" "$name" is_back "$name"
 	until_ok "and says so" "$name" said "class $name rate .* reason probe.*: the signal is clear"
@@ -175,12 +105,9 @@ done
 # --- silent: held, then the configured rate
 kill "$load"
 wait "$load" 2> /dev/null
-cgroup_gone
 for name in "${names[@]}"; do
 	until_ok "silent: held first" "$name" said "class $name rate .* -> 60mbit .* reason stale"
 	until_ok "then the configured rate" "$name" is_reason "$name" expired
 	is_equal "$name: state" "$(class "$producer" "$name" state)" configured
 done
-! [[ " ${names[*]} " = *" psi "* ]] ||
-	until_ok "a cgroup that is gone is said" psi said 'class psi: signal "psi cpu cgroup .*": No such'
 finish
