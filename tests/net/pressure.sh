@@ -53,7 +53,8 @@ cat > "$tmp/hungry.py" <<- 'END'
 	for group in groups:
 	    with open(group + "/cgroup.procs", "w") as procs:
 	        procs.write(str(os.getpid()))
-	file = os.open(path, os.O_RDWR | os.O_CREAT | (os.O_DSYNC if what == "io" else 0))
+	if what != "cpu":
+	    file = os.open(path, os.O_RDWR | os.O_CREAT | (os.O_DSYNC if what == "io" else 0))
 	if what == "memory":
 	    for i in range(24):
 	        os.write(file, bytes(1 << 20))
@@ -65,35 +66,36 @@ cat > "$tmp/hungry.py" <<- 'END'
 	        os.pwrite(file, bytes(4096), 0)
 END
 
-has_joined() { [ -s "$cgroup2/w$$-$1/cgroup.procs" ]; }
+has_joined() { [ -n "$(cat "$cgroup2/w$$-$1/cgroup.procs")" ]; }
 
-# hungry_start RESOURCE
+# hungry_start RESOURCE [OF]: one in the cgroup of that resource, of another where that is said
 hungry_start()
 {
 	local groups=("$cgroup2/w$$-$1")
 
 	[ -z "$(v1 "$1")" ] || groups+=("$(v1 "$1")/w$$-$1")
-	python3 "$tmp/hungry.py" "$1" "$disk/$1" "${groups[@]}" 2> "$tmp/hungry.$1" &
+	python3 "$tmp/hungry.py" "${2:-$1}" "$disk/$1" "${groups[@]}" 2> "$tmp/hungry.$1" &
 	hungry[$1]+=" $!"
 }
 
+# hungry_end RESOURCE...
 hungry_end()
 {
 	local name pid
 
-	for name in "${!hungry[@]}"; do
-		for pid in ${hungry[$name]}; do
+	for name; do
+		for pid in ${hungry[$name]:-}; do
 			kill "$pid" && wait "$pid"
 		done 2> /dev/null
+		hungry[$name]=
 	done
-	hungry=()
 }
 
 cgroups_gone()
 {
 	local name dir
 
-	hungry_end
+	hungry_end "${!targets[@]}"
 	for name in "${!targets[@]}"; do
 		for dir in "$cgroup2" $(v1 "$name"); do
 			[ ! -d "$dir/w$$-$name" ] || wait_until 5 rmdir "$dir/w$$-$name"
@@ -159,12 +161,24 @@ done
 "$TRAFFIC" run "${flows[@]}" > "$tmp/out" &
 pids+=($!)
 
-# --- above its target: slower
+# --- who waits for a CPU alone waits for nothing else
 for name in "${names[@]}"; do
-	hungry_start "$name"
+	hungry_start "$name" cpu
 	# one waits for the other beside the bound on both
 	[ "$name" != cpu ] || hungry_start cpu
 done
+for name in "${names[@]}"; do
+	wait_until 15 has_joined "$name" || note "$name: $(cat "$tmp/hungry.$name")"
+	if [ "$name" = cpu ]; then
+		until_ok "above its target" cpu is_lowered cpu
+		continue
+	fi
+	is_equal "$name: moved by no other resource" "$(signal "$name" reason)" idle
+	hungry_end "$name"
+	hungry_start "$name"
+done
+
+# --- above its target: slower
 counted=()
 for name in "${names[@]}"; do
 	wait_until 15 has_joined "$name" || note "$name: $(cat "$tmp/hungry.$name")"
@@ -190,7 +204,7 @@ if [[ " ${counted[*]} " = *" cpu "* ]]; then
 fi
 
 # --- gone: back, up to the maximum
-hungry_end
+hungry_end "${names[@]}"
 for name in "${counted[@]}"; do
 	until_ok "gone: the rate comes back" "$name" is_back "$name"
 	until_ok "and says so" "$name" said "class $name rate .* reason probe.*: the signal is clear"
