@@ -22,7 +22,8 @@ static const char usage[] =
 	"usage: consumer addr ADDR port N [KEY VALUE]... [at TIME speed RATE|0]... [at TIME exec CMD]...\n"
 	"KEY: from NETNS, to NETNS, n COUNT (8), cc NAME[,NAME]..., proto tcp|udp, message BYTES (1400),\n"
 	"     batch BYTES (read at once; a message), lowat BYTES (4096), offer RATE (500mbit), stop TIME\n"
-	"     (9s), step TIME (5ms), target TIME (10ms), settled PERCENT (20), after TIME (1s), series on\n"
+	"     (9s), step TIME (5ms), target TIME (10ms), settled PERCENT (20), after TIME (1s), series on,\n"
+	"     nodelay on (TCP_NODELAY: nothing waits for an ACK)\n"
 	"Prints one line of JSON for each phase between two speeds.\n";
 
 extern char **environ;
@@ -96,6 +97,8 @@ static int key(struct options *o, const char *word, char *value)
 		o->udp = !strcmp(value, "udp");
 	else if (!strcmp(word, "series"))
 		o->series = true;
+	else if (!strcmp(word, "nodelay"))
+		o->nodelay = true;
 	else if (!strcmp(word, "cc"))
 		while (o->n_cc < CC_MAX && (o->cc[o->n_cc] = strsep(&value, ",")))
 			o->n_cc++;
@@ -215,6 +218,8 @@ static int connect_one(struct run *run, struct connection *c, unsigned int i, in
 		return fail(cc);
 	if (!o->udp && o->lowat_bytes)
 		setsockopt(c->tx_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &o->lowat_bytes, 4);
+	if (!o->udp && o->nodelay)
+		setsockopt(c->tx_fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	if (connect(c->tx_fd, (struct sockaddr *)&o->address, address_len(o)))
 		return fail("connect");
 	c->tx = calloc(1, o->message_bytes);

@@ -35,7 +35,7 @@ struct options {
 	struct sockaddr_storage address;
 	const char *cc[CC_MAX];		/* in turn; none: the system's default */
 	unsigned int n_cc, n;		/* connections (TCP) or senders (UDP) */
-	bool udp, series;
+	bool udp, series, nodelay;
 	uint32_t message_bytes, batch_bytes;
 	uint32_t lowat_bytes;		/* TCP_NOTSENT_LOWAT of the producers; 0: theirs */
 	uint64_t offer_bps;		/* of all producers together */
