@@ -130,10 +130,24 @@ static __always_inline void weir_flow_classify(struct __sk_buff *skb, const stru
 }
 
 /*
- * A flow that is not in the table, or whose class is of an older policy. Makes the entry where
- * the doorkeeper lets it in (a local socket's always: nobody can spoof it). Returns 0, or the
- * reason why there is no entry; *slot is its class either way. A global function: the verifier
- * looks at it once, not once for each way that leads here.
+ * A connection with the addresses and ports of one before it: what the limits have learned of that
+ * one's sender, at the level of then, and what its socket was asked are not its own. Its clock and
+ * its counters go on.
+ */
+static __always_inline void weir_flow_anew(struct weir_flow *flow, __u64 now)
+{
+	flow->bucket.depth_us = 0;
+	flow->bucket.low_us = 0;
+	flow->bucket.flags &= ~WEIR_BUCKET_MARKED;
+	flow->flags &= ~WEIR_FLOW_ACTUATED;
+	flow->first_seen_ns = now;
+}
+
+/*
+ * A flow that is not in the table, or whose class is of an older policy; or one that a SYN begins
+ * anew. Makes the entry where the doorkeeper lets it in (a local socket's always: nobody can spoof
+ * it). Returns 0, or the reason why there is no entry; *slot is its class either way. A global
+ * function: the verifier looks at it once, not once for each way that leads here.
  */
 __attribute__((noinline)) int weir_flow_new(struct __sk_buff *skb, struct weir_packet *p, __u64 now,
 					    __u32 generation, __u32 *slot)
@@ -152,6 +166,8 @@ __attribute__((noinline)) int weir_flow_new(struct __sk_buff *skb, struct weir_p
 		*slot = weir_classify(skb, p, generation);
 	flow = bpf_map_lookup_elem(&flows, &key);
 	if (flow) {
+		if (p->flags & WEIR_P_SYN)
+			weir_flow_anew(flow, now);
 		weir_flow_classify(skb, p, flow, generation, *slot);
 		return 0;
 	}
@@ -187,7 +203,7 @@ static __always_inline struct weir_flow *weir_flow_get(struct __sk_buff *skb, st
 
 	if (flow)
 		head.whole = *weir_flow_head(flow);
-	if (!flow || head.generation != generation) {
+	if (!flow || ((head.generation ^ generation) | (p->flags & WEIR_P_SYN))) {
 		if (!*now)
 			*now = weir_now(skb, 0);
 		*why = weir_flow_new(skb, p, *now, generation, slot);

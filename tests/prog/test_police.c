@@ -271,6 +271,36 @@ static void a_retransmission_is_spared(void **state)
 	}
 }
 
+/* packets of 1 ms, 5 % too fast: how many pass before the first early drop */
+static int until_drop(struct harness *h, __u32 seq)
+{
+	int passed = 0;
+
+	h->now_ns += SEC;
+	for (; send_seq(h, seq) == HARNESS_PASS; seq += 946, passed++) {
+		assert_true(passed < 2000);
+		h->now_ns += 950 * USEC;
+	}
+	return passed;
+}
+
+/* the addresses and ports of one before it: what that one's rises have taught is not its own */
+static void a_new_connection_learns_anew(void **state)
+{
+	struct spec spec = { .proto = IPPROTO_TCP, .payload = 946 };
+	struct harness *h = *state;
+	int first, learned;
+
+	police_learning(h, &spec, 0);
+	first = until_drop(h, 1000);
+	learned = until_drop(h, 64 << 20);
+	assert_true(learned > first * 5 / 4);
+	h->now_ns += SEC;
+	assert_int_equal(send_spec(h, EGRESS, &(struct spec){ .proto = IPPROTO_TCP,
+							      .tcp_flags = 0x02 }), HARNESS_PASS);
+	assert_int_equal(until_drop(h, 128 << 20), first);
+}
+
 /* where a class paces and nothing can: TCP loses one packet for each rise as well */
 static void tcp_that_cannot_be_paced(void **state)
 {
@@ -406,6 +436,7 @@ int main(void)
 		TEST(control_packets_are_dropped_last),
 		TEST(a_rise_costs_one_packet),
 		TEST(a_retransmission_is_spared),
+		TEST(a_new_connection_learns_anew),
 		TEST(tcp_that_cannot_be_paced),
 		TEST(the_networks_own_packets_are_dropped_last),
 		TEST(a_new_rate_counts_from_the_next_packet),
