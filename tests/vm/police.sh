@@ -42,7 +42,7 @@ share()
 	is_least "$1: of windows of 250 ms" "$(group "$tmp/out" all jain_window_mean)" "$5"
 	if [ "$6" = 0 ]; then
 		is_least "$1: total" "$(group "$tmp/out" all late_bps)" 97000000
-		is_most "$1: total" "$(group "$tmp/out" all late_bps)" 102500000
+		is_most "$1: total" "$(group "$tmp/out" all late_bps)" 103000000
 	fi
 	note "$(group "$tmp/out" all late_bps), least $(group "$tmp/out" all jain_window_min)," \
 		"dropped $(class "$ns" shared dropped)"
@@ -75,7 +75,7 @@ for cc in cubic reno; do
 	before=$(class "$router" shared dropped)
 	traffic "$tmp/out" arrivals on after 2s tcp from "$producer" to "$consumer" addr $addr \
 		port 7000 cc $cc ecn on stop 12s name one group all
-	is_least "one ECN-capable $cc flow" "$(flow "$tmp/out" one late_bps)" 48000000
+	is_least "one ECN-capable $cc flow" "$(flow "$tmp/out" one late_bps)" 47000000
 	is_most "one ECN-capable $cc flow" "$(flow "$tmp/out" one late_bps)" 50250000
 	is_equal "one ECN-capable $cc flow: dropped" "$(class "$router" shared dropped)" "$before"
 done
