@@ -94,6 +94,11 @@ $(B)/user/dp.o $(B)/user/probe.o: $(B)/weir.skel.h
 $(B)/user/dp_replay.o: $(B)/weir.skel.h $(B)/replay.skel.h
 $(B)/user/backlog.o: $(B)/backlog.skel.h
 
+# the part that may be left out: compiled anew where that changes
+$(B)/user/cmd_top.o $(B)/user/cmd_version.o: $(B)/top
+$(B)/top: $(shell [ "$$(cat $(B)/top 2> /dev/null)" = "$(strip $(HAVE_TOP))" ] || echo again) | $(B)
+	@echo '$(strip $(HAVE_TOP))' > $@
+
 # the page: built anew where it could not be before
 $(B)/web.h: user/web/index.html user/web/package.json user/web/package-lock.json user/web/build \
 		$(shell grep -qs 'WEB_PAGE 0' $(B)/web.h && command -v npm > /dev/null && echo again) | $(B)

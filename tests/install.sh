@@ -40,6 +40,18 @@ builds_there()
 		tar -c Makefile bpf include tools user | tar -x -C "$tree" &&
 		make -s -C "$tree" build/weir.bpf.o build/user/main.o
 }
+# what was left out is built when its library is there, as after `make demo` for `make check`
+has_top() { "$tree/build/weir" version -j | jq -e .features.top; }
+top_comes_later()
+{
+	mkdir -p "$tmp/bin"
+	printf '#!/bin/sh\ncase "$*" in *--exists*ncursesw*) exit 1; esac\nexec %s "$@"\n' \
+		"$(command -v pkg-config)" > "$tmp/bin/pkg-config"
+	chmod 755 "$tmp/bin/pkg-config"
+	cp -a build/user build/*.[hod] "$tree/build/"
+	(PATH=$tmp/bin:$PATH && make -s -C "$tree" build/weir) && ! has_top &&
+		make -s -C "$tree" build/weir && has_top
+}
 # what sudo has built is no riddle to who builds without it
 tells_of_the_owner()
 {
@@ -59,6 +71,7 @@ ok "the schema of the JSON is there" schema_is_json
 ok "the unit of the agent is there" unit_is_whole
 ok "the completion is a bash script" completion_loads
 ok "a tree below a blank builds" builds_there
+ok "what was left out comes with its library" top_comes_later
 ok "another's build folder is named" tells_of_the_owner
 ok "make uninstall" stage uninstall
 ok "nothing is left" nothing_left
