@@ -14,8 +14,8 @@ need ip jq findmnt python3
 netns producer consumer
 cc=cubic
 can_cc $cc || cc=reno
-# target, in percent; of memory and of the disk a quick one makes nobody wait for long
-declare -A targets=([cpu]=20 [memory]=1 [io]=2) hungry=()
+# target, 10^-6 of a percent; of memory and of the disk a quick one makes nobody wait for long
+declare -A targets=([cpu]=20000000 [memory]=1000000 [io]=2000000) hungry=()
 names=()
 
 # --- a cgroup of each resource: by cgroup v2, or by v1 where that holds the controller
@@ -108,35 +108,7 @@ trap 'cgroups_gone; rm -rf "$disk"; cleanup' EXIT
 stalled() { sed -n 's/^some.*total=//p' "$cgroup2/w$$-$1/$1.pressure"; }
 has_stalled() { [ "$(stalled "$1")" -gt 20000 ]; }
 
-# --- reading
-
-# signal CLASS FIELD
-signal()
-{
-	"$WEIR" -n "$producer" -j show signals | jq -r --arg n "$1" ".[] | select(.class == \$n) | .$2"
-}
-
-# is_lowered CLASS: at the same time above its target, and at less than half of what was configured
-is_lowered()
-{
-	"$WEIR" -n "$producer" -j show signals | jq -e --arg n "$1" --argjson t "${targets[$1]}000000" \
-		'.[] | select(.class == $n) | .value > $t and .rate_bps < 20000000 and .state == "agent"'
-}
-
-is_reason() { [ "$(signal "$1" reason)" = "$2" ]; }
-is_back() { [ "$(signal "$1" rate_bps)" = 60000000 ]; }
-said() { grep -qE "$1" "$tmp/agent.$producer"; }
-
-until_ok()
-{
-	local what=$1 name=$2
-	shift 2
-
-	if wait_until 12 "$@"; then ok "$name: $what"; else
-		not_ok "$name: $what" "$("$WEIR" -n "$producer" show signals; grep " $name " \
-			"$tmp/agent.$producer" | tail -n 4)"
-	fi
-}
+. "$(dirname "$0")/moved.sh"
 
 flows=() k=0
 for name in cpu memory io; do
@@ -149,7 +121,7 @@ for name in cpu memory io; do
 	names+=("$name")
 	check "attach eth$k" "$WEIR" -n "$producer" attach eth$k egress qdisc keep
 	check "class $name" "$WEIR" -n "$producer" class set $name rate 40mbit min 4mbit max 60mbit \
-		control psi $name cgroup "w$$-$name" target "${targets[$name]}"
+		control psi $name cgroup "w$$-$name" target "$((targets[$name] / 1000000))"
 	check "match $name" "$WEIR" -n "$producer" match add $name proto tcp dport 700$k
 	flows+=(tcp from "$producer" to "$consumer" addr 10.88.$k.2 port 700$k cc $cc n 4 stop 100s)
 done

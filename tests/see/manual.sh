@@ -7,16 +7,7 @@
 #
 #   here                 there
 #   eth0 10.88.1.1 ----- eth0 10.88.1.2
-if [ "$(id -u)" = 0 ] && [ -z "${WEIR_INSIDE:-}" ]; then
-	exec unshare -n -m -p -C -f --kill-child --mount-proc env WEIR_INSIDE=1 "$0" "$@"
-fi
-if [ -n "${WEIR_INSIDE:-}" ]; then
-	# what is mounted below is in sight otherwise, and taken for what is in use
-	umount -lR /sys
-	mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf &&
-		mount -t cgroup2 cgroup2 /sys/fs/cgroup && mount -t tmpfs tmpfs /run &&
-		mkdir -p /run/netns || { echo "1..0 # SKIP cannot mount here"; exit; }
-fi
+. "$(dirname "$0")/../net/inside.sh"
 . "$(dirname "$0")/bed.sh"
 need ip jq curl unshare bpftool python3 cc
 
