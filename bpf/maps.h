@@ -24,7 +24,7 @@ struct weir_inside;
 #define WEIR_ARRAY_SHARED(map, value_type, entries) \
 	WEIR_ARRAY_FLAGS(map, value_type, entries, BPF_F_MMAPABLE)
 
-WEIR_ARRAY(control, struct weir_control, 1);
+WEIR_ARRAY_SHARED(control, struct weir_control, 1);
 WEIR_ARRAY(policy, struct weir_policy, 2);
 WEIR_ARRAY(classes, struct weir_class, 2 * WEIR_MAX_CLASSES);
 WEIR_ARRAY(rules, struct weir_rule, 2 * WEIR_MAX_RULES);

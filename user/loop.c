@@ -123,7 +123,8 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 		instance_look(loop);
 		/* a link that somebody has detached makes no news */
 		if (loop->steer.maps)
-			repair_check(loop->repair, &loop->instance, loop->context->netns);
+			repair_check(loop->repair, &loop->instance, loop->context->netns,
+				     loop->steer.policy);
 	}
 	if (!loop->steer.maps)
 		return;
@@ -168,7 +169,8 @@ static void on_repair(evutil_socket_t fd, short what, void *arg)
 	struct loop *loop = arg;
 
 	if (loop->steer.maps)
-		repair_check(loop->repair, &loop->instance, loop->context->netns);
+		repair_check(loop->repair, &loop->instance, loop->context->netns,
+				     loop->steer.policy);
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *arg)

@@ -17,6 +17,7 @@ struct maps {
 	int n_cpus;
 	__u32 max_flows;
 	/* memory of the kernel's own, after maps_share(); NULL: reached by calls */
+	const struct weir_control *control_shared;
 	const struct weir_class_state *states_shared;
 	struct weir_lease *leases_shared;
 	struct weir_decision *steering_shared, *decisions_shared;

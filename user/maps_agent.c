@@ -38,6 +38,7 @@ static void unshare(const void *memory, size_t size)
 		munmap((void *)memory, size);
 }
 
+#define CONTROL_SIZE sizeof(struct weir_control)
 #define STATES_SIZE (WEIR_MAX_CLASSES * sizeof(struct weir_class_state))
 #define LEASES_SIZE (WEIR_MAX_CLASSES * sizeof(struct weir_lease))
 #define STEERING_SIZE (WEIR_MAX_CLASSES * sizeof(struct weir_decision))
@@ -45,6 +46,7 @@ static void unshare(const void *memory, size_t size)
 
 void maps_share(struct maps *maps)
 {
+	maps->control_shared = share(maps->control, CONTROL_SIZE, PROT_READ);
 	maps->states_shared = share(maps->class_state, STATES_SIZE, PROT_READ);
 	maps->leases_shared = share(maps->leases, LEASES_SIZE, PROT_READ | PROT_WRITE);
 	maps->steering_shared = share(maps->steering, STEERING_SIZE, PROT_READ | PROT_WRITE);
@@ -53,10 +55,12 @@ void maps_share(struct maps *maps)
 
 void maps_unshare(struct maps *maps)
 {
+	unshare(maps->control_shared, CONTROL_SIZE);
 	unshare(maps->states_shared, STATES_SIZE);
 	unshare(maps->leases_shared, LEASES_SIZE);
 	unshare(maps->steering_shared, STEERING_SIZE);
 	unshare(maps->decisions_shared, DECISIONS_SIZE);
+	maps->control_shared = NULL;
 	maps->states_shared = NULL;
 	maps->leases_shared = NULL;
 	maps->steering_shared = maps->decisions_shared = NULL;
@@ -196,8 +200,13 @@ int maps_event_last(const struct maps *maps, __u64 *ret_seq)
 int maps_generation(const struct maps *maps, __u32 *ret)
 {
 	struct weir_control control;
-	int r = get(maps->control, 0, &control);
+	int r = 0;
 
+	if (maps->control_shared)
+		control.generation = __atomic_load_n(&maps->control_shared->generation,
+						     __ATOMIC_ACQUIRE);
+	else
+		r = get(maps->control, 0, &control);
 	if (!r)
 		*ret = control.generation;
 	return r;

@@ -251,22 +251,13 @@ static void attach_back(struct repair *repair, const struct instance *instance, 
 }
 
 /* names in rules that now lead to another device, or to none */
-static bool rules_moved(const struct instance *instance)
+static bool rules_moved(const struct policy *policy)
 {
-	_cleanup_free_ struct policy *policy = calloc(1, sizeof(*policy));
-	struct maps maps;
-	struct err err;
-	bool moved = false;
-
-	if (!policy || maps_open(&maps, instance, &err))
-		return false;
-	if (!maps_policy_load(&maps, policy, &err))
-		for (unsigned int i = 0; i < policy->n_matches; i++)
-			moved |= policy->matches[i].fields & WEIR_M_DEV &&
-				 if_nametoindex(policy->matches[i].dev) !=
-				 policy->matches[i].ifindex;
-	maps_close(&maps);
-	return moved;
+	for (unsigned int i = 0; i < policy->n_matches; i++)
+		if (policy->matches[i].fields & WEIR_M_DEV &&
+		    if_nametoindex(policy->matches[i].dev) != policy->matches[i].ifindex)
+			return true;
+	return false;
 }
 
 static void touch_rules(const char *netns)
@@ -286,7 +277,8 @@ static void touch_rules(const char *netns)
 	instance_close(&instance);
 }
 
-void repair_check(struct repair *repair, const struct instance *instance, const char *netns)
+void repair_check(struct repair *repair, const struct instance *instance, const char *netns,
+		  const struct policy *policy)
 {
 	_cleanup_(hook_list_free) struct hook_list list = {};
 	bool ill = false, lost = false;
@@ -305,6 +297,6 @@ void repair_check(struct repair *repair, const struct instance *instance, const 
 	if (lost)
 		attach_lost(instance, netns);
 	attach_back(repair, instance, netns);
-	if (rules_moved(instance))
+	if (rules_moved(policy))
 		touch_rules(netns);
 }

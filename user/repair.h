@@ -10,12 +10,17 @@
 #include "cmd.h"
 #include "pin.h"
 
+struct policy;
 struct repair;
 
 struct repair *repair_new(void);
 void repair_free(struct repair *repair);
 
-/* Looks at everything that is attached; netns as given to `weir -n`, NULL: host. */
-void repair_check(struct repair *repair, const struct instance *instance, const char *netns);
+/*
+ * Looks at everything that is attached, and at the devices that the policy in force names; netns as
+ * given to `weir -n`, NULL: host.
+ */
+void repair_check(struct repair *repair, const struct instance *instance, const char *netns,
+		  const struct policy *policy);
 
 #endif

@@ -55,7 +55,7 @@ share()
 # Where the kernel lets nobody map one, the agent calls it for each class,
 # as it did before; then there are none there.
 shared=$(grep -c bpf-map "/proc/$pid/maps")
-is_least "maps whose memory the agent shares" "$shared" 4
+is_least "maps whose memory the agent shares" "$shared" 5
 alone=$(share)
 note "ns for each class and step: $((alone / 100 / n))"
 check "$flows flows" "$fill" "/sys/fs/bpf/weir/v1/$host" $flows
