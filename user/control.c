@@ -198,15 +198,14 @@ static double smooth(struct control_state *state, const struct control_sample *s
 
 /* a lasting error: another's producers, headers, a drain rate that is always read a little off */
 static void learn(const struct control_config *config, struct control_state *state,
-		  const struct control_sample *sample, double value, double before, double horizon,
-		  __u64 now)
+		  double tau, double value, double before, double horizon, __u64 now)
 {
 	double off = value - config->target;
 
 	if (!state->trim)
 		state->trim = 1;
 	/* one that is on its way out is none, and a cut first has its time */
-	if (now - state->cut_ns <= 2 * loop_delay(config, state, sample) ||
+	if (now - state->cut_ns <= 2 * tau ||
 	    (off > 0 ? value < before : value > before))
 		return;
 	state->trim *= 1 - clamp(off / horizon, 1 - STEP_UP, STEP_UP - 1) *
@@ -248,7 +247,7 @@ static double feed_forward(const struct control_config *config, struct control_s
 	else if (!state->clear_ns)
 		state->clear_ns = now;
 
-	learn(config, state, sample, value, before, clear ? 1e18 : horizon, now);
+	learn(config, state, tau, value, before, clear ? 1e18 : horizon, now);
 	drain = sample->drain_bps * state->trim;
 	off = value - config->target;
 	if (sample->limited)

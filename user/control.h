@@ -63,9 +63,9 @@ struct control_state {
 	__u64 hold_ns;			/* since when that ought to have told; 0: no hold */
 	double hold_value;		/* the signal then */
 	bool hold_vain;			/* it has not: none until the signal is near its target */
-	struct control_past past[CONTROL_PAST];
 	unsigned int past_at;
 	enum weir_control_reason reason;
+	struct control_past past[CONTROL_PAST];	/* last: seldom looked at as a whole */
 };
 
 struct control_decision {

@@ -62,11 +62,9 @@ int maps_lease_get(const struct maps *maps, unsigned int slot, struct weir_lease
 void maps_share(struct maps *maps);
 void maps_unshare(struct maps *maps);
 
-/* Leases of n classes; what the agent decided. Arrays of one entry for each slot given. */
-int maps_leases_put(const struct maps *maps, const __u32 *slots, const struct weir_lease *leases,
-		    unsigned int n);
-int maps_steering_put(const struct maps *maps, const __u32 *slots,
-		      const struct weir_decision *decisions, unsigned int n);
+/* The lease of a class; what the agent decided last for the decision's own. */
+int maps_lease_put(const struct maps *maps, unsigned int slot, const struct weir_lease *lease);
+int maps_steering_put(const struct maps *maps, const struct weir_decision *decision);
 /* What it decided last; -ENOENT: nothing yet, or it is at it. */
 int maps_steering_get(const struct maps *maps, unsigned int slot, struct weir_decision *ret);
 

@@ -3,6 +3,7 @@
  * maps_agent.c: the maps that the agent writes (leases, steering, decisions), what it reads with
  * every step, and the ring of events. With maps.c the only module that calls bpf_map_*.
  */
+#include <string.h>
 #include <sys/mman.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -16,13 +17,6 @@ static int get(int fd, __u32 index, void *value)
 static int put(int fd, __u32 index, const void *value)
 {
 	return bpf_map_update_elem(fd, &index, value, BPF_ANY) ? -errno : 0;
-}
-
-static int put_many(int fd, const __u32 *slots, const void *values, unsigned int n)
-{
-	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-
-	return n && bpf_map_update_batch(fd, slots, values, &n, &opts) ? -errno : 0;
 }
 
 static void *share(int fd, size_t size, int protection)
@@ -66,43 +60,48 @@ void maps_unshare(struct maps *maps)
 	maps->steering_shared = maps->decisions_shared = NULL;
 }
 
-int maps_leases_put(const struct maps *maps, const __u32 *slots, const struct weir_lease *leases,
-		    unsigned int n)
+int maps_lease_put(const struct maps *maps, unsigned int slot, const struct weir_lease *lease)
 {
-	if (!maps->leases_shared)
-		return put_many(maps->leases, slots, leases, n);
-	for (unsigned int i = 0; i < n; i++) {
-		struct weir_lease *lease = &maps->leases_shared[slots[i]];
+	struct weir_lease *to = maps->leases_shared;
 
-		/* the time last: a packet in between goes by the old rate or the new one */
-		__atomic_store_n(&lease->hold_until_ns, leases[i].hold_until_ns, __ATOMIC_RELAXED);
-		__atomic_store_n(&lease->rate_bps, leases[i].rate_bps, __ATOMIC_RELAXED);
-		__atomic_store_n(&lease->npb_rate, leases[i].npb_rate, __ATOMIC_RELAXED);
-		__atomic_store_n(&lease->expires_ns, leases[i].expires_ns, __ATOMIC_RELEASE);
-	}
+	if (!to)
+		return put(maps->leases, slot, lease);
+	to += slot;
+	/* the time last: a packet in between goes by the old rate or the new one */
+	__atomic_store_n(&to->hold_until_ns, lease->hold_until_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->rate_bps, lease->rate_bps, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->npb_rate, lease->npb_rate, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->expires_ns, lease->expires_ns, __ATOMIC_RELEASE);
 	return 0;
 }
 
-/* number 0 while it is written: who reads then finds none */
-static void decision_write(struct weir_decision *to, const struct weir_decision *decision)
+/* into entry `at` of memory that is shared or, where it is not, of the map */
+static int decision_put(struct weir_decision *shared, int fd, __u32 at,
+			const struct weir_decision *decision)
 {
-	struct weir_decision unnumbered = *decision;
+	const size_t behind = offsetof(struct weir_decision, at_ns);
 
-	unnumbered.seq = 0;
-	__atomic_store_n(&to->seq, 0, __ATOMIC_RELAXED);
+	if (!shared)
+		return put(fd, at, decision);
+	shared += at;
+	/* number 0 while it is written: who reads then finds none */
+	__atomic_store_n(&shared->seq, 0, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	*to = unnumbered;
-	__atomic_store_n(&to->seq, decision->seq, __ATOMIC_RELEASE);
+	memcpy((char *)shared + behind, (const char *)decision + behind,
+	       sizeof(*decision) - behind);
+	__atomic_store_n(&shared->seq, decision->seq, __ATOMIC_RELEASE);
+	return 0;
 }
 
-int maps_steering_put(const struct maps *maps, const __u32 *slots,
-		      const struct weir_decision *decisions, unsigned int n)
+int maps_steering_put(const struct maps *maps, const struct weir_decision *decision)
 {
-	if (!maps->steering_shared)
-		return put_many(maps->steering, slots, decisions, n);
-	for (unsigned int i = 0; i < n; i++)
-		decision_write(&maps->steering_shared[slots[i]], &decisions[i]);
-	return 0;
+	return decision_put(maps->steering_shared, maps->steering, decision->class_slot, decision);
+}
+
+int maps_decision_put(const struct maps *maps, const struct weir_decision *decision)
+{
+	return decision_put(maps->decisions_shared, maps->decisions,
+			    decision->seq % WEIR_DECISIONS, decision);
 }
 
 int maps_class_states(const struct maps *maps, unsigned int n,
@@ -133,15 +132,6 @@ int maps_steering_get(const struct maps *maps, unsigned int slot, struct weir_de
 	if (!r)
 		*ret = decision;
 	return r;
-}
-
-int maps_decision_put(const struct maps *maps, const struct weir_decision *decision)
-{
-	if (maps->decisions_shared) {
-		decision_write(&maps->decisions_shared[decision->seq % WEIR_DECISIONS], decision);
-		return 0;
-	}
-	return put(maps->decisions, decision->seq % WEIR_DECISIONS, decision);
 }
 
 int maps_decision_get(const struct maps *maps, __u64 seq, struct weir_decision *ret)

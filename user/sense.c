@@ -279,19 +279,22 @@ static void find_heard(struct steer *steer)
 	steer->signals_epoch = signals_epoch(steer->signals);
 }
 
+void sense_heard(struct steer *steer, unsigned int slot)
+{
+	const struct steer_watch *watch = &steer->watch[slot];
+
+	if (watch->heard && watch->heard->at_ns != watch->heard_at_ns)
+		heard_sample(&steer->classes[slot], watch->heard);
+}
+
 int sense_step(struct steer *steer, __u64 now_ns)
 {
 	int r = sockets_step(steer, now_ns);
 
 	find_heard(steer);
-	for (unsigned int i = 0; i < steer->n_classes && !r; i++) {
-		const struct steer_watch *watch = &steer->watch[i];
-
-		if (watch->kind == SIGNAL_PSI)
+	for (unsigned int i = 0; i < steer->n_classes && steer->need_psi; i++)
+		if (steer->watch[i].kind == SIGNAL_PSI)
 			psi_sample(&steer->classes[i], steer->policy->classes[i].signal, now_ns);
-		else if (watch->heard && watch->heard->at_ns != watch->heard_at_ns)
-			heard_sample(&steer->classes[i], watch->heard);
-	}
 	return r;
 }
 

@@ -11,8 +11,9 @@
 /* Is a pass over the sockets needed for it? */
 bool sense_needs_sockets(enum signal_kind kind);
 
-/* One look at everything that is due. */
+/* One look at all that is asked for, sockets and pressure; and at what others sent for a class. */
 int sense_step(struct steer *steer, __u64 now_ns);
+void sense_heard(struct steer *steer, unsigned int slot);
 
 /* limited, active, used_bps: from what the kernel keeps of a class. */
 int sense_producers(const struct steer *steer, unsigned int slot,

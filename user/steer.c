@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * steer.c: one step of all controllers: what sense.c heard of a class's signal goes to its
- * controller, what that says into its lease. Cost depends on the classes under control alone: maps
- * are read and written in batches. Decides no rate itself (control.c does).
+ * controller, what that says into its lease. Cost depends on the classes under control alone, in
+ * memory that the kernel shares. Decides no rate itself (control.c does).
  */
 #include <stdio.h>
 #include <string.h>
@@ -69,7 +69,7 @@ static struct control_config config_of(const struct weir_class *class, enum sign
 	};
 }
 
-static void class_policy(struct steer_class *c, const struct weir_class *class)
+static void class_policy(struct steer_class *c, const struct weir_class *class, bool observe)
 {
 	enum signal_kind kind = class->flags & WEIR_CLASS_USED ? signal_kind_of(class->signal) :
 								 SIGNAL_NONE;
@@ -89,6 +89,8 @@ static void class_policy(struct steer_class *c, const struct weir_class *class)
 		memset(&c->sample, 0, sizeof(c->sample));
 	c->kind = kind;
 	c->config = config_of(class, kind);
+	c->flags = (class->set & WEIR_SET_TARGET_TIME ? WEIR_D_TIME : 0) |
+		   (observe ? WEIR_D_OBSERVE : 0);
 }
 
 /* is what arrives delayed by departure times, at every device? */
@@ -124,12 +126,13 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 	steer->n_classes = 0;
 	steer->signals_epoch = 0;
 	steer->need_backlog = steer->serve;
+	steer->need_psi = false;
 	remotes_begin(steer->remotes);
 	for (unsigned int i = 0; i < WEIR_MAX_CLASSES && !r; i++) {
 		const struct weir_class *class = &steer->policy->classes[i];
 		struct steer_class *c = &steer->classes[i];
 
-		class_policy(c, class);
+		class_policy(c, class, steer->observe);
 		c->watch = &steer->watch[i];
 		*c->watch = (struct steer_watch){ .kind = c->kind };
 		if (!c->name[0])
@@ -138,6 +141,7 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 		if (c->kind == SIGNAL_HTTP)
 			r = remotes_follow(steer->remotes, class->signal, err);
 		steer->need_backlog |= sense_needs_sockets(c->kind);
+		steer->need_psi |= c->kind == SIGNAL_PSI;
 	}
 	remotes_end(steer->remotes);
 	if (!r && steer->need_backlog && !steer->backlog && !steer->no_backlog_told) {
@@ -156,41 +160,31 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 	return r;
 }
 
-/* what a step wants to write, gathered for one call each */
-struct batch {
-	__u32 lease_slots[WEIR_MAX_CLASSES], steering_slots[WEIR_MAX_CLASSES];
-	struct weir_lease leases[WEIR_MAX_CLASSES];
-	struct weir_decision steering[WEIR_MAX_CLASSES];
-	unsigned int n_leases, n_steering;
-};
-
-static void lease_write(struct steer_class *c, unsigned int slot,
-			const struct control_decision *decision, __u64 now_ns, struct batch *batch)
+static int lease_write(const struct maps *maps, struct steer_class *c, unsigned int slot,
+		       const struct control_decision *decision, __u64 now_ns)
 {
 	__u64 rate_bps = decision->rate_bps;
 	bool renew = rate_bps && c->lease_until_ns < now_ns + STEER_LEASE_NS / 2;
 
 	if (rate_bps == c->lease_bps && decision->hold_until_ns == c->hold_until_ns && !renew)
-		return;
+		return 0;
 	c->lease_bps = rate_bps;
 	c->hold_until_ns = decision->hold_until_ns;
 	c->lease_until_ns = rate_bps ? now_ns + STEER_LEASE_NS : 0;
-	batch->lease_slots[batch->n_leases] = slot;
-	batch->leases[batch->n_leases++] = (struct weir_lease){
+	return maps_lease_put(maps, slot, &(struct weir_lease){
 		.rate_bps = rate_bps, .npb_rate = weir_npb(rate_bps),
 		.expires_ns = c->lease_until_ns, .hold_until_ns = c->hold_until_ns,
-	};
+	});
 }
 
-static bool worth_telling(const struct weir_decision *told, __u64 rate_bps,
-			  enum weir_control_reason reason)
+static bool worth_telling(const struct steer_told *told, const struct control_decision *decision)
 {
-	__u64 moved = rate_bps > told->new_bps ? rate_bps - told->new_bps :
-						 told->new_bps - rate_bps;
+	__u64 bps = decision->rate_bps;
+	__u64 moved = bps > told->bps ? bps - told->bps : told->bps - bps;
 
-	if (reason != told->reason || !told->at_ns)
+	if (decision->reason != told->reason || !told->at_ns)
 		return true;
-	return moved > told->new_bps / TOLD_PART;
+	return moved > told->bps / TOLD_PART;
 }
 
 /* when the decision may be another without a new sample, or what it wrote grows old */
@@ -206,86 +200,79 @@ static __u64 quiet_until(const struct steer_class *c, __u64 now_ns)
 	return stale > now_ns && stale < until ? stale : until;
 }
 
-static void decide(struct steer *steer, unsigned int slot, __u64 now_ns, struct batch *batch)
+static int steering_write(struct steer *steer, unsigned int slot,
+			  const struct control_decision *decision, bool tell, __u64 now_ns)
+{
+	struct steer_class *c = &steer->classes[slot];
+	struct weir_decision d = {
+		.seq = c->told.seq,
+		.at_ns = now_ns,
+		.old_bps = c->told.bps,
+		.new_bps = decision->rate_bps,
+		.value = c->sample.value,
+		.target = c->config.target,
+		.drain_bps = c->sample.drain_bps,
+		.class_slot = slot,
+		.reason = decision->reason,
+		.law = control_law_in_force(&c->config, &c->sample),
+		.flags = c->flags | (c->sample.at_ns ? WEIR_D_VALUE : 0),
+		.interval = (c->config.interval_ns + WEIR_D_INTERVAL_NS / 2) / WEIR_D_INTERVAL_NS,
+	};
+
+	memcpy(d.class, c->name, sizeof(d.class));
+	if (tell)
+		tell_decision(steer->tell, steer->maps, &d, steer->policy->classes[slot].signal,
+			      &c->budget);
+	c->told = (struct steer_told){ d.seq, now_ns, decision->rate_bps, decision->reason };
+	return maps_steering_put(steer->maps, &d);
+}
+
+static int decide(struct steer *steer, unsigned int slot, __u64 now_ns)
 {
 	struct steer_class *c = &steer->classes[slot];
 	struct control_decision decision = control_step(&c->config, &c->state, &c->sample, now_ns);
-	bool tell = worth_telling(&c->told, decision.rate_bps, decision.reason);
-	const struct weir_class *class = &steer->policy->classes[slot];
-	struct weir_decision *told = &c->told;
-
-	if (!steer->observe)
-		lease_write(c, slot, &decision, now_ns, batch);
-	c->watch->quiet_until_ns = quiet_until(c, now_ns);
-	if (!tell && told->at_ns + STEERING_EVERY_NS > now_ns)
-		return;
-	told->old_bps = told->new_bps;
-	told->new_bps = decision.rate_bps;
-	told->at_ns = now_ns;
-	told->value = c->sample.value;
-	told->target = c->config.target;
-	told->drain_bps = c->sample.drain_bps;
-	memcpy(told->class, c->name, sizeof(told->class));
-	told->class_slot = slot;
-	told->reason = decision.reason;
-	told->law = control_law_in_force(&c->config, &c->sample);
-	told->interval = (c->config.interval_ns + WEIR_D_INTERVAL_NS / 2) / WEIR_D_INTERVAL_NS;
-	told->flags = (class->set & WEIR_SET_TARGET_TIME ? WEIR_D_TIME : 0) |
-		      (c->sample.at_ns ? WEIR_D_VALUE : 0) |
-		      (steer->observe ? WEIR_D_OBSERVE : 0);
-	if (tell)
-		tell_decision(steer->tell, steer->maps, told, class->signal, &c->budget);
-	c->watch->quiet_until_ns = quiet_until(c, now_ns);
-	batch->steering_slots[batch->n_steering] = slot;
-	batch->steering[batch->n_steering++] = *told;
-}
-
-static bool is_due(const struct steer *steer, unsigned int slot, __u64 now_ns)
-{
-	const struct steer_watch *watch = &steer->watch[slot];
-
-	return watch->kind && watch->quiet_until_ns <= now_ns;
-}
-
-/* what the datapath knows of the producers: do they want more than they get, how many are there */
-static int producers_read(struct steer *steer, __u64 now_ns)
-{
-	const struct weir_class_state *states = NULL;
+	bool tell = worth_telling(&c->told, &decision);
 	int r = 0;
 
-	for (unsigned int i = 0; i < steer->n_classes && !r; i++) {
-		const struct steer_class *c = &steer->classes[i];
-
-		/* a controller goes by what is new: the rest need not be looked at */
-		if (!is_due(steer, i, now_ns) || c->sample.at_ns <= c->state.seen_ns)
-			continue;
-		if (!states)
-			r = maps_class_states(steer->maps, steer->n_classes, &states);
-		if (!r)
-			r = sense_producers(steer, i, &states[i], now_ns);
-	}
+	if (!steer->observe)
+		r = lease_write(steer->maps, c, slot, &decision, now_ns);
+	if (!r && (tell || c->told.at_ns + STEERING_EVERY_NS <= now_ns))
+		r = steering_write(steer, slot, &decision, tell, now_ns);
+	c->watch->quiet_until_ns = quiet_until(c, now_ns);
 	return r;
+}
+
+static int class_step(struct steer *steer, unsigned int slot,
+		      const struct weir_class_state **states, __u64 now_ns)
+{
+	const struct steer_class *c = &steer->classes[slot];
+	int r = 0;
+
+	/* a controller goes by what is new: the rest need not be looked at */
+	if (c->sample.at_ns > c->state.seen_ns) {
+		if (!*states)
+			r = maps_class_states(steer->maps, steer->n_classes, states);
+		if (!r)
+			r = sense_producers(steer, slot, &(*states)[slot], now_ns);
+	}
+	return r ?: decide(steer, slot, now_ns);
 }
 
 int steer_step(struct steer *steer, __u64 now_ns)
 {
-	static struct batch batch;
+	const struct weir_class_state *states = NULL;
 	int r;
 
-	batch.n_leases = batch.n_steering = 0;
 	if (!steer->maps)
 		return 0;
 	r = sense_step(steer, now_ns);
-	if (!r)
-		r = producers_read(steer, now_ns);
-	for (unsigned int i = 0; i < steer->n_classes && !r; i++)
-		if (is_due(steer, i, now_ns))
-			decide(steer, i, now_ns, &batch);
-	if (!r)
-		r = maps_leases_put(steer->maps, batch.lease_slots, batch.leases, batch.n_leases);
-	if (!r)
-		r = maps_steering_put(steer->maps, batch.steering_slots, batch.steering,
-				      batch.n_steering);
+	for (unsigned int i = 0; i < steer->n_classes && !r; i++) {
+		const struct steer_watch *watch = &steer->watch[i];
+
+		sense_heard(steer, i);
+		if (watch->kind && watch->quiet_until_ns <= now_ns)
+			r = class_step(steer, i, &states, now_ns);
+	}
 	return r;
 }
 

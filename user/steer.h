@@ -26,24 +26,32 @@ struct steer_watch {
 	__u64 heard_at_ns;		/* of the sample that was taken from there */
 };
 
+/* what the last decision that was written said */
+struct steer_told {
+	__u64 seq, at_ns, bps;
+	enum weir_control_reason reason;
+};
+
+/* in front what a step with news of every class goes through, for the sake of the caches again */
 struct steer_class {
 	struct steer_watch *watch;
 	enum signal_kind kind;
+	__u8 flags;			/* WEIR_D_* of all its decisions */
 	char name[WEIR_NAME_LEN];	/* "" where the slot holds no class */
-	struct control_config config;
-	struct control_state state;
 	struct control_sample sample;	/* the last one heard */
+	struct control_config config;
+	__u64 used_bytes, used_at_ns;	/* the counters below, for used_bps */
+	double used_bps;
+	__u64 wire_bytes, wire_packets, wire_at_ns;	/* the class's counters, last read */
+	__u64 lease_until_ns, lease_bps, hold_until_ns;
+	struct steer_told told;
+	struct tell_budget budget;
+	struct control_state state;
+	__u64 next_ns;			/* not looked at before */
 	struct sample_state sampler;
 	struct weir_backlog before;	/* counts at the last share: rtt, ce, loss */
-	__u64 wire_bytes, wire_packets, wire_at_ns;	/* the class's counters, last read */
-	__u64 used_bytes, used_at_ns;	/* likewise, for used_bps */
-	double used_bps;
 	__u64 psi_us, psi_at_ns;	/* stall time so far, and when that was read */
 	int psi_failed;			/* the last look's error, told already */
-	__u64 next_ns;			/* not looked at before */
-	__u64 lease_until_ns, lease_bps, hold_until_ns;
-	struct weir_decision told;	/* the last decision */
-	struct tell_budget budget;
 };
 
 struct steer {
@@ -59,7 +67,7 @@ struct steer {
 	__u64 told_interval_ns;		/* what the log said last */
 	__u64 interval_ns, pass_ns;	/* of a step, of a pass over the sockets */
 	__u64 next_pass_ns, next_state_ns;
-	bool need_backlog, no_backlog_told, left_out_told;
+	bool need_backlog, need_psi, no_backlog_told, left_out_told;
 	struct steer_class *classes;	/* WEIR_MAX_CLASSES */
 	struct steer_watch *watch;	/* of each of them */
 	unsigned int n_classes;		/* 1 + the highest slot in use */
