@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * loop.c: the agent: takes its name's lock, enters its namespace, opens what it reads and writes,
- * gives up what it does not need, and then turns: every interval a step of all controllers.
+ * gives up what it does not need, and then turns: a step of all controllers, every interval where
+ * something has to be looked at, else when something is heard or grows old.
  * Survives a detach and an attach. What it leaves behind are leases that run out.
  */
 #include <event2/event.h>
@@ -26,6 +27,9 @@
 
 #define SETTLE_MS 50			/* news of devices come in bursts */
 #define LOOK_NS 1000000000ULL		/* is the instance still the same? */
+#define IDLE_NS 100000000ULL		/* nothing to do: is the policy still the same? */
+/* a step may come so much sooner: what is sent every interval does not come at equal intervals */
+#define EARLY_NS (CONTROL_INTERVAL_MIN_NS / 8)
 
 enum { EV_STEP, EV_PUSH, EV_WATCH, EV_REPAIR, EV_WATCHDOG, EV_TERM, EV_INT, EV_HUP, EV_N };
 
@@ -46,6 +50,7 @@ struct loop {
 	struct http_seen *http_seen;
 	ino_t seen;			/* of the instance's pin; 0: none */
 	__u64 next_look_ns;
+	__u64 step_ns, due_ns;		/* the last step; the next one */
 	int failed;			/* the last step's error, told already */
 };
 
@@ -111,10 +116,8 @@ static void instance_look(struct loop *loop)
 	policy_read(loop);
 }
 
-static void on_step(evutil_socket_t fd, short what, void *arg)
+static void step(struct loop *loop, __u64 now_ns)
 {
-	struct loop *loop = arg;
-	__u64 now_ns = clock_ns();
 	__u32 generation;
 	int r;
 
@@ -140,6 +143,31 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 		serve_step(loop->serve, now_ns);
 }
 
+static void step_at(struct loop *loop, __u64 due_ns)
+{
+	__u64 now_ns = clock_ns(), wait_us = due_ns > now_ns ? (due_ns - now_ns) / 1000 : 0;
+	const struct timeval wait = { .tv_usec = wait_us };
+
+	loop->due_ns = due_ns;
+	evtimer_add(loop->events[EV_STEP], &wait);
+}
+
+static void on_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+	__u64 now_ns = clock_ns(), next_ns;
+
+	step(loop, now_ns);
+	/* an interval is one, however late a step came */
+	loop->step_ns = now_ns - loop->due_ns < CONTROL_INTERVAL_MIN_NS ? loop->due_ns : now_ns;
+	next_ns = loop->step_ns + IDLE_NS;
+	if (loop->steer.maps && loop->steer.next_ns < next_ns)
+		next_ns = loop->steer.next_ns;
+	if (next_ns < loop->step_ns + CONTROL_INTERVAL_MIN_NS)
+		next_ns = loop->step_ns + CONTROL_INTERVAL_MIN_NS;
+	step_at(loop, next_ns);
+}
+
 /* a signal from afar has been under way for long enough */
 static void step_now(void *arg)
 {
@@ -151,8 +179,13 @@ static void step_now(void *arg)
 static void on_push(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *loop = arg;
+	__u64 now_ns = clock_ns(), due_ns = loop->step_ns + CONTROL_INTERVAL_MIN_NS;
 
-	push_read(fd, loop->steer.signals, clock_ns());
+	push_read(fd, loop->steer.signals, now_ns);
+	if (now_ns + EARLY_NS >= due_ns)
+		on_step(-1, EV_TIMEOUT, loop);
+	else if (due_ns < loop->due_ns)
+		step_at(loop, due_ns);
 }
 
 static void on_watch(evutil_socket_t fd, short what, void *arg)
@@ -221,7 +254,7 @@ static int events_make(struct loop *loop)
 		short what;
 		event_callback_fn fn;
 	} table[EV_N] = {
-		[EV_STEP] = { -1, EV_PERSIST, on_step },
+		[EV_STEP] = { -1, 0, on_step },
 		[EV_PUSH] = { loop->push_fd, EV_READ | EV_PERSIST, on_push },
 		[EV_WATCH] = { watch_fd(loop->watch), EV_READ | EV_PERSIST, on_watch },
 		[EV_REPAIR] = { -1, 0, on_repair },

@@ -261,18 +261,27 @@ static int class_step(struct steer *steer, unsigned int slot,
 int steer_step(struct steer *steer, __u64 now_ns)
 {
 	const struct weir_class_state *states = NULL;
+	__u64 next_ns = ~0ULL;
 	int r;
 
 	if (!steer->maps)
 		return 0;
+	/* what has to be asked is asked every time */
+	if (steer->need_backlog || steer->need_psi)
+		next_ns = now_ns;
 	r = sense_step(steer, now_ns);
 	for (unsigned int i = 0; i < steer->n_classes && !r; i++) {
 		const struct steer_watch *watch = &steer->watch[i];
 
 		sense_heard(steer, i);
-		if (watch->kind && watch->quiet_until_ns <= now_ns)
+		if (!watch->kind)
+			continue;
+		if (watch->quiet_until_ns <= now_ns)
 			r = class_step(steer, i, &states, now_ns);
+		if (watch->quiet_until_ns < next_ns)
+			next_ns = watch->quiet_until_ns;
 	}
+	steer->next_ns = next_ns;
 	return r;
 }
 

@@ -66,7 +66,8 @@ struct steer {
 	bool observe, serve;		/* serve: every class's backlog is sampled */
 	__u64 told_interval_ns;		/* what the log said last */
 	__u64 interval_ns, pass_ns;	/* of a step, of a pass over the sockets */
-	__u64 next_pass_ns, next_state_ns;
+	__u64 next_pass_ns;
+	__u64 next_ns;			/* no step is needed before, unless something is heard */
 	bool need_backlog, need_psi, no_backlog_told, left_out_told;
 	struct steer_class *classes;	/* WEIR_MAX_CLASSES */
 	struct steer_watch *watch;	/* of each of them */
