@@ -40,9 +40,10 @@ wait_until 10 steered && ok "all are steered" || not_ok "all are steered"
 spent() { cut -d " " -f 1 "/proc/$pid/schedstat"; }
 
 # share: ns of each second that the agent is on a CPU, over four of them. What else runs here makes
-# its loop turn later, in both parts alike. Seen: 160 to 270 ns for each class and step, 805 when it
-# called the kernel for each; with the flows 1.03 to 1.10 times as much. Where nothing is new, a
-# class costs some 9 ns: `make bench` prints both, beside what the signals themselves cost.
+# its loop turn later, in both parts alike. Seen: 140 ns for each class and step, waking up and the
+# signal itself included, 200 to 310 beside guests, 805 when it called the kernel for each; with the
+# flows 0.86 to 1.07 times as much. Where nothing is new, a class costs some 3 ns: `make bench`
+# prints both, beside what the signals themselves cost.
 share()
 {
 	local from start=${EPOCHREALTIME/./}
