@@ -11,6 +11,8 @@
 
 #define STEP_UP 1.25			/* no step raises the rate by more */
 #define HORIZON 1.4		/* loop delays in which feed-forward means to be on target */
+#define FAR_STEPS 2.0		/* intervals, for what is no noise: pending() knows the rest */
+#define NOISE_PART 4			/* of a burst of each flow: so far apart samples may be */
 #define CUT_MAX 0.9			/* feed-forward: below the drain rate by no more */
 #define HOLD_MAX_NS 250e6		/* a departure that is later is no hold, but a guess */
 #define CUT_MAX_BLIND 0.5		/* laws that do not know the drain rate */
@@ -237,8 +239,9 @@ static double feed_forward(const struct control_config *config, struct control_s
 			   enum weir_control_reason *reason)
 {
 	double tau = loop_delay(config, state, sample), drain, off, near, rate, raised = 0;
-	double burst_ns = pause_ns(sample, sample->drain_bps);
+	double burst_ns = pause_ns(sample, sample->drain_bps), noise_ns = burst_ns / NOISE_PART;
 	double horizon = clamp(HORIZON * tau, 3.0 * config->interval_ns, 1e18);
+	double far = clamp(FAR_STEPS * config->interval_ns, config->delay_ns, 1e18);
 	double before = state->smooth, value = smooth(state, sample, config->interval_ns);
 	bool clear = value < (double)config->target / CLEAR_PART;
 
@@ -262,9 +265,8 @@ static double feed_forward(const struct control_config *config, struct control_s
 		*reason = WEIR_C_HOLD;
 		return drain;
 	}
-	/* what is no burst is real, and answered within one loop delay */
-	near = clamp(off, -burst_ns, burst_ns);
-	off = near / horizon + (off - near) * HORIZON / horizon;
+	near = clamp(off, -noise_ns, noise_ns);
+	off = near / horizon + (off - near) / far;
 	rate = drain * (1 - clamp(off, 1 - STEP_UP, CUT_MAX));
 	/* more than the deepest cut takes away: nothing is lost by not being faster until then; a
 	 * drain rate of which nothing comes is a lasting error (learn) */

@@ -18,8 +18,11 @@
 #define DELAY_QUEUE_NS 5000000ULL	/* what waits here already has its departure */
 #define DELAY_REMOTE_NS 12000000ULL
 #define DELAY_OTHER_NS 100000000ULL
-/* a socket sleeps its pause out, half of one on average; what is delayed here has its departure */
-#define PAUSES_SOCKET 0.5
+/*
+ * A socket sleeps its pause out: half of one on average where it sends two packets at once, less
+ * where one. What is delayed here has its departure.
+ */
+#define PAUSES_SOCKET 0.3
 #define PAUSES_QUEUE 1.0
 
 int steer_init(struct steer *steer, struct err *err)

@@ -186,6 +186,36 @@ static void stable_over_the_range(void **state)
 	}
 }
 
+/* what a controller takes its loop's delay for is a guess: it may be a third or the double */
+static void a_wrong_delay_is_borne(void **state)
+{
+	static const __u64 speeds[] = { 50 * MBIT, 200 * MBIT, 1000 * MBIT };
+	static const __u64 delays[] = { 2 * MS, 5 * MS, 15 * MS, 30 * MS };
+	static const __u64 guesses[] = { 12 * MS, 15 * MS };
+
+	for (unsigned int i = 0; i < 3 * 4 * 2; i++) {
+		double mean, settle;
+
+		plant = (struct plant){
+			.speed_bps = speeds[i % 3], .interval_ns = 10 * MS, .flows = 8,
+			.delay_ns = delays[i / 3 % 4], .noise = 0.1,
+			.config = { .target = 20 * MS, .delay_ns = guesses[i / 12],
+				    .base_bps = 4 * speeds[i % 3] },
+		};
+		plant_init(&plant);
+		plant_run(&plant, 3 * SEC);
+		mean = plant_run(&plant, 20 * SEC);
+		plant.speed_bps /= 4;
+		settle = plant_settle(&plant, 3 * SEC, 0.5);
+		print_message("# %4llu mbit, delay %2llu for %2llu ms: %.1f of 20 ms, most %.1f; "
+			      "to a quarter in %.0f ms\n", speeds[i % 3] / MBIT,
+			      plant.delay_ns / MS, plant.config.delay_ns / MS, mean,
+			      plant.most * 8e3 / plant.speed_bps, settle);
+		assert_true(mean > 18 && mean < 22);
+		assert_true(settle <= 500);
+	}
+}
+
 /* laws that know no drain rate: slower, and no less bounded */
 static void blind_laws_get_there(void **state)
 {
@@ -383,6 +413,7 @@ int main(void)
 		cmocka_unit_test(nobody_grows_what_is_not_used),
 		cmocka_unit_test(recovers_from_the_minimum),
 		cmocka_unit_test(stable_over_the_range),
+		cmocka_unit_test(a_wrong_delay_is_borne),
 		cmocka_unit_test(blind_laws_get_there),
 		cmocka_unit_test(a_gap_between_bursts_is_no_probe),
 		cmocka_unit_test(who_is_far_behind_is_not_raised),
