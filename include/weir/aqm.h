@@ -104,8 +104,10 @@ static __always_inline __u32 weir_square(__u32 p)
  * 50 Mbit/s 47.3 -> 49.3. In a fair class of 100 Mbit/s, Not-ECT, mean of Jain's index of windows
  * of 250 ms: 12 flows that come and go beside a flood of UDP 0.93 -> 0.97, 64 flows 0.70 -> 0.93.
  * Steps of 2 packets halve a window twice; a quarter of the whole depth lets small windows run into
- * the limit. What is left swings: a Reno flow between 2/3 and 4/3 of its share; and BBR alone at
- * 2 ms takes time-outs whatever the depth (16 of 33 Mbit/s).
+ * the limit. What is left swings: a Reno flow between 2/3 and 4/3 of its share. BBR at 2 ms takes
+ * what a depth lets through at once for its bandwidth, ten times the rate, then whole windows are
+ * lost, and 200 ms pass: it has its rate where the depth is what drains in such a time-out. Alone
+ * it learns that within seconds (28 of 33 Mbit/s from 1 to 6 s, 9.0 of 10).
  *
  * All in us. depth, low: the bucket's state. top: signal above this debt; base: where learning
  * starts from; packet: a full packet's time. Returns 1 where this packet is to carry the signal.

@@ -284,6 +284,30 @@ static int until_drop(struct harness *h, __u32 seq)
 	return passed;
 }
 
+/*
+ * A sender that has waited for its time-out sends again first: the debt that this finds, next to
+ * nothing, says that the depth was too shallow, though it is new data that gets the next signal.
+ */
+static void a_time_out_deepens(void **state)
+{
+	struct spec spec = { .proto = IPPROTO_TCP, .payload = 946 };
+	struct harness *h = *state;
+	struct weir_flow flow;
+	__u32 seq = 1000, depth, i;
+
+	police_learning(h, &spec, 0);
+	seq += until_drop(h, seq) * 946;
+	assert_true(harness_flow(h, &spec, EGRESS, &flow));
+	depth = flow.bucket.depth_us;
+	h->now_ns += SEC;
+	for (i = 0; i < 30; i++)	/* 1 ms each, at once: below the depth */
+		assert_int_equal(send_seq(h, seq - (30 - i) * 946), HARNESS_PASS);
+	for (; send_seq(h, seq += 946) == HARNESS_PASS; i++)
+		assert_true(i < 100);
+	assert_true(harness_flow(h, &spec, EGRESS, &flow));
+	assert_in_range(flow.bucket.depth_us, depth * 3 / 2 - 1, depth * 3 / 2 + 1);
+}
+
 /* the addresses and ports of one before it: what that one's rises have taught is not its own */
 static void a_new_connection_learns_anew(void **state)
 {
@@ -436,6 +460,7 @@ int main(void)
 		TEST(control_packets_are_dropped_last),
 		TEST(a_rise_costs_one_packet),
 		TEST(a_retransmission_is_spared),
+		TEST(a_time_out_deepens),
 		TEST(a_new_connection_learns_anew),
 		TEST(tcp_that_cannot_be_paced),
 		TEST(the_networks_own_packets_are_dropped_last),

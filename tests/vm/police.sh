@@ -84,8 +84,8 @@ check "100 mbit" "${weir[@]}" class set shared rate 100mbit
 # --- shares: N, UDP's rate, Jain's index, of windows; seen, builds differing by BBR's luck:
 # 1 .979, 1 .992, .999 .981-.990; 2 ms .953-.986 .938-.960, .991 .94, .984-.999 .89-.93
 # come and go .999 .98, .995 .974, .991 .93-.95; 2 ms .87-.99 .93-.96, .986 .96, .993 .92-.94
-# NEEDSWORK: at 2 ms two packets in flight are more than a share of 1.6 mbit, and BBR alone takes
-# time-outs until it has half of 33 mbit; what comes anew starts with more than its share
+# NEEDSWORK: at 2 ms two packets in flight are more than a share of 1.6 mbit, and BBR takes
+# time-outs whatever its share; what comes anew starts with more than its share
 while read -r ms n udp jain windows come; do
 	rtt "$ms"
 	share "out, $n flows, $ms ms, come and go $come" "$n" "$udp" "$jain" "$windows" "$come"
