@@ -184,10 +184,25 @@ __attribute__((noinline)) __u64 weir_socket_wish(const struct weir_facts *f,
 }
 
 /*
+ * A packet may be of two classes, at two devices: the smaller rate holds, as long as both go on
+ * asking. Unless this one is asked for anew, since its flow's class is another now.
+ */
+static __always_inline int weir_asked_less(const struct weir_sock *asked,
+					   const struct weir_job *job, __u64 wish)
+{
+	__u32 age = (job->facts.now >> WEIR_ASKED_SHIFT) - asked->asked_at;
+
+	/* with nothing asked, or nothing wished, minus one is the most that there is */
+	return asked->class_slot != job->slot && asked->rate - 1 < wish - 1 &&
+	       age < WEIR_ASKED_STANDS && job->flow->sk_rate != 1;
+}
+
+/*
  * Asks the packet's own socket for the rate in force, or takes back what was asked where there is
  * none any more. sock.h carries it into the socket at the next ACK. The storage is only looked up
- * when the wish moved by 1/512.
+ * when the wish moved by 1/512, and every 67 ms.
  */
+#define WEIR_ASK_AGAIN_SHIFT 26
 static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_job *job)
 {
 	struct weir_flow *flow = job->flow;
@@ -204,8 +219,9 @@ static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_
 	}
 	moved = wish > flow->sk_rate ? wish - flow->sk_rate : flow->sk_rate - wish;
 	/* until the socket follows, look: a wish that never changes would not tell */
-	if (flow->flags & WEIR_FLOW_ACTUATED ? moved <= flow->sk_rate >> 9 :
-	    moved == 0 && f->now - flow->first_seen_ns > WEIR_ACTUATE_NS)
+	if (!((f->now ^ flow->last_seen_ns) >> WEIR_ASK_AGAIN_SHIFT) &&
+	    (flow->flags & WEIR_FLOW_ACTUATED ? moved <= flow->sk_rate >> 9 :
+	     moved == 0 && f->now - flow->first_seen_ns > WEIR_ACTUATE_NS))
 		return;
 	sk = weir_socket(skb, &job->packet);
 	if (!sk)
@@ -213,7 +229,12 @@ static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_
 	asked = bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!asked)
 		return;
+	if (weir_asked_less(asked, job, wish)) {
+		flow->sk_rate = wish;
+		return;
+	}
 	asked->rate = wish;
+	asked->asked_at = f->now >> WEIR_ASKED_SHIFT;
 	asked->class_slot = job->slot;
 	/* the level may move before the next packet: sock.h looks at it once more */
 	asked->level = wish && job->class->flags & WEIR_CLASS_FAIR && !(f->flags & WEIR_F_EDT) &&

@@ -402,11 +402,13 @@ struct weir_dev {
 /* Map "sockets", sk_storage: what weir asks of a local TCP socket, and what was there before. */
 #define WEIR_SK_APPLIED 0x01		/* saved_* are valid */
 #define WEIR_SK_LEASED 0x02		/* an agent moves the rate */
+#define WEIR_ASKED_SHIFT 20		/* CLOCK_MONOTONIC in 1.05 ms, modulo 2^32 */
+#define WEIR_ASKED_STANDS 192		/* so long no other class may ask for more: 201 ms */
 struct weir_sock {
 	__u64 rate;			/* wanted pacing rate, payload bytes/s; 0: none */
 	__u64 applied;			/* last set */
 	__u32 saved_rate;		/* the application's own SO_MAX_PACING_RATE */
-	__u32 reserved;
+	__u32 asked_at;			/* when rate was asked for, ns >> WEIR_ASKED_SHIFT */
 	__u32 saved_lowat;		/* the application's own TCP_NOTSENT_LOWAT */
 	__u16 flags;			/* WEIR_SK_* */
 	__u16 class_slot;

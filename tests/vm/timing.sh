@@ -70,6 +70,31 @@ for rate in 1 10 100 1000; do
 done
 check "producer: detach" "${weir[@]}" detach all
 
+# --- a packet of two classes, at two devices: both ask its socket, and the smaller rate holds
+for ns in $producer $consumer; do
+	ip -n "$ns" -batch - <<- END
+		link add link near name over type vlan id 5
+		addr add 10.88.9.$([ "$ns" = "$producer" ] && echo 1 || echo 2)/24 dev over
+		link set over up
+	END
+done
+for dev in over near; do
+	check "two devices: attach $dev" "${weir[@]}" attach $dev egress qdisc keep
+	check "two devices: class $dev" "${weir[@]}" class set $dev rate 8mbit
+	check "two devices: match $dev" "${weir[@]}" match add $dev dev $dev proto tcp dport 7001
+done
+for slow in over near; do
+	check "$slow: 4 of 8 mbit" "${weir[@]}" class set $slow rate 4mbit
+	traffic "$tmp/out" arrivals on after 1s tcp from "$producer" to "$consumer" addr 10.88.9.2 \
+		port 7001 cc cubic n 2 stop 6s name two group all
+	# a tag of four bytes is not counted there
+	is_within "$slow: 4 of 8 mbit" "$(group "$tmp/out" all late_bps)" 4000000 4
+	is_equal "$slow: 4 of 8 mbit: dropped" "$(class "$producer" over dropped)$(
+		class "$producer" near dropped)" 00
+	check "$slow: 8 mbit" "${weir[@]}" class set $slow rate 8mbit
+done
+check "producer: detach" "${weir[@]}" detach all
+
 # --- CE on a phantom queue: 50 mbit, 20 ms, one Cubic flow that knows ECN
 weir=("$WEIR" -n "$router")
 check "netem, 20 ms" tc -n "$consumer" qdisc add dev eth root netem delay 20ms limit 10000
