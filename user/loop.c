@@ -203,7 +203,7 @@ static void on_repair(evutil_socket_t fd, short what, void *arg)
 
 	if (loop->steer.maps)
 		repair_check(loop->repair, &loop->instance, loop->context->netns,
-				     loop->steer.policy);
+			     loop->steer.policy);
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *arg)
