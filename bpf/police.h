@@ -167,20 +167,18 @@ static __always_inline void weir_verdict_rise(struct weir_facts *f, __u64 debt, 
 {
 	int markable = weir_markable(f, class);
 	__u64 top = f->from;
-	__s64 debt_us = debt / 1000, less = debt_us - bucket->low_us;
 
 	if (f->flags & WEIR_F_CONTROL)
 		return;
-	/*
-	 * What is sent again gets no signal, but it is what finds how far the debt fell while a
-	 * sender waited for its time-out. A branch would double the verifier's ways.
-	 */
-	bucket->low_us += less & less >> 63;
-	if (!markable && (f->flags & WEIR_F_AGAIN || weir_burst_set(class)))
-		return;
 	if (markable && class->mark_at_ns)
 		top = class->mark_at_ns;
-	if (!weir_rise(&bucket->depth_us, &bucket->low_us, debt_us, top / 1000,
+	/*
+	 * What is sent again gets no signal, but it is what finds how far the debt fell while a
+	 * sender waited for its time-out.
+	 */
+	if (!markable && (f->flags & WEIR_F_AGAIN || weir_burst_set(class)))
+		top = debt;
+	if (!weir_rise(&bucket->depth_us, &bucket->low_us, debt / 1000, top / 1000,
 		       weir_burst(class, npb, WEIR_RISE_BYTES) / 1000, f->packet_ns / 1000))
 		return;
 	if (markable && debt <= f->limit / 2) {
