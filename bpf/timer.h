@@ -35,7 +35,8 @@ __attribute__((noinline)) int weir_level_set(const struct weir_class *class,
 	mean = class->action == WEIR_POLICE ? WEIR_SLACK_NS :
 		weir_debt_expected(state->mean_bucket, state->burst, state->rate_bps);
 	state->level_bps = level;
-	state->npb_level = weir_npb(weir_level_damped(level, weir_debt(state->tat, now), mean));
+	level = weir_level_damped(level, weir_debt(state->tat, now), mean);
+	state->npb_level = weir_npb(weir_max(level, WEIR_LEVEL_MIN));
 	return 0;
 }
 
@@ -98,7 +99,7 @@ static __always_inline void weir_level_follow(const struct weir_class *class,
 	ratio = weir_ratio(rate, was);
 	level = (state->level_bps * ratio) >> WEIR_RATIO_SHIFT;
 	state->limited_bytes = (state->limited_bytes >> 8) * ratio >> (WEIR_RATIO_SHIFT - 8);
-	level = level > rate ? rate : level < rate >> 16 ? rate >> 16 : level;
+	level = level > rate ? rate : weir_max(level, weir_level_min(rate));
 	/* what senders keep ahead of their clocks is bytes, too: an old mean would stretch waits */
 	debt = state->mean_bucket < WEIR_EXCESS_MAX_NS ? state->mean_bucket : WEIR_EXCESS_MAX_NS;
 	state->mean_bucket = (debt * weir_ratio(was, rate)) >> WEIR_RATIO_SHIFT;
@@ -285,8 +286,7 @@ static long weir_level_one(__u32 slot, void *context)
 	sum = &state->windows[state->window & 1];
 	if (!rate) {
 		weir_window_forget(state);
-		state->npb_level = 0;
-		state->rate_bps = 0;
+		state->npb_level = state->rate_bps = 0;
 		return 0;
 	}
 	if (!state->rate_bps || !state->npb_level) {

@@ -51,7 +51,7 @@ static __always_inline __u32 weir_slowest(__u32 slowest, __u64 debt, __u64 npb)
 	return debt && slowest > now ? slowest : now;
 }
 
-/* ns that the bytes take at the rate: < 2^61 for every rate and size in range */
+/* ns that the bytes take at the rate; the product is at most 2^63, at WEIR_LEVEL_MIN (level.h) */
 static __always_inline __u64 weir_cost(__u32 bytes, __u64 npb)
 {
 	return ((__u64)bytes * npb) >> WEIR_NPB_SHIFT;

@@ -32,6 +32,16 @@
 #define WEIR_WINDOW_MAX_NS 1000000000ULL
 #define WEIR_WINDOW_BYTES (16 * 1514)	/* a window holds that much of a bucket at the level */
 
+/* bit/s: no clock runs slower for its level, for which weir_cost() has just the bits */
+#define WEIR_LEVEL_MIN 1000ULL
+#define WEIR_LEVEL_NPB_MAX ((8000000000ULL << WEIR_NPB_SHIFT) / WEIR_LEVEL_MIN)
+
+/* the lowest level of a class; a sum, for a branch would double the verifier's ways */
+static __always_inline __u64 weir_level_min(__u64 rate)
+{
+	return (rate >> 16) + WEIR_LEVEL_MIN;
+}
+
 /*
  * How long a window is, at this level: long enough that each bucket which is held to it is seen,
  * whose packets are bursts of so many bytes.
@@ -187,7 +197,7 @@ static __always_inline __u64 weir_unused_less(__u64 value, __u64 span_ns, __u64 
  * The next level. rate, level in bit/s; w what was collected, in window_ns; limited by
  * weir_limited_count(), above by weir_level_above(), cap what each may have by itself, or 0. *gain
  * is moved.
- * The result lies in [rate/65536, rate].
+ * The result lies in [weir_level_min(rate), rate].
  */
 static __always_inline __u64 weir_level_next(__u64 rate, __u64 level, const struct weir_window *w,
 					     __u32 limited, __u64 window_ns, int above,
@@ -228,8 +238,8 @@ static __always_inline __u64 weir_level_next(__u64 rate, __u64 level, const stru
 	}
 	if (next > rate)
 		next = rate;
-	if (next < rate >> 16)
-		next = rate >> 16;
+	if (next < weir_level_min(rate))
+		next = weir_level_min(rate);
 	return next;
 }
 

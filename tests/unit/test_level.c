@@ -73,6 +73,28 @@ static void who_is_limited_now_is_not_free(void **state)
 	assert_int_equal(weir_free_bytes(&w), 0);
 }
 
+/* however many share a class: a packet's cost at the level is what it takes, and no clock wraps */
+static void no_level_is_too_low(void **state)
+{
+	static const __u64 rates[] = { WEIR_RATE_MIN, 64000, 65536000, 1000000000, WEIR_RATE_MAX };
+	__u64 npb = weir_npb(WEIR_LEVEL_MIN), level;
+	__u32 gain;
+
+	assert_int_equal(npb, WEIR_LEVEL_NPB_MAX);
+	for (unsigned int i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+		for (__u32 n = 1; n <= 1 << 24; n *= 2) {
+			struct weir_window w = { .bytes = 200000, .active = n, .limited = n };
+
+			gain = WEIR_GAIN_MIN;
+			level = weir_level_next(rates[i], rates[i], &w, n, 16000000, 1, 0, &gain);
+			assert_in_range(level, WEIR_LEVEL_MIN, rates[i]);
+			assert_true(weir_npb(level) <= npb);
+		}
+	assert_true(weir_cost(WEIR_BYTES_MAX, npb) == (WEIR_BYTES_MAX * npb) >> WEIR_NPB_SHIFT);
+	assert_true((__u64)WEIR_BYTES_MAX <= (1ULL << 63) / npb);
+	assert_true(weir_cost_mean(WEIR_BYTES_MAX, npb, 1) == weir_cost(WEIR_BYTES_MAX, npb));
+}
+
 #define MS 1000000ULL
 
 /* missing buckets pause, as far as the rate that they left is in use */
@@ -241,6 +263,7 @@ int main(void)
 		cmocka_unit_test(police_stands_still_between),
 		cmocka_unit_test(police_shares_by_count),
 		cmocka_unit_test(who_is_limited_now_is_not_free),
+		cmocka_unit_test(no_level_is_too_low),
 		cmocka_unit_test(the_missing_are_gone_if_their_rate_is_unused),
 		cmocka_unit_test(what_is_unused_is_shared_out),
 		cmocka_unit_test(a_window_holds_the_bursts_of_all),
