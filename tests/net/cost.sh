@@ -24,15 +24,7 @@ check "$n classes" "${weir[@]}" apply "$tmp/conf"
 agent "$host"
 pid=${pids[-1]}
 # a hundred a second, each of which moves the rate of all
-python3 - "/run/weir/$host.sock" 2> /dev/null <<-'END' &
-	import itertools, socket, sys, time
-	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-	at = time.monotonic()
-	for i in itertools.count():
-	    s.sendto(b"queue %dms drain 50mbit" % (7 + i * 5 % 9), sys.argv[1])
-	    at += 0.01
-	    time.sleep(max(0, at - time.monotonic()))
-END
+pushes 0.01 queue "drain 50mbit" "$host" &
 pids+=($!)
 steered() { "${weir[@]}" -j show signals | jq -e "[.[] | select(.state == \"agent\")] | length == $n"; }
 wait_until 10 steered && ok "all are steered" || not_ok "all are steered"

@@ -328,6 +328,25 @@ told()
 	wait_until 10 grep -q 'the agent runs' "$tmp/agent.$1" || not_ok "weir run" "$(cat "$tmp/agent.$1")"
 }
 
+# pushes SECONDS "NAME..." WORDS NETNS...: to each agent, each signal, so often: 7 to 15 ms; never ends
+pushes()
+{
+	exec python3 - "$@" 2> /dev/null <<- 'END'
+		import itertools, socket, sys, time
+		period, names, words = float(sys.argv[1]), sys.argv[2].split(), sys.argv[3]
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		at = time.monotonic()
+		for i in itertools.count():
+		    for ns in sys.argv[4:]:
+		        for name in names:
+		            text = "%s %dms %s" % (name, 7 + i * 5 % 9, words)
+		            try: s.sendto(text.encode(), "/run/weir/%s.sock" % ns)
+		            except OSError: time.sleep(0.1)	# no agent yet
+		    at += period
+		    time.sleep(max(0, at - time.monotonic()))
+	END
+}
+
 # lines NETNS FILTER: of its decisions so far, but those that begin or end at the configured rate
 lines()
 {
