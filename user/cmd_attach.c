@@ -35,6 +35,7 @@ struct wish {
 	__u32 max_flows;			/* 0: not said */
 	struct link link;
 	bool l3;
+	struct weir_dev lost[WEIR_HOOK_COUNT];	/* records of hooks that somebody has wiped */
 };
 
 const char *const attach_directions[] = { "egress", "ingress", "both", NULL };
@@ -179,7 +180,7 @@ static int find_device(struct wish *wish, struct err *err)
  * Before anything is changed: is a wanted hook taken? A record whose hook has been wiped by
  * someone (a qdisc gone, a filter replaced) is no obstacle: it is cleared, with its qdisc.
  */
-static int check_hooks(const struct instance *instance, const struct wish *wish, struct err *err)
+static int check_hooks(const struct instance *instance, struct wish *wish, struct err *err)
 {
 	_cleanup_(hook_list_free) struct hook_list list = {};
 	int rc = hook_list_get(instance, &list, err);
@@ -200,8 +201,25 @@ static int check_hooks(const struct instance *instance, const struct wish *wish,
 		rc = qdisc_fq_restore(r->key.ifindex, &r->dev, err);
 		if (!rc)
 			rc = hook_detach(instance, &r->key, &r->dev, err);
+		if (!rc && r->dev.prog_id)
+			wish->lost[r->key.hook] = r->dev;
 	}
 	return rc;
+}
+
+/* Nothing came of it: a hook that was lost before stays known as one, or no agent would mend it. */
+static void still_lost(const struct instance *instance, const struct wish *wish)
+{
+	for (int hook = 0; hook < WEIR_HOOK_COUNT; hook++) {
+		const struct weir_dev_key key = { .ifindex = wish->link.ifindex, .hook = hook };
+		struct weir_dev dev = wish->lost[hook];
+		struct err err;
+
+		/* the qdiscs that were weir's have been taken away */
+		dev.flags &= WEIR_DEV_TCX | WEIR_DEV_L3 | WEIR_DEV_KEEP;
+		if (dev.prog_id && hook_announce(instance, &key, &dev, &err))
+			log_note("%s", err.text);
+	}
 }
 
 static int check_flows(const struct instance *instance, const struct wish *wish, struct err *err)
@@ -387,6 +405,8 @@ static int attach(const struct instance *instance, struct wish *wish, struct err
 	}
 	if (!rc)
 		rc = attach_hooks(instance, wish, err);
+	if (rc)
+		still_lost(instance, wish);
 	if (!rc)
 		rc = refresh(instance, err);
 	else if (made)

@@ -26,6 +26,7 @@ struct gone {
 struct repair {
 	struct gone gone[GONE_MAX];
 	unsigned int n_gone;
+	unsigned int failed, failed_before;	/* hooks that cannot be put on, in a look */
 };
 
 struct repair *repair_new(void)
@@ -169,8 +170,12 @@ static bool treat(struct repair *repair, const struct instance *instance, struct
 	}
 }
 
-/* `weir attach` does it, with the words of then: what a wiped hook has left it clears itself */
-static int attach_again(const char *netns, const char *name, enum weir_hook hook, __u32 flags)
+/*
+ * `weir attach` does it, with the words of then: what a wiped hook has left it clears itself. It is
+ * tried again at each look; that it fails is said when more do than at the last one.
+ */
+static int attach_again(struct repair *repair, const char *netns, const char *name,
+			enum weir_hook hook, __u32 flags)
 {
 	struct context context = { .netns = netns };
 	char *words[6];
@@ -186,7 +191,9 @@ static int attach_again(const char *netns, const char *name, enum weir_hook hook
 	}
 	if (cmd_attach(&context, n, words) == CMD_DONE)
 		return 0;
-	log_note("%s: %s: cannot be put on again: %s", name, hook_name(hook), context.err.text);
+	if (++repair->failed > repair->failed_before)
+		log_note("%s: %s: cannot be put on again, and is tried every second: %s", name,
+			 hook_name(hook), context.err.text);
 	return -EIO;
 }
 
@@ -213,7 +220,7 @@ static void treat_all(struct repair *repair, const char *netns)
 	instance_close(&instance);
 }
 
-static void attach_lost(const struct instance *instance, const char *netns)
+static void attach_lost(struct repair *repair, const struct instance *instance, const char *netns)
 {
 	_cleanup_(hook_list_free) struct hook_list list = {};
 	struct err err;
@@ -226,13 +233,13 @@ static void attach_lost(const struct instance *instance, const char *netns)
 
 		if (examine(instance, r) != LOST || !if_indextoname(r->key.ifindex, name))
 			continue;
-		if (!attach_again(netns, name, r->key.hook, r->dev.flags))
+		if (!attach_again(repair, netns, name, r->key.hook, r->dev.flags))
 			log_note("%s: %s: weir's program had been taken off; it is put back", name,
 				 hook_name(r->key.hook));
 	}
 }
 
-static void attach_back(struct repair *repair, const struct instance *instance, const char *netns)
+static void attach_back(struct repair *repair, const char *netns)
 {
 	unsigned int kept = 0;
 
@@ -240,7 +247,7 @@ static void attach_back(struct repair *repair, const struct instance *instance, 
 		struct gone gone = repair->gone[i];
 
 		if (if_nametoindex(gone.name) &&
-		    !attach_again(netns, gone.name, gone.hook, gone.flags)) {
+		    !attach_again(repair, netns, gone.name, gone.hook, gone.flags)) {
 			log_note("%s: %s: the device is back; weir is put on again", gone.name,
 				 hook_name(gone.hook));
 			continue;
@@ -294,9 +301,11 @@ void repair_check(struct repair *repair, const struct instance *instance, const 
 	}
 	if (ill)
 		treat_all(repair, netns);
+	repair->failed_before = repair->failed;
+	repair->failed = 0;
 	if (lost)
-		attach_lost(instance, netns);
-	attach_back(repair, instance, netns);
+		attach_lost(repair, instance, netns);
+	attach_back(repair, netns);
 	if (rules_moved(policy))
 		touch_rules(netns);
 }

@@ -247,7 +247,21 @@ ip -n "$host" link del renamed
 until_ok "one that goes" said 'the device is gone'
 link "$host" renamed "$peer" eth 1
 until_ok "and comes again is taken back" said 'the device is back'
-is_equal "attached" "$("${weir[@]}" -j show devices | jq -r '.[].state')" attached
+state() { "${weir[@]}" -j show devices | jq -r '.[].state'; }
+is_equal "attached" "$(state)" attached
+# a hook that was wiped and, while another's qdisc is in its place, cannot be put on
+check "detach" "${weir[@]}" detach renamed
+check "attach by clsact" "${weir[@]}" attach renamed egress qdisc keep via clsact
+tc -n "$host" -batch - <<- 'END'
+	qdisc del dev renamed clsact
+	qdisc add dev renamed ingress
+END
+until_ok "one that cannot be put on is said" said 'egress: cannot be put on again'
+is_equal "it is known as lost" "$(state)" lost
+tc -n "$host" qdisc del dev renamed ingress
+until_ok "and put on when it can be" said 'taken off; it is put back'
+is_equal "attached again" "$(state)" attached
+is_equal "said once" "$(grep -c 'cannot be put on' "$tmp/log")" 1
 ends TERM
 is_equal "SIGTERM again" $? 0
 files() { ls /run/weir | grep -c "^$host\\."; }
