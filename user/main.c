@@ -11,13 +11,18 @@
 #include "log.h"
 #include "pin.h"
 
-/* a closed stdin, stdout or stderr must not become a map: fill them with what cannot be written */
+/*
+ * A closed stdin, stdout or stderr must not become a map: fill them with what cannot be read, lest
+ * no input be an empty policy, or cannot be written.
+ */
 static int descriptors_fill(void)
 {
 	int fd;
 
 	do {
 		fd = open("/dev/null", O_RDONLY);
+		if (fd == STDIN_FILENO && (close(fd) || open("/dev/null", O_WRONLY) != fd))
+			return -EBADF;
 		if (fd < 0)
 			return -errno;
 	} while (fd <= STDERR_FILENO);

@@ -87,6 +87,10 @@ printf 'class set web rate 30mbit\nclass set bulk rate 12x\n' > "$tmp/bad.conf"
 refuses "a file with a bad line" "12x" apply "$tmp/bad.conf"
 refuses "a file that is not there" "nosuch.conf" apply "$tmp/nosuch.conf"
 input=$tmp/bad.conf refuses "a bad line on stdin" "12x" apply -
+# no standard input is not an empty policy, which would take every class away
+status=0
+"${weir[@]}" apply - > "$tmp/stdout" 2> "$tmp/stderr" <&- || status=$?
+judge "a closed stdin" "stdin: Bad file descriptor" $status
 
 # --- hosts
 status=0
