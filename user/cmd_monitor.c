@@ -253,5 +253,10 @@ int cmd_monitor(struct context *context, int argc, char **argv)
 		follow->lost = lost;
 	}
 	forget(follow);
+	/* a reader that has seen enough is nothing to talk about */
+	if (!r && follow->monitor.failed && follow->monitor.failed != -EPIPE) {
+		r = follow->monitor.failed;
+		err_set(&context->err, -r, "cannot write the output: %s", strerror(-r));
+	}
 	return r ? CMD_FAILED : CMD_DONE;
 }

@@ -85,6 +85,14 @@ is_equal "ends with" $? 0
 is_equal "JSON, one object a line" "$(jq -c 'keys' "$tmp/json" | sort -u)" \
 	\
 	'["class","count","dev","event","hook","left_out","level_bps","old_bps","rate_bps","reason","size","text","time_ms"]'
+# changes that nobody can read any more: not an end like any other
+"$WEIR" -n "$producer" monitor > /dev/full 2> "$tmp/full" &
+full=$!
+pids+=($full)
+ended() { "$WEIR" -n "$producer" class set probe rate 1mbit; ! kill -0 $full 2> /dev/null; }
+check "ends where its output is full" wait_until 10 ended
+wait $full
+is_equal "and says so" "$? $(cat "$tmp/full")" "1 weir: cannot write the output: No space left on device"
 is_equal "a word" "$("$WEIR" -n "$producer" monitor x 2>&1)" "weir: monitor: unknown word 'x': want none"
 
 # --- what is left out, on packets: two hundred classes that are held back and free again faster
