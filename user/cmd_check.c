@@ -3,6 +3,7 @@
  * cmd_check.c: weir check: what this kernel offers and what weir does without it. Prints what
  * probe.c finds.
  */
+#include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -35,6 +36,18 @@ static void print_kernel(struct out *out)
 	out_null(out, "without");
 	out_null(out, "why");
 	out_row_end(out);
+}
+
+/* pins that nobody would find again: every other command refuses to make them */
+static void check_place(const char *netns, struct probe probes[PROBE_COUNT])
+{
+	struct probe *bpffs = &probes[PROBE_BPFFS];
+	struct err why = {};
+
+	if (bpffs->state != PROBE_YES || !pin_check_place(netns, &why))
+		return;
+	bpffs->state = PROBE_NO;
+	snprintf(bpffs->why, sizeof(bpffs->why), "%s", why.text);
 }
 
 /* in the namespace that was asked for: it has settings of its own */
@@ -71,6 +84,7 @@ int cmd_check(struct context *context, int argc, char **argv)
 	}
 	if (try_all(context, probes))
 		return CMD_FAILED;
+	check_place(context->netns, probes);
 	out = out_open(context->json);
 	if (!out)
 		return CMD_FAILED;

@@ -269,22 +269,27 @@ static int check_cookie(struct instance *instance, struct err *err)
 		       "namespace of that name", instance->name);
 }
 
-int instance_open(struct instance *instance, const char *name, bool mount, struct err *err)
+int pin_check_place(const char *name, struct err *err)
 {
 	struct stat own;
 	int rc;
 
-	*instance = (struct instance){ .netns_fd = -1, .lock_fd = -1, .create = mount };
-	rc = pin_privileges(err);
-	if (rc)
-		return rc;
 	if (stat(OWN_NETNS, &own))
 		return err_set(err, errno, OWN_NETNS ": %s", strerror(errno));
 	rc = check_sys_mount(&own, err);
+	return rc || name ? rc : check_own_netns(&own, err);
+}
+
+int instance_open(struct instance *instance, const char *name, bool mount, struct err *err)
+{
+	int rc;
+
+	*instance = (struct instance){ .netns_fd = -1, .lock_fd = -1, .create = mount };
+	rc = pin_privileges(err);
+	if (!rc)
+		rc = pin_check_place(name, err);
 	if (!rc)
 		rc = check_bpffs(mount, err);
-	if (!rc && !name)
-		rc = check_own_netns(&own, err);
 	if (rc)
 		return rc;
 	snprintf(instance->name, sizeof(instance->name), "%s", name ? name : "host");

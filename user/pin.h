@@ -28,6 +28,12 @@ int pin_privileges(struct err *err);
 int pin_check_name(const char *name, struct err *err);
 
 /*
+ * May an instance of that name (NULL: host) be opened from here? Not under `ip netns exec`, and
+ * host not in another network namespace than the machine's: -EINVAL, and what to do instead.
+ */
+int pin_check_place(const char *name, struct err *err);
+
+/*
  * Resolves the name (NULL: host; else one that pin_check_name() takes) and opens its network
  * namespace. Checks that bpffs is mounted and is the machine's own: under `ip netns exec` /sys is
  * remounted, and a bpffs mounted there dies with the command: refused, with a hint at -n. With

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <weir/abi.h>
 #include "backlog.h"
@@ -62,10 +63,12 @@ static void put_errno(struct probe *probes, enum probe_id id, bool yes)
 static void try_bpffs(struct probe *probes)
 {
 	struct statfs fs;
-	bool yes = !statfs("/sys/fs/bpf", &fs) && fs.f_type == BPF_FS_MAGIC;
+	bool there = !statfs("/sys/fs/bpf", &fs) && fs.f_type == BPF_FS_MAGIC, yes;
 
-	/* a mount of the child's own, that nobody else sees */
-	if (!yes)
+	/* one may be read-only; else a mount of the child's own, that nobody else sees */
+	if (there)
+		yes = !access("/sys/fs/bpf", W_OK);
+	else
 		yes = !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
 		      !mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL);
 	put_errno(probes, PROBE_BPFFS, yes);

@@ -380,6 +380,20 @@ refused "ip netns exec" 1 "use .weir -n $here. outside" ip netns exec "$here" "$
 refused "ip netns exec: show" 1 "use .weir -n $here. outside" ip netns exec "$here" "$WEIR" show
 refused "ip netns exec with a bpffs of its own" 1 "use .weir -n $here. outside" \
 	ip netns exec "$here" sh -c "mount -t bpf bpf /sys/fs/bpf; '$WEIR' attach eth"
+# check says what the others would: status 1, and why there is no place for pins
+no_place()
+{
+	"$@" -j check > "$tmp/place"
+	echo "$? $(jq -r '.[] | select(.check == "bpffs") | "\(.available) \(.why)"' "$tmp/place" | tr -d '`')"
+}
+for words in "" "-n $here"; do
+	# shellcheck disable=SC2086 # words
+	is_equal "ip netns exec: ${words:-no -n}, check" "$(no_place ip netns exec "$here" "$WEIR" $words)" \
+		"1 false inside ip netns exec $here: its /sys ends with the command, and with it every pin: $(
+		)use weir -n $here outside of it"
+done
+is_equal "a read-only bpffs: check" "$(no_place unshare -m sh -c \
+	'mount -o remount,bind,ro /sys/fs/bpf && exec "$@"' - "$WEIR")" "1 false Read-only file system"
 refused "another namespace without -n" 1 "use .weir -n $here." \
 	nsenter --net="/run/netns/$here" "$WEIR" attach eth
 gone "refused"
