@@ -79,6 +79,8 @@ completes "a command" at -- attach
 completes "commands" "" -- -j -n "$(printf '%s\n' "${commands[@]}" help | sort | xargs)"
 completes "a namespace" -n "$here" -- "$here"
 completes "a device" attach lo -- lo
+completes "a device of the namespace" "${at[@]}" attach por -- port port-peer
+completes "no device of another" "${at[@]}" match add web dev "" -- lo port port-peer
 completes "all or a device" detach al -- all
 completes "a direction" attach lo in -- ingress
 completes "behind a direction" attach lo ingress "" -- flows qdisc via

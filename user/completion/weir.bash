@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # weir.bash: completion for bash. What may stand where comes from `weir help complete`, and so from
-# the tables that parse; names come from the system and from `weir show config`. Of a list such as
-# 80,443 the last item is completed.
+# the tables that parse; names come from the system, with -n from ip, and from `weir show config`.
+# Of a list such as 80,443 the last item is completed.
 
 _weir_names()
 {
 	case $1 in
-	DEV)	for dev in /sys/class/net/*; do echo "${dev##*/}"; done ;;
+	DEV)	if ((${#netns[@]})); then
+			ip -o "${netns[@]}" link 2> /dev/null | sed 's/^[0-9]*: \([^:@]*\).*/\1/'
+		else
+			for dev in /sys/class/net/*; do echo "${dev##*/}"; done
+		fi ;;
 	CLASS)	command weir "${netns[@]}" show config 2> /dev/null |
 			sed -n 's/^class set \([^ ]*\).*/\1/p'
 		echo default ;;
