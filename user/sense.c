@@ -242,12 +242,30 @@ static void psi_sample(struct steer_class *c, const char *words, __u64 now_ns)
 	c->psi_at_ns = now_ns;
 }
 
+/* a time is no number of anything: what is not in the unit of the target says nothing of it */
+static bool is_of_target(struct steer_class *c, const struct signal *signal, const char *words)
+{
+	bool is_time = c->flags & WEIR_D_TIME;
+	/* zero is zero */
+	bool other = signal->value && signal->is_time != is_time;
+
+	if (other && !c->other_unit_told)
+		log_note("class %s: signal \"%s\": %s is %s; want %s, as the target %s is", c->name,
+			 words, signal_value_show(signal->value, signal->is_time).text,
+			 is_time ? "no time" : "a time", is_time ? "one" : "a number or a share",
+			 signal_value_show(c->config.target, is_time).text);
+	c->other_unit_told = other;
+	return !other;
+}
+
 /* how often it is heard tells the controller how long its steps are */
-static void heard_sample(struct steer_class *c, const struct signal *signal)
+static void heard_sample(struct steer_class *c, const struct signal *signal, const char *words)
 {
 	__u64 span;
 
 	c->watch->heard_at_ns = signal->at_ns;
+	if (!is_of_target(c, signal, words))
+		return;
 	c->watch->quiet_until_ns = 0;
 	span = c->sample.at_ns ? signal->at_ns - c->sample.at_ns : CONTROL_INTERVAL_MIN_NS;
 	if (span > CONTROL_INTERVAL_MAX_NS)
@@ -257,8 +275,8 @@ static void heard_sample(struct steer_class *c, const struct signal *signal)
 		c->config.interval_ns = CONTROL_INTERVAL_MIN_NS;
 	c->sample = (struct control_sample){
 		.at_ns = signal->at_ns, .ttl_ns = signal->ttl_ns, .value = signal->value,
-		.is_time = signal->is_time, .clear = signal->clear, .stalled = signal->stalled,
-		.drain_bps = signal->drain_bps,
+		.is_time = c->flags & WEIR_D_TIME, .clear = signal->clear,
+		.stalled = signal->stalled, .drain_bps = signal->drain_bps,
 	};
 }
 
@@ -284,7 +302,8 @@ void sense_heard(struct steer *steer, unsigned int slot)
 	const struct steer_watch *watch = &steer->watch[slot];
 
 	if (watch->heard && watch->heard->at_ns != watch->heard_at_ns)
-		heard_sample(&steer->classes[slot], watch->heard);
+		heard_sample(&steer->classes[slot], watch->heard,
+			     steer->policy->classes[slot].signal);
 }
 
 int sense_step(struct steer *steer, __u64 now_ns)

@@ -52,6 +52,7 @@ struct steer_class {
 	struct weir_backlog before;	/* counts at the last share: rtt, ce, loss */
 	__u64 psi_us, psi_at_ns;	/* stall time so far, and when that was read */
 	int psi_failed;			/* the last look's error, told already */
+	bool other_unit_told;		/* the signal is not in the unit of the target */
 };
 
 struct steer {

@@ -99,6 +99,14 @@ is_equal "who may push" "$(stat -c %a "$sock")" 660
 
 # --- pushed signals
 is_equal "before the first" "$(control reason)" waiting
+# 40 of what? It was taken for 40 ms, and so was 40%
+check "a number, where the target is a time" "${weir[@]}" signal queue 40
+until_ok "is said" said 'class app: signal "queue": 40 is no time; want one, as the target 10 ms is'
+is_equal "and not heard" "$(control reason)" waiting
+check "a class with a share for its target" "${weir[@]}" class set part control part target 5%
+part() { "${weir[@]}" signal part 12ms > /dev/null && said 'class part: signal "part": 12 ms is a time; want a number'; }
+until_ok "a time is said there" part
+check "and gone" "${weir[@]}" class del part
 check "a signal above the target" "${weir[@]}" signal queue 40ms ttl 1s
 until_ok "the agent's rate is in force" is_state agent
 compare "slower" "v < t" "$(control rate_bps)" 100000000 "less than configured"
