@@ -143,7 +143,7 @@ static int rate_refused(const char *text, int r, struct err *err)
 	if (n >= 3 && !strcasecmp(unit + n - 3, "bps"))
 		return per_second_refused(text, unit, err);
 	for (const struct unit *u = rate_units; n && u->name; u++)
-		if (!strcasecmp(u->name, unit))
+		if (!strcasecmp(u->name, unit) && strcmp(u->name, unit))
 			return err_set(err, EINVAL, "'%s': want a rate such as 10mbit, in small "
 				       "letters", text);
 	return err_set(err, EINVAL, "'%s': want a rate such as 10mbit (bit, kbit, mbit, gbit; "

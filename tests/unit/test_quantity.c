@@ -66,6 +66,8 @@ static void says_why(void **state)
 		{ "10KBps", "'10KBps': KBps means kilobytes per second; want" },
 		{ "10MBPS", "'10MBPS': MBPS means megabytes per second in tc and Mbit/s elsewhere" },
 		{ "10Mbit", "'10Mbit': want a rate such as 10mbit, in small letters" },
+		{ "1.gbit", "'1.gbit': want a rate such as 10mbit (bit," },
+		{ "1.2.3gbit", "'1.2.3gbit': want a rate such as 10mbit (bit," },
 		{ "1bit", "'1bit': out of range; want 8kbit to 400gbit" },
 		{ "500gbit", "'500gbit': out of range; want 8kbit to 400gbit" },
 		{ "8000.5bit", "'8000.5bit': not a whole number of bit/s" },
