@@ -302,9 +302,24 @@ void http_reply_text(struct evhttp_request *request, int status, const char *typ
 		evbuffer_free(body);
 }
 
-void http_reply_error(struct evhttp_request *request, int status, const char *text)
+/* what was asked may be quoted, and be no UTF-8: then every byte beyond ASCII is shown as \xNN */
+static json_t *error_json(const char *text)
 {
 	json_t *json = json_pack("{s:s}", "error", text);
+	_cleanup_free_ char *shown = json ? NULL : malloc(strlen(text) * strlen("\\xNN") + 1);
+	char *to = shown;
+
+	if (!shown)
+		return json;
+	for (; *text; text++)
+		to += sprintf(to, *text & 0x80 ? "\\x%02x" : "%c", (unsigned char)*text);
+	*to = '\0';
+	return json_pack("{s:s}", "error", shown);
+}
+
+void http_reply_error(struct evhttp_request *request, int status, const char *text)
+{
+	json_t *json = error_json(text);
 	_cleanup_free_ char *body = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
 	http_reply_text(request, status, "application/json", body ? body : "{}");

@@ -305,6 +305,8 @@ static int pairs_add(struct seer_answer *question, size_t *used, const char *que
 		if (!strcmp(pair->key, "limit")) {
 			*ret_limited = true;
 			r = quantity_count(pair->value, 1, FLOWS_MAX, &limit, err);
+			if (r)
+				err_prefix(err, "show flows: limit ");
 		}
 		if (!r && (words_add(question, used, pair->key) ||
 			   words_add(question, used, pair->value)))

@@ -56,6 +56,15 @@ answer 400 '/api/v1/flows?dport'
 answer 400 '/api/v1/flows?dport=1&dport=2'
 answer 400 '/api/v1/classes?x=1'
 
+# an error is an object that names what was wrong, whatever bytes that has
+says() { is_equal "$1 says" "$(sed '1,/^\r$/d' "$tmp/raw" | jq -r .error)" "$2"; }
+answer 404 '/api/v1/flows?dev=%ff'
+says '%ff' "show flows: no device '\\xff'"
+answer 400 '/api/v1/flows?src=%c3%a9%ff'
+says '%c3%a9%ff' "show flows: src '\\xc3\\xa9\\xff': want an address or a prefix such as 10.0.0.0/8 or 2001:db8::/32"
+answer 400 '/api/v1/flows?limit=1001'
+says 'limit' "show flows: limit '1001': want a whole number from 1 to 1000"
+
 # --- methods: HEAD is GET without the body
 # head_get PATH: asks twice; true where both tell of as many bytes
 head_get()
