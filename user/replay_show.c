@@ -144,7 +144,7 @@ static void text_numbers(struct out *out, unsigned int n_sides, const struct pai
 				text_value(out, name, columns[i].unit,
 					   value_of(i, pair->tallies[side], pair->queues[side]));
 			else
-				out_null(out, name);
+				out_time(out, name, 0);	/* a dash, aligned as numbers are */
 		}
 	if (n_sides == 1)
 		text_reasons(out, pair->tallies[0]);

@@ -162,4 +162,12 @@ is_equal "check: without a bpffs" \
 	"$(checks unshare -m sh -c 'umount /sys/fs/bpf; exec "$@"' - "$WEIR" | paste -sd,)" tcx,clsact
 is_equal "check: without privileges" \
 	"$(checks setpriv --reuid 65534 --clear-groups --bounding-set -all "$WEIR" | paste -sd,)" tcx,clsact
+# --- replay: a class that one policy alone has: its dashes stand where the numbers do
+printf '\324\303\262\241\2\0\4\0\0\0\0\0\0\0\0\0\377\377\0\0\1\0\0\0' > "$tmp/pcap"
+echo 'class set a' > "$tmp/a"
+echo 'class set b' > "$tmp/b"
+"$WEIR" replay "$tmp/pcap" conf "$tmp/a" diff "$tmp/b" > "$tmp/diff"
+is_equal "replay diff: cells end below their headings" "$(sed -n '/^CLASS /,/^$/p' "$tmp/diff" |
+	cut -c 1-29 | xargs -d '\n' printf '%s|')" \
+	"CLASS    PACKETS-A  PACKETS-B|default          0          0|a                0          -|b                -          0||"
 finish
