@@ -52,13 +52,14 @@ const char *opts_nearest(const char *word, const char *const *names, unsigned in
 
 	for (unsigned int i = 0; i < n; i++) {
 		const char *name = *(const char *const *)((const char *)names + i * stride);
-		size_t length = strlen(word);
+		size_t length = strlen(word), shorter = least(length, strlen(name));
 
 		d = distance(word, name);
 		/* half a word is near, too: "flow" for "flow-rate" */
 		if (length >= 2 && !strncmp(word, name, length))
 			d = 1;
-		if (d < best_distance && d <= (least(length, strlen(name)) + 2) / 3) {
+		/* a letter is near no other */
+		if (d < best_distance && d < shorter && d <= (shorter + 2) / 3) {
 			best_distance = d;
 			best = name;
 		}

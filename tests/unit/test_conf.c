@@ -201,6 +201,7 @@ static const struct {
 	{ "class del web now", EINVAL, "nothing may follow, not 'now'" },
 	{ "class del used", EBUSY, "class 'used' has 1 match" },
 	{ "match add nothing dport 80", ENOENT, "no class 'nothing'; make it first" },
+	{ "match add a dport 80", ENOENT, "no class 'a'; make it first" },
 	{ "match add web dport 65536", EINVAL, "web: dport '65536': want a number or a range" },
 	{ "match add web dport 90-80", EINVAL, "from low to high" },
 	{ "match add web dport 80,,90", EINVAL, "dport '80,,90': an item" },
@@ -264,7 +265,7 @@ static bool says(const char *text, const char *words)
 static void refuses(void **state)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(refused); i++) {
-		struct policy *policy = policy_of("class set web\nclass set used\n"
+		struct policy *policy = policy_of("class set web\nclass set used\nclass set q\n"
 						  "match add used dport 80 pref 10\n");
 		struct err err = {};
 		int r = words(policy, refused[i].line, &err);
