@@ -19,7 +19,10 @@ unsigned int conf_control_words(int argc, char *const *argv)
 		return 1;
 	if (argc < 2)
 		return 1;
-	return argc >= 4 && !strcmp(argv[2], "cgroup") ? 4 : 2;
+	/* without a path, too: signal_check() says what is missing */
+	if (argc >= 3 && !strcmp(argv[2], "cgroup"))
+		return argc < 4 ? 3 : 4;
+	return 2;
 }
 
 int conf_control_set(const struct opts_key *key, const char *word, void *target, struct err *err)

@@ -50,7 +50,7 @@ int conf_file_read(const char *word, const char **ret_name, char **ret_text, siz
 	}
 	if (r)
 		return err_set(err, -r, "%s: %s", name, r == -EFBIG ?
-			       "larger than 4 MB; want a policy" : strerror(-r));
+			       "larger than 4 MiB; want a policy" : strerror(-r));
 	*ret_name = name;
 	return 0;
 }

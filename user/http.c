@@ -18,6 +18,7 @@
 #include <string.h>
 #include "http.h"
 #include "http_peers.h"
+#include "log.h"
 #include "quantity.h"
 
 #define ROUTES_MAX 32
@@ -59,8 +60,8 @@ int http_address_parse(const char *words, struct http_address *ret, struct err *
 	__u64 value;
 
 	if (quantity_count(port, 0, 65535, &value, &ignored))
-		return err_set(err, EINVAL, "listen '%s': want ADDR:PORT, such as 127.0.0.1:9000",
-			       words);
+		return err_set(err, EINVAL, "listen '%s': want PORT or ADDR:PORT, such as "
+			       "127.0.0.1:9000, with a port of 0 to 65535", words);
 	if (n && words[0] == '[' && words[n - 1] == ']') {
 		words++;
 		n -= 2;
@@ -132,20 +133,39 @@ static void dispatch(struct evhttp_request *request, void *arg)
 	}
 }
 
-/* -errno */
-static int listen_at(struct http *http, struct event_base *base, const struct addrinfo *at)
+/* the port may be the kernel's choice */
+static void listen_tell(int fd)
 {
-	const unsigned int flags = LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC |
-				   LEV_OPT_CLOSE_ON_FREE;
+	struct sockaddr_storage address = {};
+	socklen_t size = sizeof(address);
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+
+	if (getsockname(fd, (struct sockaddr *)&address, &size) ||
+	    getnameinfo((struct sockaddr *)&address, size, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV))
+		return;
+	log_note(address.ss_family == AF_INET6 ? "serves http://[%s]:%s/" : "serves http://%s:%s/",
+		 host, port);
+}
+
+/* -errno; both: the name has others, of which :: may not take those of IPv4 */
+static int listen_at(struct http *http, struct event_base *base, const struct addrinfo *at,
+		     bool both)
+{
+	unsigned int flags = LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE;
 	struct evconnlistener *listener;
 
+	if (both && at->ai_family == AF_INET6)
+		flags |= LEV_OPT_BIND_IPV6ONLY;
 	errno = 0;
 	listener = evconnlistener_new_bind(base, NULL, NULL, flags, BACKLOG, at->ai_addr,
 					   at->ai_addrlen);
 	if (!listener)
 		return errno ? -errno : -ENOMEM;
-	if (evhttp_bind_listener(http->server, listener))
+	if (evhttp_bind_listener(http->server, listener)) {
+		listen_tell(evconnlistener_get_fd(listener));
 		return 0;
+	}
 	evconnlistener_free(listener);
 	return -ENOMEM;
 }
@@ -179,7 +199,7 @@ static int listen_on(struct http *http, struct event_base *base, const struct ht
 		return err_set(err, EADDRNOTAVAIL, "listen %s port %s: %s", address->host, port,
 			       gai_strerror(r));
 	for (const struct addrinfo *at = found; at && !others; at = at->ai_next) {
-		r = is_repeated(found, at) ? 0 : listen_at(http, base, at);
+		r = is_repeated(found, at) ? 0 : listen_at(http, base, at, found->ai_next);
 		n += !r;
 		if (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT)
 			missing = r;

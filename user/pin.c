@@ -356,7 +356,7 @@ int instance_lock(struct instance *instance, struct err *err)
 			close(fd);
 		nanosleep(&step, NULL);
 	}
-	return err_set(err, ETIMEDOUT, "%s: another weir command has held the lock for %d s",
+	return err_set(err, ETIMEDOUT, "%s: other weir commands have held the lock for %d s",
 		       instance->name, LOCK_WAIT_MS / 1000);
 }
 

@@ -310,7 +310,7 @@ done
 wait "${pids[@]}"
 pids=()
 # where the first one is slow, the others may give up waiting
-is_equal "eight attach at once: one does" "$(cat "$tmp"/meet.* | sed 's/another weir command has held.*/lock/
+is_equal "eight attach at once: one does" "$(cat "$tmp"/meet.* | sed 's/other weir commands have held.*/lock/
 	s/.*: \(attached already\|lock\)$/refused/' | sort | uniq -c | sed 's/^ *//' | paste -sd,)" \
 	"7 refused,1 won"
 is_equal "and its work is whole" "$(state | sed 's/ [a-z]* attached/ +/g')" "egress +,ingress +"

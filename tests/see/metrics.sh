@@ -221,6 +221,14 @@ for address in 127.0.0.1:9912 '[::1]:9912'; do
 	kill ${pids[-1]}
 	wait ${pids[-1]}
 done
+"$WEIR" -n "$lone" run listen '*:0' > "$tmp/lone" 2>&1 &
+pids+=($!)
+check "listen *" wait_until 10 grep -q 'the agent runs' "$tmp/lone"
+for url in 'http://0\.0\.0\.0:' 'http://\[::]:'; do
+	check "it says where: $url" grep -q "serves $url[1-9][0-9]*/" "$tmp/lone"
+done
+kill ${pids[-1]}
+wait ${pids[-1]}
 refused() { "$WEIR" -n "$lone" run listen "$1" 2>&1; }
 is_equal "no address of this host" "$(refused 192.0.2.1:9912)" \
 	"weir: listen 192.0.2.1 port 9912: Cannot assign requested address"

@@ -178,6 +178,7 @@ static const struct {
 	{ "class set web control http://a\x1b[31m:1/b", EINVAL, "want http://HOST:PORT/NAME" },
 	{ "class set web control http://a\"b:1/b", EINVAL, "want http://HOST:PORT/NAME" },
 	{ "class set web control http://[fe80::1%\x01]:1/b", EINVAL, "want http://HOST:PORT/NAME" },
+	{ "class set web control psi cpu cgroup", EINVAL, "want cgroup PATH" },
 	{ "class set web control psi cpu cgroup a\x1b[31m", EINVAL, "want cgroup PATH" },
 	{ "class set web control psi cpu cgroup a\xc2\x9b", EINVAL, "want cgroup PATH" },
 	{ "class set web control backlog target 0ms", EINVAL, "want more than 0" },
