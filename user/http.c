@@ -118,6 +118,7 @@ static void dispatch(struct evhttp_request *request, void *arg)
 	_cleanup_free_ char *path = evhttp_uridecode(encoded && *encoded ? encoded : "/", 0, &size);
 	const struct http *http = arg;
 	const struct route *route = path ? route_find(http, path) : NULL;
+	struct err err;
 
 	http_peers_asked(http->peers, request);
 	no_delay(evhttp_request_get_connection(request));
@@ -127,7 +128,8 @@ static void dispatch(struct evhttp_request *request, void *arg)
 	} else if ((path && strlen(path) != size) || (query && strstr(query, "%00"))) {
 		http_reply_error(request, 400, "%00: there is no NUL in any name");
 	} else if (!route || is_below_no_root(request)) {
-		http_reply_error(request, 404, "no such page");
+		err_set(&err, ENOENT, "'%.200s': no such page", path ?: "");
+		http_reply_error(request, 404, err.text);
 	} else {
 		route->handler(request, path + strlen(route->path), route->arg);
 	}

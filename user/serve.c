@@ -117,9 +117,11 @@ static void one(struct evhttp_request *request, const char *name, void *arg)
 	struct serve *serve = arg;
 	__u64 now_ns = clock_ns();
 	struct signal signal;
+	struct err err;
 
+	err_set(&err, ENOENT, "'%.200s': no such signal, or it has fallen silent", name);
 	if (strlen(name) >= SIGNAL_NAME_LEN) {
-		http_reply_error(request, 404, "no such signal");
+		http_reply_error(request, 404, err.text);
 		return;
 	}
 	/* one that is not there yet may come: who follows is told then */
@@ -128,7 +130,7 @@ static void one(struct evhttp_request *request, const char *name, void *arg)
 		return;
 	}
 	if (!steer_signal(serve->steer, name, &signal) || !signal_fresh(&signal, now_ns))
-		http_reply_error(request, 404, "no such signal, or it has fallen silent");
+		http_reply_error(request, 404, err.text);
 	else
 		reply_json(request, signal_json(&signal, now_ns));
 }

@@ -79,6 +79,7 @@ is_equal "and what it says" "$(jq -r '.error | test("did you mean .dport")' "$tm
 is_equal "too many" "$(status '/api/v1/flows?limit=1000000')" 400
 is_equal "no such class" "$(status '/api/v1/flows?class=nope')" 404
 is_equal "no such page" "$(status /api/v1/nope)" 404
+is_equal "it is named" "$(jq -r .error "$tmp/body")" "'/api/v1/nope': no such page"
 is_equal "a long question" "$(status "/api/v1/flows?src=$(printf '1%.0s' {1..4000})")" 400
 is_equal "live" "$(get /api/v1/live | jq -c '[.classes[].class]')" '["default","bulk","media","rpc"]'
 
