@@ -80,12 +80,13 @@ static __always_inline void turn(struct weir_flow_key *key)
 
 /*
  * The class of the flow on one of the attached hooks; the one known before where there is none.
- * *sure: by the policy in force.
+ * *unsure is set where there may be another one soon: no flow yet, or of an older policy.
  */
 static __always_inline __u16 slot_by_flow(struct weir_flow_key *key, __u8 hook, __u16 before,
-					  __u8 *sure)
+					  __u8 *unsure)
 {
 	const struct weir_flow *flow;
+	__u8 attached = 0;
 	__u32 i;
 
 	key->hook = hook;
@@ -94,14 +95,15 @@ static __always_inline __u16 slot_by_flow(struct weir_flow_key *key, __u8 hook, 
 			break;
 		if (devices[i].hook != hook)
 			continue;
+		attached = 1;
 		key->ifindex = devices[i].ifindex;
 		flow = bpf_map_lookup_elem(&flows, key);
 		if (!flow)
 			continue;
-		if (flow->generation == (__u32)generation)
-			*sure = 1;
+		*unsure |= flow->generation != (__u32)generation;
 		return flow->class_slot;
 	}
+	*unsure |= attached;
 	return before;
 }
 
@@ -110,16 +112,16 @@ __attribute__((noinline)) int weir_classify_socket(struct weir_flow_key *key,
 						   struct weir_seen *last)
 {
 	struct weir_flow_key own;
-	__u8 sure = 0;
+	__u8 unsure = 0;
 
 	if (!key || !last)
 		return 0;
 	own = *key;
-	last->out_slot = slot_by_flow(&own, WEIR_EGRESS, last->out_slot, &sure);
+	last->out_slot = slot_by_flow(&own, WEIR_EGRESS, last->out_slot, &unsure);
 	turn(&own);
-	last->in_slot = slot_by_flow(&own, WEIR_INGRESS, last->in_slot, &sure);
-	/* else looked for again when something has moved */
-	last->generation = sure ? generation + 1 : 0;
+	last->in_slot = slot_by_flow(&own, WEIR_INGRESS, last->in_slot, &unsure);
+	/* else looked for again when something has moved: one direction's flow comes first */
+	last->generation = unsure ? 0 : generation + 1;
 	return 0;
 }
 
@@ -204,9 +206,10 @@ static __always_inline void connection(const struct sock_common *common, const s
 static __always_inline void look(const struct tcp_sock *tp, struct weir_seen *last)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	__u8 state = sk->__sk_common.skc_state;
 	struct weir_backlog *class;
 
-	if (sk->__sk_common.skc_state != TCP_LISTEN) {
+	if (state != TCP_LISTEN) {
 		connection(&sk->__sk_common, tp, last);
 		return;
 	}
