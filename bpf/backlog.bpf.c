@@ -209,6 +209,11 @@ static __always_inline void look(const struct tcp_sock *tp, struct weir_seen *la
 	__u8 state = sk->__sk_common.skc_state;
 	struct weir_backlog *class;
 
+	/* the other side has not yet said where its numbers begin: they would pass for bytes */
+	if (state == TCP_SYN_SENT) {
+		last->known = 0;
+		return;
+	}
 	if (state != TCP_LISTEN) {
 		connection(&sk->__sk_common, tp, last);
 		return;

@@ -3,7 +3,8 @@
 #
 # dial.sh: connections that the agent looks at before both of their flows are known. A server's,
 # before it has answered: its round trips are heard all the same. A consumer's that connects to its
-# producers and asks later: its backlog is.
+# producers, for a second in vain: its backlog is, and the numbers that TCP begins with are no bytes
+# that it has read.
 #
 #     producers (weir, both: a class that follows rtt) ---- consumer (weir, both: backlog)
 . "$(dirname "$0")/lib.sh"
@@ -11,6 +12,7 @@
 need ip jq python3
 netns producers consumer
 link "$producers" eth "$consumer" eth 1
+ip -n "$consumer" neigh replace 10.88.1.3 lladdr 02:00:00:00:01:01 dev eth nud permanent
 
 cat > "$tmp/serve.py" <<'END'
 import socket, threading
@@ -72,4 +74,20 @@ check "a server's round trips are heard" \
 check "the backlog of who has connected is heard" wait_until 5 signal "$consumer" '.drain_bps > 0'
 exec {dialling}>&-
 
+dials "$tmp/second" 10.88.1.3 0
+check "a connection waits for its answer" wait_until 5 \
+	sh -c "ip netns exec $consumer ss -Htn state syn-sent | grep -q 10.88.1.3"
+# looked at by then
+wait_until 5 sh -c "ip netns exec $consumer ss -Htno state syn-sent | grep -q ',[1-9][0-9]*)'"
+ip -n "$producers" addr add 10.88.1.3/24 dev eth
+check "and stands" wait_until 10 grep -q connected "$tmp/second"
+before=$(class "$consumer" read bytes)
+more()
+{
+	[ "$(class "$consumer" read bytes)" -gt $((before + 200000)) ]
+}
+check "is read from" wait_until 10 more
+exec {dialling}>&-
+is_most "no drain rate is more than it reads" "$(lines "$consumer" 'map(.drain_bps // 0) | max')" \
+	100000000
 finish
