@@ -12,6 +12,7 @@
 #define WEIR_DOOR_MS 10000		/* a fingerprint older than this is forgotten */
 #define WEIR_TABLE_NS 2000000000ULL	/* a table is not replaced in less than this */
 #define WEIR_EEXIST 17
+#define WEIR_SOCK_RAW 3
 
 /* what a new entry starts as: too large for the stack */
 const volatile struct weir_flow blank_flow = {
@@ -80,7 +81,10 @@ static __always_inline __u32 weir_device_flags(const struct weir_flow_key *key)
 	return dev ? dev->flags : 0;
 }
 
-/* the local TCP socket that sends this packet, or NULL; ingress packets have none */
+/*
+ * The local TCP socket that sends this packet, or NULL; ingress packets have none. A raw one is the
+ * kernel's own, by which it answers for connections that are not there: to whoever asks.
+ */
 static __always_inline struct bpf_sock *weir_socket(struct __sk_buff *skb,
 						    const struct weir_packet *p)
 {
@@ -92,7 +96,18 @@ static __always_inline struct bpf_sock *weir_socket(struct __sk_buff *skb,
 	if (!sk)
 		return NULL;
 	sk = bpf_sk_fullsock(sk);
-	return sk && sk->protocol == IPPROTO_TCP ? sk : NULL;
+	return sk && sk->protocol == IPPROTO_TCP && sk->type != WEIR_SOCK_RAW ? sk : NULL;
+}
+
+/* WEIR_FLOW_LOCAL or 0: a SYN-ACK has no socket yet, but what follows it has */
+static __always_inline __u32 weir_local(struct __sk_buff *skb, const struct weir_packet *p)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	if (weir_socket(skb, p))
+		return WEIR_FLOW_LOCAL;
+	return p->key.hook == WEIR_EGRESS && p->key.proto == IPPROTO_TCP && sk &&
+	       sk->state == BPF_TCP_NEW_SYN_RECV ? WEIR_FLOW_LOCAL : 0;
 }
 
 /* a flow's class and the generation that it is of: read and written as one, by all CPUs */
@@ -114,7 +129,7 @@ static __always_inline volatile __u64 *weir_flow_head(struct weir_flow *flow)
 static __always_inline void weir_flow_classify(struct __sk_buff *skb, const struct weir_packet *p,
 					       struct weir_flow *flow, __u32 generation, __u32 slot)
 {
-	__u32 flags = weir_socket(skb, p) ? WEIR_FLOW_LOCAL : 0;
+	__u32 flags = weir_local(skb, p);
 	union weir_flow_head head;
 
 	/* the kernel takes a departure time for IP alone, not behind a tag in the frame */
