@@ -37,7 +37,7 @@ static __always_inline void weir_count_class(__u32 slot, enum weir_reason reason
 
 static __always_inline void weir_count_flow(struct weir_flow *flow, const struct weir_facts *f)
 {
-	__u64 span = weir_since(flow->rate_at_ns, f->now), before;
+	__u64 at = *(volatile __u64 *)&flow->rate_at_ns, before;
 
 	__sync_fetch_and_add(&flow->packets, f->segments);
 	before = __sync_fetch_and_add(&flow->bytes, f->bytes);
@@ -52,10 +52,11 @@ static __always_inline void weir_count_flow(struct weir_flow *flow, const struct
 		__sync_fetch_and_add(&flow->delayed, f->segments);
 		__sync_fetch_and_add(&flow->delay_ns, f->delay * f->segments);
 	}
-	if (span >= WEIR_RATE_SPAN_NS) {
-		flow->rate_bps = (before - flow->rate_bytes) * 8000 / (span / 1000000);
+	/* one CPU closes a span: to another that saw it open, rate_bytes may lie ahead */
+	if (weir_since(at, f->now) >= WEIR_RATE_SPAN_NS &&
+	    __sync_val_compare_and_swap(&flow->rate_at_ns, at, f->now) == at) {
+		flow->rate_bps = (before - flow->rate_bytes) * 8000 / ((f->now - at) / 1000000);
 		flow->rate_bytes = before;
-		flow->rate_at_ns = f->now;
 	}
 }
 
