@@ -218,7 +218,9 @@ static __always_inline struct weir_flow *weir_flow_get(struct __sk_buff *skb, st
 
 	if (flow)
 		head.whole = *weir_flow_head(flow);
-	if (!flow || ((head.generation ^ generation) | (p->flags & WEIR_P_SYN))) {
+	/* one inside is of its outer's class, which may be another tunnel's now */
+	if (!flow || ((head.generation ^ generation) | (p->flags & WEIR_P_SYN)) ||
+	    (p->key.flags & WEIR_KEY_INNER && head.class_slot != *slot)) {
 		if (!*now)
 			*now = weir_now(skb, 0);
 		*why = weir_flow_new(skb, p, *now, generation, slot);

@@ -120,6 +120,41 @@ static void the_outer_chooses_the_class(void **state)
 	assert_int_equal(flow.packets, 2);
 }
 
+/* the same flow by another tunnel, which is of another class: counted there, at its rate */
+static void a_flow_goes_by_another_tunnel(void **state)
+{
+	struct harness *h = *state;
+	struct packet p = usual, q = usual;
+	struct weir_flow_key key;
+	struct weir_flow flow;
+	int slot;
+
+	q.outer.src = 9;
+	for (slot = 1; slot <= 2; slot++) {
+		const struct ip_layer *outer = slot == 1 ? &p.outer : &q.outer;
+		struct weir_rule *rule = harness_rule(h, slot);
+
+		rule->fields = WEIR_M_SRC;
+		rule->n_src = 1;
+		memset(rule->src[0].mask, 0xff, 16);
+		layer_address(outer, outer->src, rule->src[0].addr);
+		inner_class(h, slot);
+	}
+	send_packet(h, EGRESS, &p);
+	send_packet(h, EGRESS, &p);
+	send_packet(h, EGRESS, &q);
+	send_packet(h, EGRESS, &q);
+	inside_key(&p, EGRESS, &key);
+	assert_true(harness_flow_at(h, &key, &flow));
+	assert_int_equal(flow.class_slot, 2);
+	for (slot = 1; slot <= 2; slot++)
+		assert_int_equal(harness_count(h, slot, WEIR_R_NEWCOMER) +
+				 harness_count(h, slot, WEIR_R_UNLIMITED), 2);
+	send_packet(h, EGRESS, &p);
+	assert_true(harness_flow_at(h, &key, &flow));
+	assert_int_equal(flow.class_slot, 1);
+}
+
 /* two tenants with the same addresses: two flows, and two buckets where the class is per src */
 static void the_same_addresses_in_two_tunnels(void **state)
 {
@@ -412,6 +447,7 @@ int main(void)
 		TEST(the_key_is_the_inner_flows),
 		TEST(without_inner_the_key_is_the_outers),
 		TEST(the_outer_chooses_the_class),
+		TEST(a_flow_goes_by_another_tunnel),
 		TEST(the_same_addresses_in_two_tunnels),
 		TEST(each_inner_flow_has_its_bucket),
 		TEST(segments_have_all_headers),
