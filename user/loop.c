@@ -101,6 +101,7 @@ static void instance_look(struct loop *loop)
 		log_note("%s: %s", loop->instance.name, now ? "was attached anew" :
 			 "nothing is attached any more; waiting for `weir attach`");
 	instance_lost(loop);
+	repair_forget(loop->repair);
 	loop->seen = now;
 	if (!now)
 		return;

@@ -39,6 +39,11 @@ void repair_free(struct repair *repair)
 	free(repair);
 }
 
+void repair_forget(struct repair *repair)
+{
+	repair->n_gone = 0;
+}
+
 enum ailment { WELL, GONE, RENAMED, LOST, NO_QDISC, NEW_QDISC, NO_QUEUE };
 
 static enum ailment examine(const struct instance *instance, const struct hook_record *r)

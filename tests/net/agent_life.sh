@@ -275,10 +275,27 @@ is_equal "SIGTERM again" $? 0
 files() { ls /run/weir | grep -c "^$host\\."; }
 is_equal "nothing is left of it" "$(files)" 0
 start
+spare=(ip -n "$host" link add spare up type veth peer name far)
+"${spare[@]}"
+check "attach another" "${weir[@]}" attach spare egress qdisc keep
+ip -n "$host" link del spare
+until_ok "which goes" said 'spare: egress: the device is gone'
 check "detach all" "${weir[@]}" detach all
 is_equal "a living agent keeps its lock and its socket" "$(files)" 2
-ends KILL
+until_ok "and notices it" said 'nothing is attached any more'
 check "attach" "${weir[@]}" attach renamed egress qdisc keep
+"${spare[@]}"
+# in two passes over the devices the agent has seen it
+now=renamed
+for name in first renamed; do
+	ip -n "$host" link set $now down name $name
+	ip -n "$host" link set $name up
+	until_ok "one is renamed" said "is called $name now"
+	now=$name
+done
+is_equal "what was detached while it was gone is not put on again" \
+	"$("${weir[@]}" -j show devices | jq -r '.[].dev')" renamed
+ends KILL
 check "detach all" "${weir[@]}" detach all
 is_equal "what a killed one leaves goes with the last hook" "$(files)" 0
 finish
