@@ -127,7 +127,7 @@ static __always_inline int weir_conn_refused(const struct weir_job *job)
 {
 	__u32 per_second = job->class->conn_rate;
 
-	if (!per_second || !(job->packet.flags & WEIR_P_SYN))
+	if (!per_second || !(job->packet.flags & WEIR_P_OPENS))
 		return 0;
 	return !weir_charge_within(&job->state->conn_tat, job->facts.now,
 				   weir_event_cost(per_second), weir_event_limit(per_second));
@@ -159,8 +159,8 @@ static __always_inline void weir_gather(struct weir_job *job, __u32 can)
 	f->mean_bucket = job->state->mean_bucket;
 	if (job->packet.flags & WEIR_P_CONTROL)
 		flags |= WEIR_F_CONTROL;
-	if (job->packet.flags & WEIR_P_SMALL)
-		flags |= WEIR_F_SMALL;
+	/* a branch would double the verifier's ways */
+	flags |= ((__s64)job->packet.len - WEIR_SMALL_BYTES - 1) >> 63 & WEIR_F_SMALL;
 	f->flags = flags | leased;
 }
 

@@ -17,8 +17,8 @@
 #include <weir/bucket.h>
 
 #define WEIR_P_CONTROL 0x01		/* SYN, FIN, RST, pure ACK, ND, MLD, IGMP, DHCP */
-#define WEIR_P_SMALL 0x02		/* at most 256 bytes: spared by the AQM */
-#define WEIR_P_SYN 0x04			/* opens a TCP connection (SYN without ACK) */
+#define WEIR_P_OPENS 0x02		/* opens a TCP connection (SYN without ACK) */
+#define WEIR_P_SYN 0x04			/* one end of it begins (SYN) */
 #define WEIR_P_FIRST 0x08		/* the first of several fragments: has the ports */
 #define WEIR_P_LATER 0x10		/* one of the others */
 #define WEIR_P_TUNNEL 0x20		/* may carry a packet inside: see tunnel.h */
@@ -28,6 +28,7 @@
 #define WEIR_GENEVE_PORT 6081
 #define WEIR_VLAN_DEPTH 2
 #define WEIR_EXT_DEPTH 8		/* extension headers of one packet */
+#define WEIR_SMALL_BYTES 256		/* no larger: spared by the AQM */
 
 struct weir_packet {
 	struct weir_flow_key key;
@@ -113,8 +114,9 @@ static __always_inline int weir_parse_l4(const struct weir_cursor *c, struct wei
 			p->seq = tcp.seq;
 		if ((tcp.flags & (WEIR_TCP_SYN | WEIR_TCP_FIN | WEIR_TCP_RST)) || p->headers >= end)
 			p->flags |= WEIR_P_CONTROL;
-		if ((tcp.flags & (WEIR_TCP_SYN | WEIR_TCP_ACK)) == WEIR_TCP_SYN)
-			p->flags |= WEIR_P_SYN;
+		/* arithmetic: SYN to WEIR_P_SYN, and to WEIR_P_OPENS where there is no ACK */
+		p->flags |= (tcp.flags & WEIR_TCP_SYN) << 1;
+		p->flags |= tcp.flags & ~(tcp.flags >> 3) & WEIR_TCP_SYN;
 		return 0;
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
@@ -334,8 +336,6 @@ static __always_inline enum weir_reason weir_parse(const struct weir_cursor *c,
 		}
 	}
 	p->l3 = off;
-	if (p->len <= 256)
-		p->flags |= WEIR_P_SMALL;
 	if (proto == __bpf_constant_htons(ETH_P_IP))
 		return weir_parse_v4(c, p, off);
 	if (proto == __bpf_constant_htons(ETH_P_IPV6))
