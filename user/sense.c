@@ -67,7 +67,11 @@ int sense_producers(const struct steer *steer, unsigned int slot,
 		r = wire_read(steer, slot, c, now_ns);
 	if (r)
 		return r;
-	if (span_ns > USED_NS / 4) {
+	/* the first look has nothing to compare with */
+	if (!c->used_at_ns) {
+		c->used_bytes = c->wire_bytes;
+		c->used_at_ns = now_ns;
+	} else if (span_ns > USED_NS / 4) {
 		bps = (c->wire_bytes - c->used_bytes) * 8e9 / span_ns;
 		c->used_bps += (bps - c->used_bps) * (span_ns < USED_NS ? span_ns / USED_NS : 1);
 		c->used_bytes = c->wire_bytes;

@@ -251,8 +251,9 @@ static int class_step(struct steer *steer, unsigned int slot,
 	const struct steer_class *c = &steer->classes[slot];
 	int r = 0;
 
-	/* a controller goes by what is new: the rest need not be looked at */
-	if (c->sample.at_ns > c->state.seen_ns) {
+	/* a controller goes by what is new: the rest need not be looked at, but for what passes, or
+	 * one that takes over would go by the mean of hours */
+	if (c->sample.at_ns > c->state.seen_ns || c->used_at_ns + STEERING_EVERY_NS <= now_ns) {
 		if (!*states)
 			r = maps_class_states(steer->maps, steer->n_classes, states);
 		if (!r)
