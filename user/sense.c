@@ -145,6 +145,11 @@ static void sender_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 
 	if (now_ns < c->next_ns)
 		return;
+	/* the counts go on where a slot's class is another, or follows something else */
+	if (!c->has_before) {
+		c->has_before = true;
+		c->before = *b;
+	}
 	if (c->kind == SIGNAL_RTT) {
 		heard = b->rtt_n;
 		value = heard ? b->rtt_us * 1000 / b->rtt_n : 0;

@@ -86,10 +86,11 @@ static void class_policy(struct steer_class *c, const struct weir_class *class, 
 		memcpy(c->name, class->name, sizeof(c->name));
 	}
 	/* a controller that follows something else starts anew */
-	if (kind != c->kind)
+	if (kind != c->kind) {
 		memset(&c->state, 0, sizeof(c->state));
-	if (kind != c->kind)
 		memset(&c->sample, 0, sizeof(c->sample));
+		c->has_before = false;
+	}
 	c->kind = kind;
 	c->config = config_of(class, kind);
 	c->flags = (class->set & WEIR_SET_TARGET_TIME ? WEIR_D_TIME : 0) |

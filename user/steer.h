@@ -49,7 +49,8 @@ struct steer_class {
 	struct control_state state;
 	__u64 next_ns;			/* not looked at before */
 	struct sample_state sampler;
-	struct weir_backlog before;	/* counts at the last share: rtt, ce, loss */
+	struct weir_backlog before;	/* counts at the last share: rtt, ce, loss ... */
+	bool has_before;		/* ... and they are this class's, since it follows them */
 	__u64 psi_us, psi_at_ns;	/* stall time so far, and when that was read */
 	int psi_failed;			/* the last look's error, told already */
 	bool other_unit_told;		/* the signal is not in the unit of the target */

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # engage.sh: a class without a rate, under control: the first message above its target takes over
-# at what passes now, however little has passed before.
+# at what passes now, however little has passed before. And what a class's senders have lost is its
+# own, not of the class whose slot it has now.
 #
-#     host (weir on eth, egress) ---- peer
+#     host (weir on eth, egress) ---- peer (weir on eth, ingress: loses what is above 5 mbit)
 . "$(dirname "$0")/lib.sh"
 
 need ip jq
@@ -25,4 +26,23 @@ pushed() { "${weir[@]}" signal queue 12ms && engaged; }
 check "a message above the target takes over" wait_until 5 pushed
 is_within "at what passes" "$(jq -s 'map(select(.event == "decision" and .rate_bps))[0].rate_bps' \
 	"$tmp/told.$host")" 20000000 40
+
+# --- the slot of a class that lost
+check "peer: attach" "$WEIR" -n "$peer" attach eth ingress qdisc keep
+check "peer: class" "$WEIR" -n "$peer" class set default rate 5mbit action police burst 5ms
+check "class" "${weir[@]}" class set lossy control loss
+check "match" "${weir[@]}" match add lossy proto tcp dport 7001
+traffic "$tmp/lossy" tcp from "$host" to "$peer" addr 10.88.1.2 port 7001 stop 2s name lossy
+heard() { jq -se "any(.event == \"decision\" and .class == \"$1\" and .value != null)" \
+	"$tmp/told.$host"; }
+check "its losses are heard" heard lossy
+"$WEIR" -n "$peer" detach all
+"${weir[@]}" match del lossy
+"${weir[@]}" class del lossy
+check "another in its place" "${weir[@]}" class set clean rate 100mbit control loss
+check "match" "${weir[@]}" match add clean proto tcp dport 7002
+traffic "$tmp/clean" tcp from "$host" to "$peer" addr 10.88.1.2 port 7002 stop 2s name clean
+check "which is heard" heard clean
+is_most "of what it has lost, in millionths, at most was heard" "$(jq -s 'map(select(
+	.event == "decision" and .class == "clean").value // 0) | max' "$tmp/told.$host")" 10000000
 finish
