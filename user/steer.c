@@ -86,10 +86,12 @@ static void class_policy(struct steer_class *c, const struct weir_class *class, 
 		memcpy(c->name, class->name, sizeof(c->name));
 	}
 	/* a controller that follows something else starts anew */
-	if (kind != c->kind) {
+	if (strcmp(c->signal, class->signal)) {
 		memset(&c->state, 0, sizeof(c->state));
 		memset(&c->sample, 0, sizeof(c->sample));
+		memcpy(c->signal, class->signal, sizeof(c->signal));
 		c->has_before = false;
+		c->psi_at_ns = 0;
 	}
 	c->kind = kind;
 	c->config = config_of(class, kind);

@@ -54,6 +54,7 @@ struct steer_class {
 	__u64 psi_us, psi_at_ns;	/* stall time so far, and when that was read */
 	int psi_failed;			/* the last look's error, told already */
 	bool other_unit_told;		/* the signal is not in the unit of the target */
+	char signal[WEIR_SIGNAL_LEN];	/* what all this was heard of */
 };
 
 struct steer {

@@ -3,7 +3,7 @@
 #
 # engage.sh: a class without a rate, under control: the first message above its target takes over
 # at what passes now, however little has passed before. And what a class's senders have lost is its
-# own, not of the class whose slot it has now.
+# own, not of the class whose slot it has now; nor is what was heard of one signal another's.
 #
 #     host (weir on eth, egress) ---- peer (weir on eth, ingress: loses what is above 5 mbit)
 . "$(dirname "$0")/lib.sh"
@@ -26,6 +26,11 @@ pushed() { "${weir[@]}" signal queue 12ms && engaged; }
 check "a message above the target takes over" wait_until 5 pushed
 is_within "at what passes" "$(jq -s 'map(select(.event == "decision" and .rate_bps))[0].rate_bps' \
 	"$tmp/told.$host")" 20000000 40
+
+# --- another signal, which nobody sends
+reason() { "${weir[@]}" -j show signals | jq -e '.[0] | .signal == "other" and .reason == "waiting"'; }
+check "class" "${weir[@]}" class set app control other target 10ms
+check "it waits for it" wait_until 5 reason
 
 # --- the slot of a class that lost
 check "peer: attach" "$WEIR" -n "$peer" attach eth ingress qdisc keep
