@@ -58,7 +58,6 @@ static __always_inline __u32 weir_random(const struct weir_facts *f)
 
 #define WEIR_NEWCOMERS_SHIFT 8		/* what they have of a busy class, together: 1/256 */
 #define WEIR_BUSY_NS 1000000ULL		/* a class with a larger debt is busy */
-#define WEIR_NPB_MAX (1ULL << 43)	/* times WEIR_BYTES_MAX stays below 2^63 */
 
 /* is the class's rate in use, or most of it by its buckets? */
 static __always_inline int weir_busy(const struct weir_class_state *state, __u64 now)
@@ -80,12 +79,12 @@ static __always_inline void weir_rates_shared(struct weir_job *job, __u64 level)
 		if (!weir_busy(job->state, f->now))
 			return;
 		job->tat = &job->state->newcomer_tat;
-		f->npb_bucket = f->npb_class << WEIR_NEWCOMERS_SHIFT;
-		if (f->npb_bucket > WEIR_NPB_MAX)
-			f->npb_bucket = WEIR_NPB_MAX;
+		f->npb_bucket = weir_min(f->npb_class << WEIR_NEWCOMERS_SHIFT, WEIR_NPB_MAX);
+		weir_shared_outgrown(job->state, 1, f->now, f->npb_bucket);
 	} else if (level) {
 		job->tat = &job->state->rest_tat;
 		f->npb_bucket = level;
+		weir_shared_outgrown(job->state, 0, f->now, f->npb_class);
 	}
 }
 

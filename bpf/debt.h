@@ -81,6 +81,26 @@ static __always_inline __u64 weir_outgrown(__u64 *tat, __u32 *slowest, __u64 now
 	return debt * ratio >> WEIR_RATIO_SHIFT;
 }
 
+/*
+ * The same of a clock that many share: at once, also where an agent moves the rate, since nothing
+ * else shortens what it owes. A global function: it is seldom called, and the verifier reads it
+ * once.
+ */
+__attribute__((noinline)) int weir_shared_outgrown(struct weir_class_state *state, int newcomers,
+						   __u64 now, __u64 npb)
+{
+	__u32 *slowest;
+	__u64 *tat;
+
+	if (!state)
+		return 0;
+	tat = newcomers ? &state->newcomer_tat : &state->rest_tat;
+	slowest = newcomers ? &state->newcomer_slowest : &state->rest_slowest;
+	*slowest = weir_slowest(*slowest, weir_debt(*tat, now), npb);
+	weir_outgrown(tat, slowest, now, npb, 0);
+	return 0;
+}
+
 /* of a packet that was refused; 1: its debts are other ones now */
 static __always_inline int weir_debts_outgrown(struct weir_facts *f,
 					       const struct weir_class *class,

@@ -14,7 +14,7 @@
 static __always_inline void weir_level_lower(struct weir_class_state *state, __u64 npb_class,
 					     __u32 n)
 {
-	__u64 npb = weir_min(npb_class * n, WEIR_LEVEL_NPB_MAX);
+	__u64 npb = weir_min(npb_class * n, WEIR_NPB_MAX);
 
 	if (npb <= state->npb_level)
 		return;

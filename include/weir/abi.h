@@ -282,7 +282,8 @@ struct weir_class_state {
 	__u64 held_at;			/* a packet was last held back, to some 16 ms */
 	__u64 span_ns;			/* length of the last window */
 	__u64 held_until;		/* latest hold that a packet met: it stands */
-	__u64 reserved;
+	__u32 newcomer_slowest;		/* as slowest, of newcomer_tat and of rest_tat */
+	__u32 rest_slowest;
 };
 
 /* Map "class_stats", per-CPU array[WEIR_MAX_CLASSES]: wire packets and bytes by reason. */

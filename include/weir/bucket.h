@@ -22,6 +22,9 @@
 /* the longest packet that is ever charged: BIG TCP is 512 KiB, GSO headers come on top */
 #define WEIR_BYTES_MAX (1U << 20)
 
+/* no clock is slower than that, some 950 bit/s: times WEIR_BYTES_MAX it stays below 2^63 */
+#define WEIR_NPB_MAX (1ULL << 43)
+
 /*
  * Rate to fixed point. Exact to 2^-20 ns per byte: relative error < 2.4e-5 at 400 Gbit/s and
  * < 1e-12 at 8 kbit/s (tests/unit/test_bucket.c). bps must be in [WEIR_RATE_MIN, WEIR_RATE_MAX];
@@ -51,7 +54,7 @@ static __always_inline __u32 weir_slowest(__u32 slowest, __u64 debt, __u64 npb)
 	return debt && slowest > now ? slowest : now;
 }
 
-/* ns that the bytes take at the rate; the product is at most 2^63, at WEIR_LEVEL_MIN (level.h) */
+/* ns that the bytes take at the rate; the product is at most 2^63, at WEIR_NPB_MAX */
 static __always_inline __u64 weir_cost(__u32 bytes, __u64 npb)
 {
 	return ((__u64)bytes * npb) >> WEIR_NPB_SHIFT;

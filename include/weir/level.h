@@ -32,9 +32,7 @@
 #define WEIR_WINDOW_MAX_NS 1000000000ULL
 #define WEIR_WINDOW_BYTES (16 * 1514)	/* a window holds that much of a bucket at the level */
 
-/* bit/s: no clock runs slower for its level, for which weir_cost() has just the bits */
-#define WEIR_LEVEL_MIN 1000ULL
-#define WEIR_LEVEL_NPB_MAX ((8000000000ULL << WEIR_NPB_SHIFT) / WEIR_LEVEL_MIN)
+#define WEIR_LEVEL_MIN 1000ULL		/* bit/s: what no clock may be slower than */
 
 /* the lowest level of a class; a sum, for a branch would double the verifier's ways */
 static __always_inline __u64 weir_level_min(__u64 rate)

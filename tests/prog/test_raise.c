@@ -118,6 +118,48 @@ static void no_more_than_the_bytes(void **state)
 	assert_in_range(passed, allowed * 95 / 100, allowed + (raises + 1) * 21 * FULL);
 }
 
+/* a first packet that comes every 100 ms for a second, beside a flow that has the class's rate */
+static int newcomers(struct harness *h, int n)
+{
+	const struct spec old = { .sport = 7, .payload = 1472 };
+	int i, k, passed = 0;
+
+	for (i = 0; i < 1000; i++, h->now_ns += MSEC) {
+		for (k = 0; k < 84; k++)
+			send_spec(h, EGRESS, &old);
+		if (i % 100)
+			continue;
+		passed += send_spec(h, EGRESS, &(struct spec){ .sport = 1000, .src = n + i,
+				    .payload = 100 }) == HARNESS_PASS;
+	}
+	return passed;
+}
+
+/*
+ * First packets share a clock while the class is busy: what a flood of them owes at 1 Mbit/s, some
+ * 20 s at a part of it, is a thousandth at 1 Gbit/s.
+ */
+static void first_packets(void **state)
+{
+	const struct spec old = { .sport = 7, .payload = 1472 };
+	struct harness *h = *state;
+	int i;
+
+	prepare(h, WEIR_PACE);
+	harness_rate(harness_class(h, 0), 1 * MBIT, 0);
+	harness_commit(h);
+	harness_establish(h, EGRESS, &old);
+	for (i = 0; i < 3000; i++, h->now_ns += MSEC) {
+		send_spec(h, EGRESS, &old);
+		send_spec(h, EGRESS, &(struct spec){ .sport = 2000, .src = 10 + i,
+			  .payload = 1472 });
+	}
+	harness_rate(harness_class(h, 0), 1000 * MBIT, 0);
+	harness_commit(h);
+	h->now_ns += 10 * MSEC;
+	assert_in_range(newcomers(h, 20000), 9, 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +167,7 @@ int main(void)
 		TEST(a_class_rate),
 		TEST(another_class),
 		TEST(no_more_than_the_bytes),
+		TEST(first_packets),
 	};
 
 	return RUN(tests, 0);
