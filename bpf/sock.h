@@ -52,37 +52,44 @@ _Static_assert(sizeof(((struct weir_sock *)0)->saved_rate) == 4, "an option is a
 _Static_assert(sizeof(((struct weir_sock *)0)->saved_lowat) == 4, "an option is an int");
 
 /*
+ * Sets an option, and keeps what the socket has if it is not what weir has set: it is the
+ * application's own, which may change it at any time. ctx is what the helpers take.
+ */
+#define WEIR_SET(ctx, level, option, was, saved, value) ({ \
+	__u32 has_ = 0, value_; \
+	long r_; \
+	if (!bpf_getsockopt(ctx, level, option, &has_, 4) && has_ != (was)) \
+		(saved) = has_; \
+	value_ = (value); \
+	r_ = bpf_setsockopt(ctx, level, option, &value_, 4); \
+	if (!r_) \
+		(was) = value_; \
+	r_; \
+})
+
+/*
  * SO_MAX_PACING_RATE takes bytes/s as an int: up to 34 Gbit/s, beyond which no pacing is needed to
- * protect anyone. ctx is what the setsockopt helper takes.
+ * protect anyone. The smaller of the rate and the application's own holds.
  */
 #define WEIR_PACE(ctx, s, wanted) ({ \
 	__u64 wanted_ = (wanted); \
 	__u32 rate_ = wanted_ && wanted_ < 0xffffffff ? (__u32)wanted_ : 0xffffffff; \
-	if ((s)->saved_rate && (s)->saved_rate < rate_) \
-		rate_ = (s)->saved_rate; \
-	bpf_setsockopt(ctx, WEIR_SOL_SOCKET, WEIR_SO_MAX_PACING_RATE, &rate_, 4); \
+	WEIR_SET(ctx, WEIR_SOL_SOCKET, WEIR_SO_MAX_PACING_RATE, (s)->set_rate, (s)->saved_rate, \
+		 (s)->saved_rate && (s)->saved_rate < rate_ ? (s)->saved_rate : rate_); \
 })
 
 /* Carries storage into the socket. */
 #define WEIR_APPLY(ctx, s) do { \
 	__u32 lowat_ = (__u32)((s)->rate / 100); \
-	if (!((s)->flags & WEIR_SK_APPLIED)) { \
-		if (bpf_getsockopt(ctx, WEIR_SOL_SOCKET, WEIR_SO_MAX_PACING_RATE, \
-				   &(s)->saved_rate, 4)) \
-			(s)->saved_rate = 0xffffffff; \
-		if (bpf_getsockopt(ctx, WEIR_SOL_TCP, WEIR_TCP_NOTSENT_LOWAT, \
-				   &(s)->saved_lowat, 4)) \
-			(s)->saved_lowat = 0; \
-	} \
 	if (lowat_ < WEIR_LOWAT_MIN) \
 		lowat_ = WEIR_LOWAT_MIN; \
 	if (lowat_ > WEIR_LOWAT_MAX) \
 		lowat_ = WEIR_LOWAT_MAX; \
-	if (!(s)->rate || ((s)->saved_lowat && (s)->saved_lowat < lowat_)) \
-		lowat_ = (s)->saved_lowat; \
 	if (!WEIR_PACE(ctx, s, (s)->rate)) \
 		(s)->flags |= WEIR_SK_APPLIED; \
-	bpf_setsockopt(ctx, WEIR_SOL_TCP, WEIR_TCP_NOTSENT_LOWAT, &lowat_, 4); \
+	WEIR_SET(ctx, WEIR_SOL_TCP, WEIR_TCP_NOTSENT_LOWAT, (s)->set_lowat, (s)->saved_lowat, \
+		 !(s)->rate || ((s)->saved_lowat && (s)->saved_lowat < lowat_) ? \
+		 (s)->saved_lowat : lowat_); \
 	(s)->applied = (s)->rate; \
 } while (0)
 

@@ -415,6 +415,8 @@ struct weir_sock {
 	__u16 class_slot;
 	__u32 clamp;			/* its window's bound, segments; 0: weir has set none */
 	__u32 level;			/* weir_slow(npb_level) that rate goes by; 0: by none */
+	__u32 set_rate;			/* what weir has set last of the two; 0: nothing */
+	__u32 set_lowat;
 };
 
 /*
@@ -470,6 +472,6 @@ WEIR_ASSERT_SIZE(weir_event_state, 88);
 WEIR_ASSERT_SIZE(weir_class_told, 32);
 WEIR_ASSERT_SIZE(weir_dev_key, 8);
 WEIR_ASSERT_SIZE(weir_dev, 512);
-WEIR_ASSERT_SIZE(weir_sock, 40);
+WEIR_ASSERT_SIZE(weir_sock, 48);
 
 #endif
