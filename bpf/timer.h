@@ -9,6 +9,7 @@
 
 #include <weir/level.h>
 #include "event.h"
+#include "window.h"
 
 #define WEIR_TICK_NS 4000000ULL		/* while a class with a rate has traffic */
 #define WEIR_TICK_IDLE_NS 50000000ULL
@@ -81,6 +82,17 @@ static __always_inline __u64 weir_rate_now(const struct weir_class *class, __u32
 	return class->rate_bps;
 }
 
+/* the rate in force; returns the one before */
+static __always_inline __u64 weir_rate_note(struct weir_class_state *state, __u64 rate, __u64 now)
+{
+	__u64 was = state->rate_bps;
+
+	state->rate_bps = rate;
+	if (!was || rate < was - was / 4)
+		state->cut_at = now;
+	return was;
+}
+
 /*
  * A rate that moves takes the level along at once, and the class's debt, which is bytes: the time
  * that they take is another now. A deep cut does not lengthen it: what has been let go is gone,
@@ -89,11 +101,8 @@ static __always_inline __u64 weir_rate_now(const struct weir_class *class, __u32
 static __always_inline void weir_level_follow(const struct weir_class *class,
 					      struct weir_class_state *state, __u64 rate, __u64 now)
 {
-	__u64 was = state->rate_bps, level, debt, ratio;
+	__u64 was = weir_rate_note(state, rate, now), level, debt, ratio;
 
-	state->rate_bps = rate;
-	if (!was || rate < was - was / 4)
-		state->cut_at = now;
 	if (!was || was == rate)
 		return;
 	ratio = weir_ratio(rate, was);
@@ -109,30 +118,6 @@ static __always_inline void weir_level_follow(const struct weir_class *class,
 	if (debt && rate > was - was / 4)
 		__sync_fetch_and_add(&state->tat, ((debt * weir_ratio(was, rate)) >>
 						   WEIR_RATIO_SHIFT) - debt);
-}
-
-/* of what time a window's sums are: buckets report what they did in the one before it */
-static __always_inline __u64 weir_window_of(const struct weir_class_state *state, __u64 span)
-{
-	return state->span_ns ? state->span_ns : span;
-}
-
-/* the window ends: what it saw stays known, the next one is empty */
-static __always_inline void weir_window_next(struct weir_class_state *state,
-					     const struct weir_window *sum, __u64 now)
-{
-	struct weir_window *next = &state->windows[(state->window + 1) & 1];
-	__u64 span = now - state->level_at, us = weir_window_of(state, span) / 1000;
-
-	state->used_bps = us ? sum->bytes * 8 * 1000000 / us : 0;
-	state->active = sum->active;
-	__builtin_memset(next, 0, sizeof(*next));
-	state->idle_ns = 0;
-	state->level_at = now;
-	state->span_ns = span;
-	state->npb_window = state->npb_level;
-	state->burst -= state->burst >> 3;
-	__sync_fetch_and_add(&state->window, 1);
 }
 
 /*
@@ -151,19 +136,6 @@ static __always_inline void weir_level_forgive(struct weir_class_state *state, _
 	state->idle_ns = 0;
 	if (tat < now)
 		__sync_val_compare_and_swap(&state->tat, tat, now);
-}
-
-/* what was counted is of another time: nobody's last window is reported in the next */
-static __always_inline void weir_window_forget(struct weir_class_state *state)
-{
-	if (!(state->active | state->limited | state->windows[0].active |
-	      state->windows[1].active | state->windows[0].now_active |
-	      state->windows[1].now_active))
-		return;
-	state->active = state->limited = 0;
-	state->span_ns = 0;
-	__builtin_memset(state->windows, 0, sizeof(state->windows));
-	__sync_fetch_and_add(&state->window, 2);
 }
 
 /*
@@ -256,6 +228,19 @@ static __always_inline __u32 weir_limited_now(const struct weir_class *class,
 				  weir_unused(class, state, span, span, leased));
 }
 
+/* without shares only what moves the rate is looked at: the rest is from when there were some */
+__attribute__((noinline)) int weir_level_none(const struct weir_class *class, __u32 slot,
+					      struct weir_class_state *state, __u64 now)
+{
+	struct weir_tick tick = { .now = now };
+
+	if (!class || !state)
+		return 0;
+	weir_rate_note(state, weir_rate_now(class, slot, &tick), now);
+	state->npb_level = state->used_bps = 0;
+	return 0;
+}
+
 static long weir_level_one(__u32 slot, void *context)
 {
 	struct weir_tick *tick = context;
@@ -277,8 +262,7 @@ static long weir_level_one(__u32 slot, void *context)
 	if (class->rate_bps || class->flow_rate_bps || class->flags & WEIR_CLASS_LEASED)
 		tick->busy = 1;
 	if (!(class->flags & WEIR_CLASS_FAIR)) {
-		if (state->used_bps)	/* from when it was: no longer measured */
-			state->used_bps = 0;
+		weir_level_none(class, slot, state, tick->now);
 		return 0;
 	}
 	rate = weir_rate_now(class, slot, tick);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * window.h: what packets tell the level of their class (level.h): what each bucket did in a window,
- * and at once who the level holds back. Owns the sums of class_state that timer.h reads; moves no
- * clock.
+ * and at once who the level holds back; and how windows follow each other. Owns the sums of
+ * class_state that timer.h reads; moves no clock.
  */
 #ifndef WEIR_WINDOW_H
 #define WEIR_WINDOW_H
@@ -104,6 +104,43 @@ static __always_inline void weir_window_limited(const struct weir_facts *f,
 	if (n > state->limited)
 		weir_level_lower(state, f->npb_class, n);
 	state->limited_at = f->now;
+}
+
+/* of what time a window's sums are: buckets report what they did in the one before it */
+static __always_inline __u64 weir_window_of(const struct weir_class_state *state, __u64 span)
+{
+	return state->span_ns ? state->span_ns : span;
+}
+
+/* the window ends: what it saw stays known, the next one is empty */
+static __always_inline void weir_window_next(struct weir_class_state *state,
+					     const struct weir_window *sum, __u64 now)
+{
+	struct weir_window *next = &state->windows[(state->window + 1) & 1];
+	__u64 span = now - state->level_at, us = weir_window_of(state, span) / 1000;
+
+	state->used_bps = us ? sum->bytes * 8 * 1000000 / us : 0;
+	state->active = sum->active;
+	__builtin_memset(next, 0, sizeof(*next));
+	state->idle_ns = 0;
+	state->level_at = now;
+	state->span_ns = span;
+	state->npb_window = state->npb_level;
+	state->burst -= state->burst >> 3;
+	__sync_fetch_and_add(&state->window, 1);
+}
+
+/* what was counted is of another time: nobody's last window is reported in the next */
+static __always_inline void weir_window_forget(struct weir_class_state *state)
+{
+	if (!(state->active | state->limited | state->windows[0].active |
+	      state->windows[1].active | state->windows[0].now_active |
+	      state->windows[1].now_active))
+		return;
+	state->active = state->limited = 0;
+	state->span_ns = 0;
+	__builtin_memset(state->windows, 0, sizeof(state->windows));
+	__sync_fetch_and_add(&state->window, 2);
 }
 
 #endif

@@ -29,12 +29,17 @@ static void lease_hold(struct harness *h, __u64 rate_bps, __u64 hold_until)
 	lease_put(h, rate_bps, h->now_ns + 100 * SEC, hold_until);
 }
 
-static __u64 level_bps(struct harness *h, __u32 slot)
+static struct weir_class_state state_of(struct harness *h, __u32 slot)
 {
 	struct weir_class_state state;
 
 	assert_int_equal(bpf_map_lookup_elem(harness_map(h, "class_state"), &slot, &state), 0);
-	return state.level_bps;
+	return state;
+}
+
+static __u64 level_bps(struct harness *h, __u32 slot)
+{
+	return state_of(h, slot).level_bps;
 }
 
 /* how long the second of two packets of 1000 bytes waits: a packet's time at the rate in force */
@@ -103,6 +108,32 @@ static void a_lease_ends_at_its_ns(void **state)
 	harness_class(h, 0)->flags &= ~WEIR_CLASS_LEASED;
 	harness_commit(h);
 	assert_int_equal(gap_at(h, end + 5 * SEC), 1 * MSEC);
+}
+
+/* when a rate was cut is known of every class that an agent moves: sockets have time from then */
+static void a_cut_is_noted(void **state)
+{
+	struct harness *h = *state;
+	__u64 cut;
+	int fair;
+
+	for (fair = 0; fair < 2; fair++) {
+		harness_reset(h);
+		paced_class(h, fair);
+		lease(h, 8 * MBIT, h->now_ns + 100 * SEC);
+		harness_level(h);
+		h->now_ns += 20 * MSEC;
+		harness_establish(h, EGRESS, &(struct spec){ .payload = 958 });
+		lease(h, 4 * MBIT, h->now_ns + 100 * SEC);
+		harness_tick(h);
+		cut = h->now_ns;
+		assert_int_equal(state_of(h, 0).cut_at, cut);
+		h->now_ns += 20 * MSEC;
+		lease(h, 3500000, h->now_ns + 100 * SEC);
+		harness_tick(h);
+		assert_int_equal(state_of(h, 0).cut_at, cut);
+		assert_int_equal(state_of(h, 0).rate_bps, 3500000);
+	}
 }
 
 /* when a packet of that flow leaves; now: at once */
@@ -381,6 +412,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_lease_ends_at_its_ns),
+		TEST(a_cut_is_noted),
 		TEST(a_hold_lets_nothing_through),
 		TEST(a_hold_keeps_the_order),
 		TEST(what_a_hold_leaves_is_no_queue),
