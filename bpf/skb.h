@@ -45,6 +45,7 @@ static __always_inline int weir_load(const struct weir_cursor *c, __u32 off, voi
 	return bpf_skb_load_bytes(c->skb, off, to, len) ? -1 : 0;
 }
 
+#include "facts.h"
 #include "parse.h"
 
 /* Global: verified once, and what it found are plain numbers for what follows. */
@@ -84,18 +85,24 @@ static __always_inline __u32 weir_len(const struct __sk_buff *skb)
 	return test_clock && skb->cb[2] ? skb->cb[2] : skb->len;
 }
 
-/* wire packets in this skb; gso_segs can be forged or missing, so it is derived and clamped */
-static __always_inline __u32 weir_segments(const struct __sk_buff *skb, const struct weir_packet *p)
+/*
+ * Wire packets in this skb, and how much each carries. gso_segs can be forged or missing, so that
+ * it is asked only where sizes differ (GSO_BY_FRAGS, of SCTP): then *size is their mean.
+ */
+#define WEIR_GSO_BY_FRAGS 0xffff
+static __always_inline __u32 weir_segments(const struct __sk_buff *skb, const struct weir_packet *p,
+					   __u32 *size)
 {
-	__u32 size = skb->gso_size, payload;
+	__u32 segments = skb->gso_segs, payload = p->len - p->headers;
 
-	if (!size || p->len <= p->headers)
+	*size = skb->gso_size;
+	if (*size == WEIR_GSO_BY_FRAGS && p->key.proto == IPPROTO_SCTP && segments)
+		*size = payload / segments;
+	else
+		segments = *size ? (payload + *size - 1) / *size : 1;
+	if (!*size || p->len <= p->headers || *size >= payload)
 		return 1;
-	payload = p->len - p->headers;
-	if (size >= payload)
-		return 1;
-	payload = (payload + size - 1) / size;
-	return payload > 65535 ? 65535 : payload;
+	return segments > 65535 ? 65535 : segments;
 }
 
 /* a negative overhead never makes a packet of no bytes */
@@ -105,24 +112,23 @@ static __always_inline __u32 weir_least(__u32 bytes, __u32 mpu)
 }
 
 /*
- * Bytes on the wire from the Ethernet header up, each segment with its own headers. At egress
- * the kernel keeps the same sum in wire_len; it is not used because it trusts gso_segs, and
+ * Packets and bytes on the wire from the Ethernet header up, each segment with its own headers. At
+ * egress the kernel keeps the same sum in wire_len; it is not used because it trusts gso_segs, and
  * lacks a VLAN tag kept in metadata.
  */
-static __always_inline __u32 weir_wire_bytes(const struct __sk_buff *skb,
-					     const struct weir_packet *p, __u32 segments,
-					     const struct weir_class *class)
+static __always_inline void weir_measure(const struct __sk_buff *skb, const struct weir_packet *p,
+					 const struct weir_class *class, struct weir_facts *f)
 {
-	__u32 extra = class->overhead + (skb->vlan_present ? 4 : 0), bytes = 0, last = p->len;
+	__u32 extra = class->overhead + (skb->vlan_present ? 4 : 0), bytes = 0, last = p->len, size;
+	__u32 segments = weir_segments(skb, p, &size);
 
 	if (segments > 1) {
-		__u32 size = skb->gso_size;
-
 		bytes = (segments - 1) * weir_least(size + p->headers + extra, class->mpu);
 		last -= (segments - 1) * size;
 	}
 	bytes += weir_least(last + extra, class->mpu);
-	return bytes < WEIR_BYTES_MAX ? bytes : WEIR_BYTES_MAX;
+	f->segments = segments;
+	f->bytes = bytes < WEIR_BYTES_MAX ? bytes : WEIR_BYTES_MAX;
 }
 
 #endif

@@ -82,8 +82,7 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 		job.flow = weir_flow_get(skb, &job.packet, &facts->now, generation, &job.slot,
 					 &job.why_no_flow);
 	job.bucket = weir_bucket_get(skb, &job.packet, job.class, job.flow, job.slot, facts->now);
-	facts->segments = weir_segments(skb, &job.packet);
-	facts->bytes = weir_wire_bytes(skb, &job.packet, facts->segments, job.class);
+	weir_measure(skb, &job.packet, job.class, facts);
 
 	weir_judge(&job, live->can);
 	if (job.class->action != WEIR_OBSERVE && facts->reason < WEIR_R_FIRST_DROP)

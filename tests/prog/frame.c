@@ -206,5 +206,6 @@ void frame_build(struct frame *frame, const struct spec *spec)
 	if (spec->cut && spec->cut < frame->len)
 		frame->len = spec->cut;
 	frame->skb.gso_size = spec->gso_size;
+	frame->skb.gso_segs = spec->gso_segs;
 	frame->skb.mark = spec->mark;
 }

@@ -76,7 +76,7 @@ struct spec {
 	int fragment;			/* 1: the first, 2: a later one */
 	bool l3;			/* no Ethernet header */
 	__u16 ethertype;		/* neither IPv4 nor IPv6 */
-	__u32 gso_size;
+	__u32 gso_size, gso_segs;
 	__u32 mark;
 	__u32 cut;			/* bytes left of the frame */
 };

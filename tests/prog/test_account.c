@@ -41,6 +41,11 @@ static void random_spec(struct spec *spec)
 	spec->fragment = random_u32() % 20 ? 0 : 2;
 	if (spec->payload > 1400)
 		spec->gso_size = 200 + random_u32() % 1200;
+	/* SCTP's chunks differ: so many of them */
+	if (spec->gso_size && spec->proto == IPPROTO_SCTP && random_u32() % 2) {
+		spec->gso_size = 0xffff;
+		spec->gso_segs = 2 + random_u32() % 8;
+	}
 }
 
 /* what the program must make of it, computed apart: wire packets and bytes */
@@ -48,7 +53,10 @@ static void expect(const struct spec *spec, const struct frame *frame, struct ta
 {
 	__u64 packets = 1, bytes = frame->len;
 
-	if (spec->gso_size && spec->payload > spec->gso_size) {
+	if (spec->gso_segs) {
+		packets = spec->gso_segs;
+		bytes += (packets - 1) * frame->headers;
+	} else if (spec->gso_size && spec->payload > spec->gso_size) {
 		packets = (spec->payload + spec->gso_size - 1) / spec->gso_size;
 		bytes += (packets - 1) * frame->headers;
 	}
