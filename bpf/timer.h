@@ -178,6 +178,7 @@ static __always_inline void weir_level_begin(const struct weir_class *class,
 {
 	state->gain = WEIR_GAIN_ONE;
 	state->level_at = now;
+	state->idle_ns = 0;		/* the pause before is no part of the first window */
 	state->npb_window = 0;
 	state->cut_at = now;
 	state->limited_bytes = ~0ULL;

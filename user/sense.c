@@ -273,7 +273,8 @@ static void heard_sample(struct steer_class *c, const struct signal *signal, con
 	__u64 span;
 
 	c->watch->heard_at_ns = signal->at_ns;
-	if (!is_of_target(c, signal, words))
+	/* after an apply it is looked at once more: it is not heard twice */
+	if (signal->at_ns == c->sample.at_ns || !is_of_target(c, signal, words))
 		return;
 	c->watch->quiet_until_ns = 0;
 	span = c->sample.at_ns ? signal->at_ns - c->sample.at_ns : CONTROL_INTERVAL_MIN_NS;

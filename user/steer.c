@@ -76,6 +76,7 @@ static void class_policy(struct steer_class *c, const struct weir_class *class, 
 {
 	enum signal_kind kind = class->flags & WEIR_CLASS_USED ? signal_kind_of(class->signal) :
 								 SIGNAL_NONE;
+	__u64 interval_ns = c->config.interval_ns;
 
 	if (!(class->flags & WEIR_CLASS_USED)) {
 		memset(c, 0, sizeof(*c));
@@ -90,11 +91,14 @@ static void class_policy(struct steer_class *c, const struct weir_class *class, 
 		memset(&c->state, 0, sizeof(c->state));
 		memset(&c->sample, 0, sizeof(c->sample));
 		memcpy(c->signal, class->signal, sizeof(c->signal));
-		c->has_before = false;
-		c->psi_at_ns = 0;
+		c->has_before = c->other_unit_told = false;
+		c->psi_at_ns = interval_ns = 0;
 	}
 	c->kind = kind;
 	c->config = config_of(class, kind);
+	/* how often it is heard is known */
+	if (interval_ns)
+		c->config.interval_ns = interval_ns;
 	c->flags = (class->set & WEIR_SET_TARGET_TIME ? WEIR_D_TIME : 0) |
 		   (observe ? WEIR_D_OBSERVE : 0);
 }
