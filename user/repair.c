@@ -244,14 +244,26 @@ static void attach_lost(struct repair *repair, const struct instance *instance, 
 	}
 }
 
-static void attach_back(struct repair *repair, const char *netns)
+/* somebody was sooner: it is as they want it, and not put on again when they take it off */
+static bool has_record(const struct hook_list *list, __u32 ifindex, enum weir_hook hook)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->items[i].key.ifindex == ifindex && list->items[i].key.hook == hook)
+			return true;
+	return false;
+}
+
+static void attach_back(struct repair *repair, const struct hook_list *list, const char *netns)
 {
 	unsigned int kept = 0;
 
 	for (unsigned int i = 0; i < repair->n_gone; i++) {
 		struct gone gone = repair->gone[i];
+		__u32 ifindex = if_nametoindex(gone.name);
 
-		if (if_nametoindex(gone.name) &&
+		if (ifindex && has_record(list, ifindex, gone.hook))
+			continue;
+		if (ifindex &&
 		    !attach_again(repair, netns, gone.name, gone.hook, gone.flags)) {
 			log_note("%s: %s: the device is back; weir is put on again", gone.name,
 				 hook_name(gone.hook));
@@ -310,7 +322,7 @@ void repair_check(struct repair *repair, const struct instance *instance, const 
 	repair->failed = 0;
 	if (lost)
 		attach_lost(repair, instance, netns);
-	attach_back(repair, netns);
+	attach_back(repair, &list, netns);
 	if (rules_moved(policy))
 		touch_rules(netns);
 }

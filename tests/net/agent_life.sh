@@ -270,12 +270,44 @@ tc -n "$host" qdisc del dev renamed ingress
 until_ok "and put on when it can be" said 'taken off; it is put back'
 is_equal "attached again" "$(state)" attached
 is_equal "said once" "$(grep -c 'cannot be put on' "$tmp/log")" 1
+# a device that comes back, and that a user attaches before the agent does: it is theirs to detach
+spare=(ip -n "$host" link add spare up type veth peer name far)
+"${spare[@]}"
+check "attach another" "${weir[@]}" attach spare egress qdisc keep
+# renames FROM TO...: with each, the agent looks at all devices
+renames()
+{
+	local now=$1 name
+	shift
+
+	for name; do
+		ip -n "$host" link set "$now" down name "$name"
+		ip -n "$host" link set "$name" up
+		until_ok "one is renamed" said "is called $name now"
+		now=$name
+	done
+}
+ip -n "$host" link del renamed
+gone_twice() { [ "$(grep -c '^weir: renamed: egress: the device is gone' "$tmp/log")" = 2 ]; }
+until_ok "one goes again" gone_twice
+# it holds the lock meanwhile
+check "and that is done with" "${weir[@]}" class set app control queue target 10ms
+kill -STOP "$agent"
+link "$host" renamed "$peer" eth 1
+check "a user is sooner" "${weir[@]}" attach renamed egress qdisc keep
+kill -CONT "$agent"
+renames spare one two
+check "detach" "${weir[@]}" detach renamed
+renames two three spare
+is_equal "it is not put on again" "$("${weir[@]}" -j show devices | jq -r '.[].dev')" spare
+check "attach" "${weir[@]}" attach renamed egress qdisc keep
+check "detach another" "${weir[@]}" detach spare
+ip -n "$host" link del spare
 ends TERM
 is_equal "SIGTERM again" $? 0
 files() { ls /run/weir | grep -c "^$host\\."; }
 is_equal "nothing is left of it" "$(files)" 0
 start
-spare=(ip -n "$host" link add spare up type veth peer name far)
 "${spare[@]}"
 check "attach another" "${weir[@]}" attach spare egress qdisc keep
 ip -n "$host" link del spare
@@ -286,13 +318,7 @@ until_ok "and notices it" said 'nothing is attached any more'
 check "attach" "${weir[@]}" attach renamed egress qdisc keep
 "${spare[@]}"
 # in two passes over the devices the agent has seen it
-now=renamed
-for name in first renamed; do
-	ip -n "$host" link set $now down name $name
-	ip -n "$host" link set $name up
-	until_ok "one is renamed" said "is called $name now"
-	now=$name
-done
+renames renamed first renamed
 is_equal "what was detached while it was gone is not put on again" \
 	"$("${weir[@]}" -j show devices | jq -r '.[].dev')" renamed
 ends KILL
