@@ -63,6 +63,27 @@ __attribute__((noinline)) int weir_parse_skb(struct __sk_buff *skb, struct weir_
 }
 
 /*
+ * Where IP begins in what arrives on a device without an Ethernet header: at once, but what IPsec
+ * has unpacked (xfrm) still has the one before it that ESP came in. The kernel is asked for what
+ * lies there, as no field of the context says where.
+ */
+__attribute__((noinline)) int weir_l3_at(struct __sk_buff *skb)
+{
+	struct weir_cursor cursor = { .skb = skb };
+	__u64 ip[2], here[2];
+
+	/* test runs take any packet for one with an Ethernet header */
+	if (test_clock ||
+	    bpf_skb_load_bytes_relative(skb, 0, ip, sizeof(ip), BPF_HDR_START_NET) ||
+	    weir_load(&cursor, 0, here, sizeof(here)) ||
+	    !((ip[0] ^ here[0]) | (ip[1] ^ here[1])) ||
+	    weir_load(&cursor, ETH_HLEN, here, sizeof(here)) ||
+	    (ip[0] ^ here[0]) | (ip[1] ^ here[1]))
+		return 0;
+	return ETH_HLEN;
+}
+
+/*
  * A local TCP packet says when it was sent, in the same clock and some us ago: that spares the
  * reading of it, the dearest instruction here. Not believed when it is from before the timer's
  * last pass (it waited in a device above) or lies ahead (only fq keeps such; the caller says so).
@@ -114,13 +135,14 @@ static __always_inline __u32 weir_least(__u32 bytes, __u32 mpu)
 /*
  * Packets and bytes on the wire from the Ethernet header up, each segment with its own headers. At
  * egress the kernel keeps the same sum in wire_len; it is not used because it trusts gso_segs, and
- * lacks a VLAN tag kept in metadata.
+ * lacks a VLAN tag kept in metadata. What lies before `at` (weir_l3_at()) is no part of it.
  */
 static __always_inline void weir_measure(const struct __sk_buff *skb, const struct weir_packet *p,
-					 const struct weir_class *class, struct weir_facts *f)
+					 const struct weir_class *class, struct weir_facts *f,
+					 __u32 at)
 {
-	__u32 extra = class->overhead + (skb->vlan_present ? 4 : 0), bytes = 0, last = p->len, size;
-	__u32 segments = weir_segments(skb, p, &size);
+	__u32 extra = class->overhead + (skb->vlan_present ? 4 : 0) - at, bytes = 0, last = p->len;
+	__u32 size, segments = weir_segments(skb, p, &size);
 
 	if (segments > 1) {
 		bytes = (segments - 1) * weir_least(size + p->headers + extra, class->mpu);

@@ -54,13 +54,18 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	struct weir_job job = {};
 	struct weir_facts *facts = &job.facts;
 	const struct weir_control *live;
+	const int unpacked = l3 && hook == WEIR_INGRESS;
 	__u32 zero = 0, generation;
 	int reason;
 
 	job.packet.len = weir_len(skb);
 	job.packet.key.hook = hook;
 	job.packet.key.ifindex = skb->ifindex;
-	reason = weir_parse_skb(skb, &job.packet, 0, l3 ? skb->protocol : bpf_htons(ETH_P_TEB));
+	/* kept there until it is measured: the stack of 6.1 has no other place */
+	if (unpacked)
+		facts->bytes = weir_l3_at(skb);
+	reason = weir_parse_skb(skb, &job.packet, unpacked ? facts->bytes : 0,
+				l3 ? skb->protocol : bpf_htons(ETH_P_TEB));
 	if (reason != WEIR_R_CONFORM) {
 		weir_count_class(0, reason, 1, job.packet.len);
 		return WEIR_NEXT;
@@ -82,7 +87,7 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 		job.flow = weir_flow_get(skb, &job.packet, &facts->now, generation, &job.slot,
 					 &job.why_no_flow);
 	job.bucket = weir_bucket_get(skb, &job.packet, job.class, job.flow, job.slot, facts->now);
-	weir_measure(skb, &job.packet, job.class, facts);
+	weir_measure(skb, &job.packet, job.class, facts, unpacked ? facts->bytes : 0);
 
 	weir_judge(&job, live->can);
 	if (job.class->action != WEIR_OBSERVE && facts->reason < WEIR_R_FIRST_DROP)

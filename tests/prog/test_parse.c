@@ -76,6 +76,35 @@ static void keys_without_ethernet(void **state)
 	}
 }
 
+/*
+ * What IPsec has unpacked on a device of its own (xfrm) still has the Ethernet header before it
+ * that ESP came in. On the real clock: in virtual time a packet lies as a capture has it.
+ */
+static void what_ipsec_unpacked(void **state)
+{
+	static const struct spec unpacked[] = {
+		{ .payload = 100 }, { .family = 6, .proto = IPPROTO_TCP, .payload = 100 },
+	};
+	struct harness *h = harness_new(HARNESS_REAL_CLOCK | HARNESS_L3);
+	struct weir_flow flow = {};
+	struct frame frame;
+	size_t i;
+	int round;
+
+	(void)state;
+	assert_non_null(h);
+	for (i = 0; i < sizeof(unpacked) / sizeof(*unpacked); i++) {
+		for (round = 0; round < 2; round++) {
+			frame_build(&frame, &unpacked[i]);
+			frame.l3 = 0;	/* the device has no such header */
+			assert_int_equal(harness_run(h, INGRESS, &frame), HARNESS_PASS);
+		}
+		assert_true(harness_flow(h, &unpacked[i], INGRESS, &flow));
+		assert_int_equal(flow.bytes, frame.len - ETH_HLEN);
+	}
+	harness_free(h);
+}
+
 /* ports apart, addresses apart, hooks apart: flows apart */
 static void no_two_flows_share_a_key(void **state)
 {
@@ -178,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(keys_of_well_formed_packets),
 		TEST(keys_without_ethernet),
+		TEST(what_ipsec_unpacked),
 		TEST(no_two_flows_share_a_key),
 		TEST(truncated_packets_pass),
 		TEST(malformed_headers_pass),
