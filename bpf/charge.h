@@ -220,8 +220,9 @@ static __always_inline int weir_again(const struct weir_facts *f, const struct w
 		return 0;
 	end = bpf_ntohl(p->seq) + p->len - p->headers;
 	behind = bucket->seq - end;
-	if (behind < WEIR_SEQ_WINDOW)
+	if (bucket->flags & WEIR_BUCKET_SEQ && behind < WEIR_SEQ_WINDOW)
 		return WEIR_F_AGAIN;
+	bucket->flags |= WEIR_BUCKET_SEQ;
 	bucket->seq = end;
 	return 0;
 }

@@ -106,6 +106,7 @@ static __always_inline __u32 weir_classic(struct weir_facts *f, const struct wei
 		bucket->pi_p = weir_pi(bucket->pi_p, bucket->pi_delay_us, delay_us, target / 1000,
 				       elapsed_us * 1000ULL);
 		bucket->pi_delay_us = delay_us;
+		bucket->flags &= ~WEIR_BUCKET_SEQ;
 		bucket->pi_at_us = now_us;
 	}
 	p = weir_square(bucket->pi_p);

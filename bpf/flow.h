@@ -153,7 +153,7 @@ static __always_inline void weir_flow_anew(struct weir_flow *flow, __u64 now)
 {
 	flow->bucket.depth_us = 0;
 	flow->bucket.low_us = 0;
-	flow->bucket.flags &= ~WEIR_BUCKET_MARKED;
+	flow->bucket.flags &= ~(WEIR_BUCKET_MARKED | WEIR_BUCKET_SEQ);
 	flow->flags &= ~WEIR_FLOW_ACTUATED;
 	flow->first_seen_ns = now;
 }

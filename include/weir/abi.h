@@ -187,6 +187,7 @@ struct weir_flow_key {
 #define WEIR_BUCKET_LIMITED 0x01	/* was ahead of its clock in this window */
 #define WEIR_BUCKET_ACTIVE 0x04		/* sent more than small packets in this window */
 #define WEIR_BUCKET_MARKED 0x02		/* police: CE was set once; its slow start is over */
+#define WEIR_BUCKET_SEQ 0x08		/* seq is there, in place of pi_delay_us */
 struct weir_bucket {
 	__u64 tat;			/* theoretical arrival time; every passed byte is charged */
 	__u64 soft;			/* beside pacing: CE-marked ECT(0) bytes are not charged */

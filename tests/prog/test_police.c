@@ -319,7 +319,7 @@ static void a_new_connection_learns_anew(void **state)
 	unsigned int i;
 
 	police_learning(h, &spec, 0);
-	first = until_drop(h, 1000);
+	first = until_drop(h, -(8U << 20));	/* before 0, and so far before none */
 	learned = until_drop(h, 64 << 20);
 	assert_true(learned > first * 5 / 4);
 	for (i = 0; i < 2; i++) {
@@ -327,8 +327,29 @@ static void a_new_connection_learns_anew(void **state)
 
 		h->now_ns += SEC;
 		assert_int_equal(send_spec(h, EGRESS, &syn), HARNESS_PASS);
-		assert_int_equal(until_drop(h, (2 + i) * (64 << 20)), first);
+		assert_int_equal(until_drop(h, (60 - i) << 20), first);
 	}
+}
+
+/* what was kept of a real queue is no number of TCP's */
+static void a_class_that_paced(void **state)
+{
+	struct spec spec = { .proto = IPPROTO_TCP, .payload = 946 };
+	struct harness *h = *state;
+	struct weir_flow flow;
+	int i;
+
+	harness_device(h, EGRESS, WEIR_DEV_EDT);
+	police_learning(h, &spec, 0);
+	harness_class(h, 0)->action = WEIR_PACE;
+	harness_commit(h);
+	for (i = 0; i < 50; i++)
+		send_seq(h, i * 946);
+	assert_true(harness_flow(h, &spec, EGRESS, &flow));
+	assert_true(flow.bucket.pi_delay_us > 0);
+	harness_class(h, 0)->action = WEIR_POLICE;
+	harness_commit(h);
+	assert_in_range(until_drop(h, -(8U << 20)), 480, 500);
 }
 
 /* where a class paces and nothing can: TCP loses one packet for each rise as well */
@@ -468,6 +489,7 @@ int main(void)
 		TEST(a_retransmission_is_spared),
 		TEST(a_time_out_deepens),
 		TEST(a_new_connection_learns_anew),
+		TEST(a_class_that_paced),
 		TEST(tcp_that_cannot_be_paced),
 		TEST(the_networks_own_packets_are_dropped_last),
 		TEST(a_new_rate_counts_from_the_next_packet),
