@@ -136,6 +136,11 @@ static __always_inline void weir_flow_classify(struct __sk_buff *skb, const stru
 	if ((skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6)) &&
 	    weir_device_flags(&p->key) & WEIR_DEV_EDT)
 		flags |= WEIR_FLOW_EDT;
+	/* windows are numbered by class: nothing is reported of the other's */
+	if (flow->class_slot != slot) {
+		flow->bucket.window = ~0U;
+		flow->bucket.win_bytes = flow->bucket.bytes;
+	}
 	head.generation = generation;
 	head.class_slot = slot;
 	head.flags = flags | (flow->flags & WEIR_FLOW_ACTUATED);

@@ -16,13 +16,17 @@ static struct spec flow_of(int i, int bytes)
 	return (struct spec){ .sport = 1000 + i, .payload = bytes - 42 };
 }
 
-static struct weir_class_state state_of(struct harness *h)
+static struct weir_class_state state_in(struct harness *h, __u32 slot)
 {
 	struct weir_class_state state;
-	__u32 slot = 0;
 
 	assert_int_equal(bpf_map_lookup_elem(harness_map(h, "class_state"), &slot, &state), 0);
 	return state;
+}
+
+static struct weir_class_state state_of(struct harness *h)
+{
+	return state_in(h, 0);
 }
 
 /* so many flows with an entry, all silent for two seconds */
@@ -179,6 +183,49 @@ static void a_rate_that_comes_later(void **state)
 	assert_in_range(weir_bps(state_of(h).npb_level), RATE / FLOWS, RATE / FLOWS * 101 / 100);
 }
 
+/* windows are numbered by class: what a flow did in one of another class is not reported here */
+static void who_comes_from_another_class(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = flow_of(0, FULL), other = flow_of(50, FULL);
+	struct weir_class_state now;
+	struct weir_rule *rule;
+	struct weir_flow flow;
+	__u32 slot = 1;
+	int ms;
+
+	prepare(h, 1);
+	*harness_class(h, 1) = *harness_class(h, 0);
+	rule = harness_rule(h, 1);
+	rule->fields = WEIR_M_SPORT;
+	rule->sport[0] = (struct weir_range){ 1050, 1050 };
+	rule->n_sport = 1;
+	harness_commit(h);
+	harness_establish(h, EGRESS, &other);
+	now = state_in(h, 1);
+	now.window = state_of(h).window;	/* as those of classes that began together */
+	bpf_map_update_elem(harness_map(h, "class_state"), &slot, &now, BPF_ANY);
+	/* until a window has just begun */
+	for (ms = 1; ms < 200 || flow.bucket.window != now.window - 1; ms++) {
+		assert_true(ms < 400);
+		h->now_ns += MSEC;
+		pass(h, 0, FULL);
+		pass(h, 50, FULL);
+		assert_true(harness_flow(h, &spec, EGRESS, &flow));
+		if (ms % 4 == 0)
+			harness_level(h);
+		now = state_in(h, 1);
+	}
+	rule->sport[0].lo = 1000;
+	harness_commit(h);
+	pass(h, 0, FULL);
+	assert_true(harness_flow(h, &spec, EGRESS, &flow));
+	assert_int_equal(flow.class_slot, 1);
+	assert_int_equal(state_in(h, 1).windows[now.window & 1].active, 0);
+	/* but it is one of those who are there now */
+	assert_int_equal(state_in(h, 1).windows[now.window & 1].now_active, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +234,7 @@ int main(void)
 		TEST(no_share_without_need),
 		TEST(a_rate_that_comes_later),
 		TEST(who_stays_has_the_share_of_who_leaves),
+		TEST(who_comes_from_another_class),
 	};
 
 	return RUN(tests, 0);
