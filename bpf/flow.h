@@ -57,17 +57,22 @@ static __always_inline int weir_door(const struct weir_flow_key *key, __u64 now)
 static __always_inline int weir_table_add(void *map, enum weir_table_index which, __u32 entries,
 					  const void *key, const void *blank, __u64 now)
 {
+	__u64 cost = entries ? WEIR_TABLE_NS / entries : 0;
 	__u32 at = which;
 	struct weir_table *table = bpf_map_lookup_elem(&tables, &at);
 	long rc = -1;
 
 	if (!table || !entries)
 		return -1;
-	if (table->made < entries ||
-	    weir_charge_within(&table->tat, now, WEIR_TABLE_NS / entries, WEIR_TABLE_NS / 8))
+	if (table->made < entries)
+		cost = 0;
+	if (!cost || weir_charge_within(&table->tat, now, cost, WEIR_TABLE_NS / 8))
 		rc = bpf_map_update_elem(map, key, blank, BPF_NOEXIST);
-	if (rc == -WEIR_EEXIST)
+	if (rc == -WEIR_EEXIST) {
+		if (cost)
+			weir_refund(&table->tat, cost);
 		return 0;
+	}
 	__sync_fetch_and_add(rc ? &table->refused : &table->made, 1);
 	return rc ? -1 : 1;
 }
