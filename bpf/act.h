@@ -245,7 +245,7 @@ static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_
 		asked->flags &= ~WEIR_SK_LEASED;
 	flow->sk_rate = wish;
 	if (asked->flags & WEIR_SK_APPLIED)
-		flow->flags |= WEIR_FLOW_ACTUATED;
+		weir_flow_actuated(flow);
 }
 
 #endif

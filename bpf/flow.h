@@ -130,6 +130,15 @@ static __always_inline volatile __u64 *weir_flow_head(struct weir_flow *flow)
 	return (volatile __u64 *)&flow->generation;
 }
 
+/* its socket follows: said beside another CPU that may give the flow its class just now */
+static __always_inline void weir_flow_actuated(struct weir_flow *flow)
+{
+	union weir_flow_head actuated = { .flags = WEIR_FLOW_ACTUATED };
+
+	if (!(flow->flags & WEIR_FLOW_ACTUATED))
+		__sync_fetch_and_or(weir_flow_head(flow), actuated.whole);
+}
+
 /* the flow's class and what its device and sender can do, under this generation */
 static __always_inline void weir_flow_classify(struct __sk_buff *skb, const struct weir_packet *p,
 					       struct weir_flow *flow, __u32 generation, __u32 slot)
