@@ -68,6 +68,12 @@ __attribute__((noinline)) int weir_event_put(const struct weir_event *event)
 	return 0;
 }
 
+/* the rate where no agent sets one: a class under control that has none has its maximum */
+static __always_inline __u64 weir_rate_alone(const struct weir_class *class)
+{
+	return class->rate_bps ? class->rate_bps : class->max_bps;
+}
+
 /* is there a lease, and when does it end? */
 static __always_inline const struct weir_lease *weir_lease_of(const struct weir_class *class,
 							      __u32 slot)
@@ -114,7 +120,7 @@ static __always_inline void weir_events_class(const struct weir_class *class, __
 
 	if (!was)
 		return;
-	event.value = leased ? lease->rate_bps : class->rate_bps;
+	event.value = leased ? lease->rate_bps : weir_rate_alone(class);
 	if (class->flags & WEIR_CLASS_FAIR && event.value)
 		event.more = state->level_bps;
 	__builtin_memcpy(event.class, class->name, sizeof(event.class));

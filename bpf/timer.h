@@ -79,7 +79,7 @@ static __always_inline __u64 weir_rate_now(const struct weir_class *class, __u32
 			return rate;
 		}
 	}
-	return class->rate_bps;
+	return weir_rate_alone(class);
 }
 
 /* the rate in force; returns the one before */

@@ -282,6 +282,54 @@ static void the_level_follows_a_lease(void **state)
 	}
 }
 
+/* eight flows of 1.5 mbit each through 8 mbit, and one of 80 kbit; the sum of what waits */
+static __u64 nine_flows(struct harness *h)
+{
+	__u64 waits = 0;
+	int ms, flow;
+
+	for (ms = 0; ms < 2000; ms += 4) {
+		for (flow = 1; flow <= 9; flow++) {
+			struct spec spec = { .sport = flow, .payload = 958 };
+			struct frame frame;
+
+			if (flow == 9 ? ms % 100 : ms * flow % 16 >= 12)
+				continue;
+			frame_build(&frame, &spec);
+			if (harness_run(h, EGRESS, &frame) == HARNESS_PASS && frame.skb.tstamp)
+				waits += frame.skb.tstamp - h->now_ns;
+		}
+		h->now_ns += 4 * MSEC;
+		harness_level(h);
+	}
+	return waits;
+}
+
+/* a class without a rate of its own has its maximum while there is no agent, as if it were that */
+static void a_maximum_is_a_rate(void **state)
+{
+	struct weir_class_stats stats[2];
+	struct harness *h = *state;
+	__u64 waits[2], level[2];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		harness_reset(h);
+		paced_flows(h, true, 200 * MSEC, 9);
+		harness_class(h, 0)->max_bps = 8 * MBIT;
+		if (i)
+			harness_class(h, 0)->rate_bps = 0;
+		harness_commit(h);
+		waits[i] = nine_flows(h);
+		level[i] = level_bps(h, 0);
+		harness_stats(h, 0, &stats[i]);
+	}
+	assert_true(waits[0] > SEC);
+	assert_int_equal(waits[1], waits[0]);
+	assert_int_equal(level[1], level[0]);
+	assert_memory_equal(&stats[1], &stats[0], sizeof(stats[0]));
+}
+
 /* of 1000 packets of 1000 bytes, one each 100 us: how many pass */
 static int pass_of_flood(struct harness *h)
 {
@@ -418,6 +466,7 @@ int main(void)
 		TEST(what_a_hold_leaves_is_no_queue),
 		TEST(a_hold_limits_nobody),
 		TEST(the_level_follows_a_lease),
+		TEST(a_maximum_is_a_rate),
 		TEST(a_flood_gets_each_rate),
 		TEST(observe_counts_what_pace_does),
 		TEST(observe_is_a_matter_of_one_class),
