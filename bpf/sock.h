@@ -156,12 +156,17 @@ static __always_inline void weir_sock_refresh(struct weir_sock *asked)
 #define WEIR_AHEAD 4
 static __always_inline void weir_sock_follow(struct bpf_sock_ops *ctx, struct weir_sock *asked)
 {
-	__u32 flags = ctx->bpf_sock_ops_cb_flags;
-	__u32 want = flags & ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+	__u32 flags = ctx->bpf_sock_ops_cb_flags, want = flags;
 
 	if (asked->level && asked->flags & WEIR_SK_LEASED) {
 		WEIR_PACE(ctx, asked, asked->rate * WEIR_AHEAD);
-		want = flags | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+		want |= BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+		if (want != flags)
+			asked->flags |= WEIR_SK_HEADER;
+	} else if (asked->flags & WEIR_SK_HEADER) {
+		/* else it is another program's, which writes options */
+		want &= ~BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+		asked->flags &= ~WEIR_SK_HEADER;
 	}
 	if (want != flags)
 		bpf_sock_ops_cb_flags_set(ctx, want);

@@ -404,6 +404,7 @@ struct weir_dev {
 /* Map "sockets", sk_storage: what weir asks of a local TCP socket, and what was there before. */
 #define WEIR_SK_APPLIED 0x01		/* saved_* are valid */
 #define WEIR_SK_LEASED 0x02		/* an agent moves the rate */
+#define WEIR_SK_HEADER 0x04		/* weir has had it asked for header options */
 #define WEIR_ASKED_SHIFT 20		/* CLOCK_MONOTONIC in 1.05 ms, modulo 2^32 */
 #define WEIR_ASKED_STANDS 192		/* so long no other class may ask for more: 201 ms */
 struct weir_sock {

@@ -126,6 +126,28 @@ else
 	skip "tcx programs of others" "this kernel has no tcx"
 fi
 
+# --- a program of another's on sock_ops, which writes TCP options: weir asks for the same callbacks
+# where an agent moves a rate, and takes back what it has asked for, no more
+root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+trap 'rmdir "$root/w$$-options" 2> /dev/null; cleanup' EXIT
+if [ -n "$root" ] && mkdir "$root/w$$-options" && [ "$("$WEIR" -j check |
+	jq '.[] | select(.check == "means-socket") | .available')" = true ]; then
+	others=()
+	"$OTHER" "$root/w$$-options" > "$tmp/options" 2>&1 & pids+=($!); others+=($!)
+	check "sock_ops: another's is there" wait_until 10 grep -q ready "$tmp/options"
+	check "sock_ops: attach" "${weir[@]}" attach eth egress qdisc keep
+	check "sock_ops: class" "${weir[@]}" class set default flow-rate 10mbit
+	# shellcheck disable=SC2016 # a script's own
+	sh -c 'echo $$ > "$0/cgroup.procs" && exec "$@"' "$root/w$$-options" "$TRAFFIC" run \
+		tcp name t from "$producer" to "$consumer" addr 10.88.1.2 cc reno stop 3s > "$tmp/out"
+	is_rate "sock_ops: weir paces" "$(flow "$tmp/out" t late_bps)" 10000000 5 "$tmp/out" 3
+	# once for each burst of a few packets, to the end
+	is_least "sock_ops: the other is asked for its options" "$(seen 0 options)" 200
+	check "sock_ops: detach" "${weir[@]}" detach all
+else
+	skip "another's sock_ops" "no cgroup v2, or sockets are not paced here"
+fi
+
 # --- sockets: one that was there before is paced too, and is given back its own pace
 traffic "$tmp/out" series on step 100ms \
 	at 500ms exec "${weir[*]} attach eth egress" \

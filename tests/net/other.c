@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * other.c: somebody else's tcx program, for neighbour.sh: counts the packets that leave a device
- * and passes them on. `other NETNS DEV before|after`: at the head or the end of the chain as it is
- * then; prints "ready", and at SIGTERM how many it saw. Knows nothing of weir.
+ * other.c: somebody else's program, for neighbour.sh; prints "ready", and at SIGTERM how many it
+ * saw. Knows nothing of weir.
+ *
+ *   other NETNS DEV before|after   by tcx, at the head or the end of the chain as it is then:
+ *                                  counts the packets that leave a device and passes them on
+ *   other CGROUP                   sock_ops of a cgroup: asks each connection for TCP options,
+ *                                  and counts how often it is asked for their size
  */
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,36 +40,87 @@ static int program_load(int map_fd)
 			     sizeof(insns) / sizeof(*insns), NULL);
 }
 
+#define LDX_OP(reg) {.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = (reg), .src_reg = BPF_REG_6, \
+	.off = offsetof(struct bpf_sock_ops, op)}
+#define SKIP_UNLESS(reg, value, n) {.code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = (reg), \
+	.imm = (value), .off = (n)}
+
+static int sockops_load(int map_fd)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_6, .src_reg = BPF_REG_1},
+		LDX_OP(BPF_REG_7),
+		SKIP_UNLESS(BPF_REG_7, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB, 4),
+		{.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_6,
+		 .off = offsetof(struct bpf_sock_ops, bpf_sock_ops_cb_flags)},
+		{.code = BPF_ALU64 | BPF_OR | BPF_K, .dst_reg = BPF_REG_2,
+		 .imm = BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_6},
+		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_sock_ops_cb_flags_set},
+		SKIP_UNLESS(BPF_REG_7, BPF_SOCK_OPS_HDR_OPT_LEN_CB, 4),
+		{.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = BPF_REG_1,
+		 .src_reg = BPF_PSEUDO_MAP_VALUE, .imm = map_fd},
+		{},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 1},
+		{.code = BPF_STX | BPF_ATOMIC | BPF_DW, .dst_reg = BPF_REG_1,
+		 .src_reg = BPF_REG_2, .imm = BPF_ADD},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	return bpf_prog_load(BPF_PROG_TYPE_SOCK_OPS, "other", "GPL", insns,
+			     sizeof(insns) / sizeof(*insns), NULL);
+}
+
+/* the link, or -1 after a message */
+static int attach_tcx(char **argv, int map)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts,
+		    .flags = strcmp(argv[3], "before") ? AT_END : AT_HEAD);
+	int program, link, ns;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/run/netns/%s", argv[1]);
+	ns = open(path, O_RDONLY | O_CLOEXEC);
+	if (ns < 0 || setns(ns, CLONE_NEWNET)) {
+		perror(path);
+		return -1;
+	}
+	program = program_load(map);
+	link = program < 0 ? -1 : bpf_link_create(program, (int)if_nametoindex(argv[2]), TCX_EGRESS,
+						  &opts);
+	if (link < 0)
+		perror("other: tcx");
+	return link;
+}
+
+static int attach_sockops(const char *path, int map)
+{
+	int cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), program, link;
+
+	program = cgroup < 0 ? -1 : sockops_load(map);
+	link = program < 0 ? -1 : bpf_link_create(program, cgroup, BPF_CGROUP_SOCK_OPS, NULL);
+	if (link < 0)
+		perror("other: sock_ops");
+	return link;
+}
+
 int main(int argc, char **argv)
 {
-	int map, program, link, ns, got, zero = 0;
-	LIBBPF_OPTS(bpf_link_create_opts, opts);
 	unsigned long long seen = 0;
-	char path[128];
+	int map, got, zero = 0;
 	sigset_t end;
 
-	if (argc != 4 || (strcmp(argv[3], "before") && strcmp(argv[3], "after"))) {
-		fputs("usage: other NETNS DEV before|after\n", stderr);
+	if (argc != 2 && (argc != 4 || (strcmp(argv[3], "before") && strcmp(argv[3], "after")))) {
+		fputs("usage: other NETNS DEV before|after\n       other CGROUP\n", stderr);
 		return 2;
 	}
 	sigemptyset(&end);
 	sigaddset(&end, SIGTERM);
 	sigprocmask(SIG_BLOCK, &end, NULL);
-	snprintf(path, sizeof(path), "/run/netns/%s", argv[1]);
-	ns = open(path, O_RDONLY | O_CLOEXEC);
-	if (ns < 0 || setns(ns, CLONE_NEWNET)) {
-		perror(path);
-		return 1;
-	}
 	map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "seen", 4, 8, 1, NULL);
-	program = map < 0 ? -1 : program_load(map);
-	opts.flags = strcmp(argv[3], "before") ? AT_END : AT_HEAD;
-	link = program < 0 ? -1 : bpf_link_create(program, (int)if_nametoindex(argv[2]), TCX_EGRESS,
-						  &opts);
-	if (link < 0) {
-		perror("other: tcx");
+	if (map < 0 || (argc == 2 ? attach_sockops(argv[1], map) : attach_tcx(argv, map)) < 0)
 		return 1;
-	}
 	puts("ready");
 	fflush(stdout);
 	sigwait(&end, &got);
