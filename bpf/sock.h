@@ -78,19 +78,24 @@ _Static_assert(sizeof(((struct weir_sock *)0)->saved_lowat) == 4, "an option is 
 		 (s)->saved_rate && (s)->saved_rate < rate_ ? (s)->saved_rate : rate_); \
 })
 
-/* Carries storage into the socket. */
-#define WEIR_APPLY(ctx, s) do { \
+/* The send buffer that goes with the rate. */
+#define WEIR_BUFFER(ctx, s) do { \
 	__u32 lowat_ = (__u32)((s)->rate / 100); \
 	if (lowat_ < WEIR_LOWAT_MIN) \
 		lowat_ = WEIR_LOWAT_MIN; \
 	if (lowat_ > WEIR_LOWAT_MAX) \
 		lowat_ = WEIR_LOWAT_MAX; \
-	if (!WEIR_PACE(ctx, s, (s)->rate)) \
-		(s)->flags |= WEIR_SK_APPLIED; \
 	WEIR_SET(ctx, WEIR_SOL_TCP, WEIR_TCP_NOTSENT_LOWAT, (s)->set_lowat, (s)->saved_lowat, \
 		 !(s)->rate || ((s)->saved_lowat && (s)->saved_lowat < lowat_) ? \
 		 (s)->saved_lowat : lowat_); \
 	(s)->applied = (s)->rate; \
+} while (0)
+
+/* Carries storage into the socket. */
+#define WEIR_APPLY(ctx, s) do { \
+	if (!WEIR_PACE(ctx, s, (s)->rate)) \
+		(s)->flags |= WEIR_SK_APPLIED; \
+	WEIR_BUFFER(ctx, s); \
 } while (0)
 
 #define WEIR_TCP_BPF_SNDCWND_CLAMP 1002
@@ -157,9 +162,9 @@ static __always_inline void weir_sock_refresh(struct weir_sock *asked)
 static __always_inline void weir_sock_follow(struct bpf_sock_ops *ctx, struct weir_sock *asked)
 {
 	__u32 flags = ctx->bpf_sock_ops_cb_flags, want = flags;
+	int ahead = asked->level && asked->flags & WEIR_SK_LEASED;
 
-	if (asked->level && asked->flags & WEIR_SK_LEASED) {
-		WEIR_PACE(ctx, asked, asked->rate * WEIR_AHEAD);
+	if (ahead) {
 		want |= BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
 		if (want != flags)
 			asked->flags |= WEIR_SK_HEADER;
@@ -170,6 +175,12 @@ static __always_inline void weir_sock_follow(struct bpf_sock_ops *ctx, struct we
 	}
 	if (want != flags)
 		bpf_sock_ops_cb_flags_set(ctx, want);
+	/* else what was set is so many times the rate: at the first ACK without, too */
+	if ((asked->rate != asked->applied || ahead || want != flags) &&
+	    !WEIR_PACE(ctx, asked, asked->rate * (ahead ? WEIR_AHEAD : 1)))
+		asked->flags |= WEIR_SK_APPLIED;
+	if (asked->rate != asked->applied)
+		WEIR_BUFFER(ctx, asked);
 }
 
 static __always_inline int weir_sockops_run(struct bpf_sock_ops *ctx)
@@ -208,8 +219,6 @@ static __always_inline int weir_sockops_run(struct bpf_sock_ops *ctx)
 			WEIR_PACE(ctx, asked, asked->rate);
 		return 1;
 	}
-	if (asked->rate != asked->applied)
-		WEIR_APPLY(ctx, asked);
 	weir_sock_follow(ctx, asked);
 	if (asked->rate < WEIR_CLAMP_BELOW || asked->clamp) {
 		tp = bpf_skc_to_tcp_sock(sk);
