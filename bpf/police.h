@@ -46,8 +46,10 @@ static __always_inline __u64 weir_burst(const struct weir_class *class, __u64 np
 {
 	__u64 ns;
 
+	/* as weir_cost(), in two parts: up to 16 MiB, more than a packet's 1 MiB, would wrap */
 	if (class->burst_bytes)
-		return weir_cost(class->burst_bytes, npb);
+		return (class->burst_bytes * (npb >> 10) >> (WEIR_NPB_SHIFT - 10)) +
+		       (class->burst_bytes * (npb & 1023) >> WEIR_NPB_SHIFT);
 	if (class->burst_ns)
 		return class->burst_ns;
 	ns = weir_cost(bytes, npb);

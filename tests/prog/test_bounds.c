@@ -7,6 +7,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <bpf/bpf.h>
 #include "fixture.h"
 
 #define FLOWS 8
@@ -221,12 +222,40 @@ static void fair_class_rates(void **state)
 				.ns = 1600 * MSEC / (1 << i) }, rates[i] / 8e9L * 50 * MSEC);
 }
 
+/* a burst in bytes, where so many share the class that each has some kbit/s: so many bytes still */
+static void a_burst_at_a_low_level(void **state)
+{
+	struct spec spec = { .payload = 958 };
+	struct weir_class_state level = {};
+	struct harness *h = *state;
+	__u64 bps;
+	__u32 slot = 0;
+	int i;
+
+	for (bps = 2000; bps <= 64000; bps *= 2) {
+		harness_reset(h);
+		harness_rate(harness_class(h, 0), 100 * MBIT, 0);
+		harness_class(h, 0)->flags |= WEIR_CLASS_FAIR;
+		harness_class(h, 0)->burst_ns = 1342 * MSEC;
+		harness_class(h, 0)->burst_bytes = 16 << 20;
+		harness_commit(h);
+		harness_establish(h, EGRESS, &spec);
+		level.npb_level = weir_npb(bps);
+		level.last_ns = h->now_ns;
+		bpf_map_update_elem(harness_map(h, "class_state"), &slot, &level, BPF_ANY);
+		for (i = 0; i < 10000; i++)
+			if (send_spec(h, EGRESS, &spec) != HARNESS_PASS)
+				fail_msg("at %llu bit/s packet %d is refused", bps, i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(flow_rates),
 		TEST(class_rates),
 		TEST(fair_class_rates),
+		TEST(a_burst_at_a_low_level),
 	};
 
 	return RUN(tests, 0);
