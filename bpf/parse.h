@@ -25,6 +25,7 @@
 #define WEIR_P_WHOLE 0x40		/* the IP packet reaches to the end, by its own length */
 #define WEIR_P_V6 0x80			/* the header at l3 is IPv6's */
 #define WEIR_VXLAN_PORT 4789
+#define WEIR_VXLAN_LINUX_PORT 8472	/* its default, and that of overlays */
 #define WEIR_GENEVE_PORT 6081
 #define WEIR_VLAN_DEPTH 2
 #define WEIR_EXT_DEPTH 8		/* extension headers of one packet */
@@ -66,7 +67,7 @@ struct weir_tcp {
 #define WEIR_TCP_RST 0x04
 #define WEIR_TCP_ACK 0x10
 
-/* of a UDP packet: DHCP is control, two ports are those of tunnels */
+/* of a UDP packet: DHCP is control, three ports are those of tunnels */
 static __always_inline void weir_parse_udp(struct weir_packet *p)
 {
 	switch (p->key.dport) {
@@ -77,6 +78,7 @@ static __always_inline void weir_parse_udp(struct weir_packet *p)
 		p->flags |= WEIR_P_CONTROL;
 		break;
 	case __bpf_constant_htons(WEIR_VXLAN_PORT):
+	case __bpf_constant_htons(WEIR_VXLAN_LINUX_PORT):
 	case __bpf_constant_htons(WEIR_GENEVE_PORT):
 		p->flags |= WEIR_P_TUNNEL;
 		break;

@@ -67,7 +67,7 @@ static __always_inline int weir_udp_tunnel(const struct weir_cursor *c, const st
 	in->id = __bpf_ntohl(head.vni) >> 8;
 	in->off += sizeof(head);
 	in->proto = __bpf_constant_htons(ETH_P_TEB);
-	if (p->key.dport == __bpf_constant_htons(WEIR_VXLAN_PORT))
+	if (p->key.dport != __bpf_constant_htons(WEIR_GENEVE_PORT))
 		return head.first & WEIR_VXLAN_VNI ? 0 : -1;
 	if (head.first >> 6)
 		return -1;

@@ -198,6 +198,12 @@ static inline void write_transport(struct writer *w, const struct packet *p)
 	put16(h + 2, p->dport);
 }
 
+/* of VXLAN the assigned one and Linux's own default, by the VNI */
+static inline __u16 tunnel_port(const struct packet *p)
+{
+	return p->tunnel == GENEVE ? 6081 : p->id & 1 ? 8472 : 4789;
+}
+
 /* the outer UDP header and the tunnel's own, or GRE's; the outer protocol */
 static inline int write_udp(struct writer *w, const struct packet *p)
 {
@@ -206,7 +212,7 @@ static inline int write_udp(struct writer *w, const struct packet *p)
 	int v6 = p->outer.family == 6, i;
 
 	put16(h, p->cover);
-	put16(h + 2, p->tunnel == VXLAN ? 4789 : 6081);
+	put16(h + 2, tunnel_port(p));
 	put16(h + 4, len);
 	if (!p->checksum)
 		return IPPROTO_UDP;
@@ -339,7 +345,7 @@ static inline void outer_key(const struct packet *p, enum weir_hook hook,
 	if (p->tunnel <= GENEVE) {
 		key->proto = IPPROTO_UDP;
 		key->sport = htons(p->cover);
-		key->dport = htons(p->tunnel == VXLAN ? 4789 : 6081);
+		key->dport = htons(tunnel_port(p));
 	} else if (p->tunnel == IPIP) {
 		key->proto = p->inside.family == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
 	} else {
