@@ -153,7 +153,7 @@ static __always_inline void weir_verdict_edt(struct weir_facts *f, __u64 debt, _
 	if (f->npb_bucket)
 		phase = f->packet_ns * (f->random >> 22) >> 10;
 	if (f->from && !(f->flags & (WEIR_F_SMALL | WEIR_F_CONTROL)))
-		debt = weir_max(debt, f->from + class->burst_ns + phase);
+		debt = weir_max(debt, weir_min(f->from + phase, WEIR_HORIZON_NS) + class->burst_ns);
 	if (debt <= class->burst_ns)
 		return;
 	departs = debt - class->burst_ns;

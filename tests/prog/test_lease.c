@@ -181,6 +181,28 @@ static void a_hold_lets_nothing_through(void **state)
 	harness_device(h, EGRESS, WEIR_DEV_EDT);
 }
 
+static void no_hold_goes_beyond_the_horizon(void **state)
+{
+	struct spec spec = { .payload = 958 };
+	struct weir_class_state now;
+	struct harness *h = *state;
+	struct frame frame;
+	__u32 slot = 0;
+	int i;
+
+	paced_class(h, true);
+	for (i = 0; i < 20; i++) {
+		h->now_ns += 100 * SEC;
+		now = state_of(h, slot);
+		now.npb_level = weir_npb(1000);	/* a packet is 12 s */
+		bpf_map_update_elem(harness_map(h, "class_state"), &slot, &now, BPF_ANY);
+		lease_hold(h, WEIR_RATE_MIN, h->now_ns + 80 * MSEC);
+		frame_build(&frame, &spec);
+		assert_int_equal(harness_run(h, EGRESS, &frame), HARNESS_PASS);
+		assert_in_range(frame.skb.tstamp, h->now_ns + 80 * MSEC, h->now_ns + 9 * SEC);
+	}
+}
+
 /*
  * What belongs to one flow leaves in the order in which it came: what is too small to be held, and
  * what comes after the hold was cut short. Where no bucket has a clock, nothing is held.
@@ -462,6 +484,7 @@ int main(void)
 		TEST(a_lease_ends_at_its_ns),
 		TEST(a_cut_is_noted),
 		TEST(a_hold_lets_nothing_through),
+		TEST(no_hold_goes_beyond_the_horizon),
 		TEST(a_hold_keeps_the_order),
 		TEST(what_a_hold_leaves_is_no_queue),
 		TEST(a_hold_limits_nobody),
