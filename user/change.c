@@ -57,24 +57,54 @@ static __u32 depth(const char *path)
 	return n;
 }
 
-/* a cgroup's id is the inode number of its directory */
+/* a cgroup's id is the inode number of its directory; 0: there is none */
+static __u64 cgroup_id(int root, const char *path)
+{
+	struct stat st;
+
+	path += strspn(path, "/");
+	return !fstatat(root, *path ? path : ".", &st, 0) && S_ISDIR(st.st_mode) ? st.st_ino : 0;
+}
+
+bool change_cgroups_moved(const struct policy *policy)
+{
+	_cleanup_close_ int root = -1;
+
+	for (unsigned int i = 0; i < policy->n_matches; i++) {
+		const struct weir_rule *rule = &policy->matches[i];
+		__u64 id;
+
+		if (!(rule->fields & WEIR_M_CGROUP))
+			continue;
+		if (root < 0)
+			root = hook_cgroup_open();
+		if (root < 0)
+			return false;
+		/* one that has gone may come again */
+		id = cgroup_id(root, rule->cgroup);
+		if (id && id != rule->cgroup_id)
+			return true;
+	}
+	return false;
+}
+
 static int cgroup_resolve(struct weir_rule *rule, const char *class_name, struct err *err)
 {
 	_cleanup_close_ int root = hook_cgroup_open();
-	const char *path = rule->cgroup + strspn(rule->cgroup, "/");
-	struct stat st;
+	__u64 id;
 
 	if (root < 0)
 		return err_set(err, ENOENT, "%s: cgroup '%s': cgroup v2 is not mounted", class_name,
 			       rule->cgroup);
-	if (fstatat(root, *path ? path : ".", &st, 0) || !S_ISDIR(st.st_mode)) {
+	id = cgroup_id(root, rule->cgroup);
+	if (!id) {
 		/* one that is in force and has gone since is no reason to refuse another change */
 		if (rule->cgroup_id)
 			return 0;
 		return err_set(err, ENOENT, "%s: cgroup '%s': no such cgroup below the mount of "
 			       "cgroup v2", class_name, rule->cgroup);
 	}
-	rule->cgroup_id = st.st_ino;
+	rule->cgroup_id = id;
 	rule->cgroup_level = depth(rule->cgroup);
 	return 0;
 }

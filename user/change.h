@@ -26,9 +26,12 @@ int change_commit(struct change *change, struct err *err);
 
 void change_end(struct change *change);
 
+/* Are the cgroups that the policy names others by now, as those of services that were restarted? */
+bool change_cgroups_moved(const struct policy *policy);
+
 /*
  * Stores the live policy anew: names of devices and cgroups are resolved again, and every flow is
- * classified again. For when devices or qdiscs have changed; the lock must be held.
+ * classified again. For when devices, qdiscs or cgroups have changed; the lock must be held.
  */
 int change_touch(const struct instance *instance, struct err *err);
 

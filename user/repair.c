@@ -274,7 +274,7 @@ static void attach_back(struct repair *repair, const struct hook_list *list, con
 	repair->n_gone = kept;
 }
 
-/* names in rules that now lead to another device, or to none */
+/* devices' names in rules that now lead to another device, or to none */
 static bool rules_moved(const struct policy *policy)
 {
 	for (unsigned int i = 0; i < policy->n_matches; i++)
@@ -297,7 +297,7 @@ static void touch_rules(const char *netns)
 	if (r)
 		log_note("repair: %s", err.text);
 	else
-		log_note("devices have changed: matches by their names are resolved anew");
+		log_note("devices or cgroups have changed: matches by their names are resolved anew");
 	instance_close(&instance);
 }
 
@@ -323,6 +323,6 @@ void repair_check(struct repair *repair, const struct instance *instance, const 
 	if (lost)
 		attach_lost(repair, instance, netns);
 	attach_back(repair, &list, netns);
-	if (rules_moved(policy))
+	if (rules_moved(policy) || change_cgroups_moved(policy))
 		touch_rules(netns);
 }

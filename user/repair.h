@@ -20,8 +20,8 @@ void repair_free(struct repair *repair);
 void repair_forget(struct repair *repair);
 
 /*
- * Looks at everything that is attached, and at the devices that the policy in force names; netns as
- * given to `weir -n`, NULL: host.
+ * Looks at everything that is attached, and at the devices and cgroups that the policy in force
+ * names; netns as given to `weir -n`, NULL: host.
  */
 void repair_check(struct repair *repair, const struct instance *instance, const char *netns,
 		  const struct policy *policy);

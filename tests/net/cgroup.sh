@@ -97,5 +97,14 @@ else
 	is_equal "a cgroup that is not there is refused: $(cat "$tmp/out")" \
 		"$(grep -c "$mine/none" "$tmp/out")" 1
 fi
+# --- one that is made anew, as by a service that is restarted, is another of that name: an agent
+# that runs finds it
+"${weir[@]}" run > "$tmp/agent" 2>&1 & pids+=($!)
+check "an agent" wait_until 10 grep -q runs "$tmp/agent"
+check "a is made anew" eval 'rmdir "$root/$mine/a/below" "$root/$mine/a" && mkdir -p "$root/$mine/a/below"'
+check "made anew: found" wait_until 10 grep -q 'resolved anew' "$tmp/agent"
+inside a "$tmp/a" "${udp[@]}" port 7000 rate 20mbit name a
+ended
+is_rate "made anew: a" "$(total "$tmp/a")" 5000000 2 "$tmp/a" 4
 check "detach" "${weir[@]}" detach all
 finish
