@@ -168,6 +168,11 @@ if [ "$(command -v bpftool)" ]; then
 fi
 until_ok "and the configured rate holds" is_state configured
 until_ok "no agent is said" [ "$(control state)" = no-agent ]
+check "a class with a maximum and no rate" "${weir[@]}" class set most control queue target 10ms max 30mbit
+is_equal "has that while there is no agent" "$("${weir[@]}" -j show classes |
+	jq '.[] | select(.class == "most") | .limit_bps') $("${weir[@]}" -j show signals |
+	jq '.[] | select(.class == "most") | .rate_bps')" "30000000 30000000"
+check "and is deleted" "${weir[@]}" class del most
 says "and to who pushes a signal" "$host: no agent is running; want .weir run. first" signal queue 40ms
 
 # --- another machine's signal
