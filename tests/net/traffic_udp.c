@@ -100,7 +100,8 @@ static void source_timer(struct loop *loop, struct end *end, uint64_t now)
 		return;
 	}
 	end->due_ns = flow->start_ns + ((flow->next_k * step) >> 10);
-	if (step >> 10 < TICK_NS && end->due_ns < now + TICK_NS)
+	/* what is overdue waits for room in the socket's buffer */
+	if ((step >> 10 < TICK_NS || end->due_ns <= now) && end->due_ns < now + TICK_NS)
 		end->due_ns = now + TICK_NS;
 	if (end->due_ns > flow->stop_ns)
 		end->due_ns = flow->stop_ns;

@@ -105,14 +105,15 @@ done
 # runs differ: bounds are below the worst seen by more than the spread. Seen, index and windows:
 # .998-1 .997-.999, ecn .995-.999 .985-.999 (BBR answers no mark: it has its share at once, the
 # others, cut by marks, come to theirs some windows later), .999 .993-.994, 1 .995-.997
-share edt 3 60mbit 0.985 0.98
-share edt 3 60mbit 0.98 0.97 on
-share edt 12 25mbit 0.99 0.98
-share edt 64 6mbit 0.99 0.98
-check "edt: detach" "${weir[@]}" detach all
-where sockets false
+# Who shares by departure times is told by the level, as at the sockets: the oldest kernel runs one.
 old=''
 [[ $(uname -r) != 6.1.* ]] || old=1
+[ "$old" ] || share edt 3 60mbit 0.985 0.98
+share edt 3 60mbit 0.98 0.97 on
+[ "$old" ] || share edt 12 25mbit 0.99 0.98
+[ "$old" ] || share edt 64 6mbit 0.99 0.98
+check "edt: detach" "${weir[@]}" detach all
+where sockets false
 share sockets 3 60mbit 0.99 0.99
 share sockets 12 25mbit 0.985 0.97
 share sockets 64 6mbit 0.985 0.97

@@ -30,9 +30,10 @@ for via in "${vias[@]}"; do
 			can_cc $cc || continue
 			addr=10.88.3.2
 			[ $cc != cubic ] || addr=fd88:3::2
-			traffic "$tmp/tcp" after 1s tcp from "$producer" to "$consumer" addr $addr \
-				port $port cc $cc stop "$((mbit == 10 ? 20 : 8))s" name $cc
-			is_within "$class: $cc" "$(flow "$tmp/tcp" $cc late_bps)" "${mbit}000000" 2
+			traffic "$tmp/tcp" arrivals on after 1s tcp from "$producer" \
+				to "$consumer" addr $addr port $port cc $cc name $cc \
+				stop "$((mbit == 10 ? 20 : 5))s"
+			is_within "$class: $cc" "$(flow "$tmp/tcp" $cc late_bps)" "${mbit}000000" 0.5
 			[ $mbit = 10 ] || is_equal "$class: $cc: retransmissions" \
 				"$(flow "$tmp/tcp" $cc retrans)" 0
 			note "$class: $cc: first second $(flow "$tmp/tcp" $cc first_second_bps)," \
@@ -44,7 +45,7 @@ for via in "${vias[@]}"; do
 		# half as much again as the rate: the horizon drops what stands longer than 200 ms
 		traffic "$tmp/udp" after 1s udp from "$producer" to "$consumer" addr 10.88.3.2 \
 			port $port size 1000 rate $((mbit * 3 / 2))mbit gaps on \
-			stop "${SECONDS_RUN}s" name udp
+			stop "$((mbit == 10 ? SECONDS_RUN : 3))s" name udp
 		is_within "$class: udp" "$(flow "$tmp/udp" udp late_bps)" "${mbit}000000" 0.5
 		# beside fq's timer the ifb hands on what is due in one go
 		for p in 5 50 95; do
@@ -73,7 +74,7 @@ for proto in "tcp cc cubic" "udp size 1000 rate 130mbit"; do
 	read -r name rest <<< "$proto"
 	# shellcheck disable=SC2086 # words
 	traffic "$tmp/out" after 1s $name $rest from "$producer" to "$consumer" addr 10.88.2.2 \
-		port 7001 stop "${SECONDS_RUN}s" name "$name"
+		port 7001 stop 3s name "$name"
 	is_within "forwarded $name" "$(flow "$tmp/out" "$name" late_bps)" 100000000 1
 done
 

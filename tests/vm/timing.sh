@@ -25,10 +25,11 @@ is_equal "router: departure times are kept" \
 	"$("${weir[@]}" -j check | jq '.[] | select(.check == "means-edt") | .available')" true
 for rate in "${rates[@]}"; do
 	read -r word bps <<< "$rate"
+	long=$((bps < 50000000 ? SECONDS_RUN : 3))	# as many packets
 	check "$word: set" "${weir[@]}" class set slow flow-rate "$word"
 	# 20 ms beyond the rate are a queue that stands; the horizon drops the rest
 	traffic "$tmp/udp" after 1s udp from "$producer" to "$consumer" addr 10.88.2.2 port 7000 \
-		size 1000 rate $((bps * 13 / 10 / 1000000 + 1))mbit gaps on stop "${SECONDS_RUN}s" name udp
+		size 1000 rate $((bps * 13 / 10 / 1000000 + 1))mbit gaps on stop "${long}s" name udp
 	is_within "udp at $word" "$(flow "$tmp/udp" udp late_bps)" "$bps" 0.5
 	ideal=$(awk -v r="$bps" 'BEGIN { printf "%.1f", 1042 * 8e6 / r }')
 	for p in 5 50 95; do
@@ -41,7 +42,7 @@ for rate in "${rates[@]}"; do
 		can_cc $cc || continue
 		traffic "$tmp/tcp" arrivals on after 1s tcp from "$producer" to "$consumer" \
 			addr 10.88.2.2 port 7001 cc $cc ecn off name tcp \
-			stop $((bps < 50000000 ? 20 : 6))s
+			stop $((bps < 50000000 ? 20 : 4))s
 		is_within "forwarded $cc at $word" "$(flow "$tmp/tcp" tcp late_bps)" "$bps" 0.5
 		note "read: $(flow "$tmp/tcp" tcp goodput_bps), again: $(flow "$tmp/tcp" tcp retrans)"
 	done
