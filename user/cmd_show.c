@@ -25,11 +25,6 @@ static const struct {
 #undef X
 };
 
-const char *show_device_name(__u32 ifindex, char buf[16])
-{
-	return if_indextoname(ifindex, buf) ? buf : "-";
-}
-
 static int device_order(const void *a, const void *b)
 {
 	const struct weir_dev_key *x = &((const struct hook_record *)a)->key;

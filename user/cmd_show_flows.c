@@ -92,16 +92,13 @@ static void end_point(struct show *show, const char *name, const __u8 addr[16], 
 	out_plain(show->out, name, text, at - text);
 }
 
-static const char *device_name(__u32 ifindex)
+static const char *device_name(struct show *show, __u32 ifindex)
 {
-	static char name[IF_NAMESIZE];
-	static __u32 last;
-
-	/* asking the kernel takes longer than all the rest of a row */
-	if (ifindex != last && !if_indextoname(ifindex, name))
-		strcpy(name, "-");
-	last = ifindex;
-	return name;
+	/* asking the kernel takes longer than all the rest of a row; the next look asks again */
+	if (ifindex != show->dev_ifindex && !if_indextoname(ifindex, show->dev))
+		strcpy(show->dev, "-");
+	show->dev_ifindex = ifindex;
+	return show->dev;
 }
 
 static void flow_identity(struct show *show, const struct flow_row *row)
@@ -110,7 +107,7 @@ static void flow_identity(struct show *show, const struct flow_row *row)
 	struct out *out = show->out;
 	char proto[CONF_PROTO];
 
-	out_str(out, "dev", device_name(key->ifindex));
+	out_str(out, "dev", device_name(show, key->ifindex));
 	out_str(out, "hook", key->hook == WEIR_EGRESS ? "egress" : "ingress");
 	out_str(out, "class", class_name(show->policy, &row->flow));
 	out_only(out, OUT_JSON);

@@ -17,6 +17,8 @@ struct show {
 	struct policy *policy;
 	struct out *out;
 	__u64 now_ns;			/* CLOCK_MONOTONIC, as the datapath's */
+	__u32 dev_ifindex;		/* of the device that was named last; 0: none */
+	char dev[16];			/* its name */
 };
 
 /* a flow that was silent for this long has no rate and is not active */
@@ -32,8 +34,5 @@ bool show_steering(struct show *show, unsigned int slot, struct weir_decision *r
 
 /* Whose word its rate is; step NULL: no agent's. */
 const char *show_steering_state(const struct weir_class *class, const struct weir_decision *step);
-
-/* Current name of a device, "-" where it is gone. */
-const char *show_device_name(__u32 ifindex, char buf[16]);
 
 #endif

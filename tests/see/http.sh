@@ -113,6 +113,19 @@ raw "GET / HTTP/1.1\r\n$(printf 'X: yyyyyyyyyyyyyyyy\\r\\n%.0s' {1..1000})$CLOSE
 is_equal "headers beyond 8 KiB" "$(codes)" 400
 is_equal "it still serves" "$(status /healthz)" 200
 
+# --- a device that is renamed has its new name in what the agent serves
+# flow_devices WORD...: of the flows in /api/v1/flows, as the query says
+flow_devices() { get "/api/v1/flows?$1" | jq -r '[.[].dev] | unique | join(" ")'; }
+is_named() { [ "$(flow_devices dport=9)" = "$1" ]; }
+# shellcheck disable=SC2016 # expanded by the inner shell
+ip netns exec "$producer" bash -c 'exec 3> /dev/udp/10.88.1.2/9; for i in 1 2 3 4; do echo "$i" >&3; done' 2> "$tmp/refused"
+check "a flow's device" wait_until 10 is_named eth
+ip -n "$producer" link set eth down
+ip -n "$producer" link set eth name renamed
+ip -n "$producer" link set renamed up
+check "renamed" wait_until 10 is_named renamed
+is_equal "and chosen by its new name" "$(flow_devices 'dport=9&dev=renamed')" renamed
+
 # --- more questions at once than may wait: a scrape among them has its place
 cat > "$tmp/flood.py" <<'END'
 import select, socket
