@@ -51,6 +51,7 @@ static int look(struct top *top, const struct context *context, struct err *err)
 		if (!r) {
 			struct err gone;
 
+			top_filter_take(top);
 			/* a device that is gone leaves nothing to show, which is no error */
 			flow_filter_resolve(&top->filter, &gone);
 			top->query.max_flows = top->view == TOP_FLOW ? 1 : TOP_FLOWS;

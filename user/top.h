@@ -21,6 +21,8 @@ struct top {
 	struct snapshot_query query;
 	struct flow_filter filter;	/* of query */
 	char filter_words[256];		/* as typed; "" none */
+	struct flow_filter next_filter;	/* typed just now: the next look takes it */
+	bool filter_next;		/* there is one */
 
 	enum top_view view;
 	bool paused, quit, stale;	/* stale: the query has changed, look again */
@@ -83,5 +85,8 @@ void top_draw_flow(const struct top *top);
 void top_draw_help(const struct top *top);
 
 void top_key(struct top *top, int key);
+
+/* What was typed last becomes the filter; in the instance's namespace, for it may name a device. */
+void top_filter_take(struct top *top);
 
 #endif

@@ -13,8 +13,8 @@
 #define CTRL_U 0x15
 #define ESCAPE 0x1b
 
-/* words as typed into the query; an error leaves it as it was */
-static void filter_take(struct top *top)
+/* words as typed; an error leaves the query as it was. What device they name the next look finds */
+static void filter_ask(struct top *top)
 {
 	struct flow_filter filter = {};
 	char words[sizeof(top->typed)], *rest = words, *word, *argv[64];
@@ -25,15 +25,29 @@ static void filter_take(struct top *top)
 	while ((word = strsep(&rest, " ")) && argc < (int)ARRAY_SIZE(argv))
 		if (*word)
 			argv[argc++] = word;
-	if (flow_filter_words(&filter, NULL, 0, argc, argv, &err) ||
-	    flow_filter_resolve(&filter, &err)) {
+	if (flow_filter_words(&filter, NULL, 0, argc, argv, &err)) {
 		snprintf(top->message, sizeof(top->message), "filter: %.240s", err.text);
 		return;
 	}
-	top->filter = filter;
+	top->next_filter = filter;
+	top->filter_next = true;
+	top->stale = true;
+}
+
+void top_filter_take(struct top *top)
+{
+	struct err err;
+
+	if (!top->filter_next)
+		return;
+	top->filter_next = false;
+	if (flow_filter_resolve(&top->next_filter, &err)) {
+		snprintf(top->message, sizeof(top->message), "filter: %.240s", err.text);
+		return;
+	}
+	top->filter = top->next_filter;
 	strcpy(top->filter_words, top->typed);
 	top->flow_at = 0;
-	top->stale = true;
 }
 
 static void typing_key(struct top *top, int key)
@@ -42,7 +56,7 @@ static void typing_key(struct top *top, int key)
 
 	if (key == '\n' || key == '\r' || key == KEY_ENTER) {
 		top->asking = false;
-		filter_take(top);
+		filter_ask(top);
 	} else if (key == ESCAPE) {
 		top->asking = false;
 	} else if ((key == KEY_BACKSPACE || key == 0x7f || key == '\b') && n) {
@@ -172,6 +186,7 @@ static void any_key(struct top *top, int key)
 	case '/':
 		top->view = TOP_LIST;
 		top->asking = true;
+		top->filter_next = false;
 		strcpy(top->typed, top->filter_words);
 		break;
 	}

@@ -82,8 +82,17 @@ keys / C-u
 keys -l "dprot 1"
 keys Enter
 see "a filter that is wrong" "filter: unknown word 'dprot'; did you mean 'dport'"
+keys / C-u
+keys -l "dev eth proto udp"
+keys Enter
+see "a device of the namespace" "; dev eth"
+keys / C-u
+keys -l "dev eht"
+keys Enter
+see "one that is not there" "filter: no device 'eht'"
+see "the filter is as before" "; dev eth"
 keys / C-u Enter
-see "no filter again" "^media +udp"
+see "no filter again" "^bulk +tcp"
 
 keys Space
 see "space pauses" PAUSED
@@ -98,7 +107,7 @@ see "? helps" "^tab +from the flows"
 keys q
 
 resize 20x5
-see "20x5: still the class" "^(default|bulk) "
+see "20x5: still a class" "^(default|bulk|media) "
 fits "20 columns" 20
 keys G
 see "20x5: keys work" "^weir"
