@@ -395,10 +395,11 @@ static int mark_set(const struct opts_key *key, const char *word, void *target, 
 	const char *slash = strchr(word, '/');
 	struct weir_rule *rule = target;
 	__u64 mark, mask = ~0U;
+	size_t n = slash ? (size_t)(slash - word) : strlen(word);
 	char value[32];
 
-	snprintf(value, sizeof(value), "%.*s", slash ? (int)(slash - word) : 31, word);
-	if ((slash && slash - word > 31) || quantity_bits(value, ~0U, &mark, err) ||
+	snprintf(value, sizeof(value), "%.*s", (int)n, word);
+	if (n >= sizeof(value) || quantity_bits(value, ~0U, &mark, err) ||
 	    (slash && quantity_bits(slash + 1, ~0U, &mask, err)))
 		return err_set(err, EINVAL, "'%s': want a mark such as 7, 0x10 or 0x10/0xff", word);
 	if (!mask || mark & ~mask)

@@ -238,6 +238,7 @@ static const struct {
 	{ "match add web mark 0x100/0xff", EINVAL, "outside its mask" },
 	{ "match add web mark 0/0", EINVAL, "mark '0/0': an empty mask" },
 	{ "match add web mark 0x100000000", EINVAL, "mark '0x100000000'" },
+	{ "match add web mark 00000000000000000000000000000000000007", EINVAL, "want a mark" },
 	{ "match add web dev a/b", EINVAL, "dev 'a/b'" },
 	{ "match add web dev 1234567890123456", EINVAL, "1 to 15 printable characters" },
 	{ "match add web cgroup a/..", EINVAL, "without . and .." },
