@@ -57,8 +57,10 @@ __u64 replay_reader_offset(const struct replay_reader *reader);
 
 /* a distribution of times: exact to 1/16 and 1 us */
 struct replay_delays {
-	__u64 n, sum_ns, max_ns;
+	__u64 n, max_ns;
+	unsigned __int128 sum_ns;	/* behind a slow link each of millions may wait for hours */
 	__u32 *bins;			/* NULL as long as there is nothing */
+	unsigned int n_bins;		/* up to that of max_ns */
 };
 
 int replay_delays_add(struct replay_delays *delays, __u64 ns);	/* -ENOMEM */

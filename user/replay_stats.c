@@ -6,22 +6,19 @@
 #include <string.h>
 #include "replay.h"
 
-/* bins: 16 for the first 16 us (of 1024 ns), then 16 for each doubling, up to 18 minutes */
+/* bins: 16 for the first 16 us (of 1024 ns), then 16 for each doubling, as many as it takes */
 #define SHIFT 10
 #define PART 16
-#define OCTAVES 27
-#define BINS (PART + OCTAVES * PART)
 
 static unsigned int bin_of(__u64 ns)
 {
 	__u64 value = ns >> SHIFT;
-	unsigned int top, bin;
+	unsigned int top;
 
 	if (value < PART)
 		return value;
 	top = 63 - __builtin_clzll(value);
-	bin = PART + (top - 4) * PART + ((value >> (top - 4)) & (PART - 1));
-	return bin < BINS ? bin : BINS - 1;
+	return PART + (top - 4) * PART + ((value >> (top - 4)) & (PART - 1));
 }
 
 /* the largest time that falls into the bin */
@@ -35,17 +32,31 @@ static __u64 bin_end(unsigned int bin)
 	return (((__u64)(PART + bin % PART) + 1) << (octave + SHIFT)) - 1;
 }
 
+/* room for the bin; the last of its doubling comes along */
+static int bins_grow(struct replay_delays *delays, unsigned int bin)
+{
+	unsigned int n = bin / PART * PART + PART;
+	__u32 *bins = realloc(delays->bins, n * sizeof(*bins));
+
+	if (!bins)
+		return -ENOMEM;
+	memset(bins + delays->n_bins, 0, (n - delays->n_bins) * sizeof(*bins));
+	delays->bins = bins;
+	delays->n_bins = n;
+	return 0;
+}
+
 int replay_delays_add(struct replay_delays *delays, __u64 ns)
 {
-	if (!delays->bins)
-		delays->bins = calloc(BINS, sizeof(*delays->bins));
-	if (!delays->bins)
+	unsigned int bin = bin_of(ns);
+
+	if (bin >= delays->n_bins && bins_grow(delays, bin))
 		return -ENOMEM;
 	delays->n++;
 	delays->sum_ns += ns;
 	if (ns > delays->max_ns)
 		delays->max_ns = ns;
-	delays->bins[bin_of(ns)]++;
+	delays->bins[bin]++;
 	return 0;
 }
 
@@ -53,7 +64,7 @@ __u64 replay_delays_at(const struct replay_delays *delays, unsigned int permille
 {
 	__u64 want = (delays->n * permille + 999) / 1000, seen = 0, end;
 
-	for (unsigned int i = 0; delays->n && i < BINS; i++) {
+	for (unsigned int i = 0; i < delays->n_bins; i++) {
 		seen += delays->bins[i];
 		end = bin_end(i);
 		if (seen >= want)

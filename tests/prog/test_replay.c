@@ -326,6 +326,28 @@ static void the_link_behind(void **state)
 	json_decref(r);
 }
 
+/* 200,000 packets at once, of which each takes a second: a day half-way, the sum beyond 64 bits */
+static void a_link_far_too_slow(void **state)
+{
+	const __u64 each = SEC, n = 200000;
+	json_t *r, *link;
+	struct capture c;
+
+	capture_begin(&c, "cap", LINK_EN10MB);
+	c.snap = 64;
+	for (__u64 i = 0; i < n; i++)
+		capture_spec(&c, 0, &(struct spec){ .payload = 1000 - 42 });
+	capture_end(&c);
+	capture_text("conf", "");
+	r = report("cap conf conf dev-rate 8kbit");
+	link = row(r, "link", "weir", "without");
+	assert_int_equal(number(link, "queue_max_ns"), (n - 1) * each);
+	assert_int_equal(number(link, "queue_mean_ns"), (n - 1) * each / 2);
+	assert_in_range(number(link, "queue_p50_ns"), (n / 2 - 1) * each, n / 2 * each / 16 * 17);
+	assert_in_range(number(link, "queue_p99_ns"), (n / 100 * 99 - 1) * each, (n - 1) * each);
+	json_decref(r);
+}
+
 /* hook and device of a match */
 static void where_it_passes(void **state)
 {
@@ -423,6 +445,7 @@ int main(void)
 		TEST(levels_move),
 		TEST(two_policies),
 		TEST(the_link_behind),
+		TEST(a_link_far_too_slow),
 		TEST(where_it_passes),
 		TEST(bad_input),
 		TEST(cut_in_a_packet),
