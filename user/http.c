@@ -20,6 +20,7 @@
 #include "http_peers.h"
 #include "log.h"
 #include "quantity.h"
+#include "text.h"
 
 #define ROUTES_MAX 32
 #define STREAMS_MAX 256
@@ -324,19 +325,13 @@ void http_reply_text(struct evhttp_request *request, int status, const char *typ
 		evbuffer_free(body);
 }
 
-/* what was asked may be quoted, and be no UTF-8: then every byte beyond ASCII is shown as \xNN */
+/* what was asked may be quoted, and be no UTF-8 */
 static json_t *error_json(const char *text)
 {
 	json_t *json = json_pack("{s:s}", "error", text);
-	_cleanup_free_ char *shown = json ? NULL : malloc(strlen(text) * strlen("\\xNN") + 1);
-	char *to = shown;
+	_cleanup_free_ char *shown = json ? NULL : text_ascii(text);
 
-	if (!shown)
-		return json;
-	for (; *text; text++)
-		to += sprintf(to, *text & 0x80 ? "\\x%02x" : "%c", (unsigned char)*text);
-	*to = '\0';
-	return json_pack("{s:s}", "error", shown);
+	return json || !shown ? json : json_pack("{s:s}", "error", shown);
 }
 
 void http_reply_error(struct evhttp_request *request, int status, const char *text)

@@ -25,13 +25,9 @@ static void set_u64(json_t *object, const char *name, __u64 value)
 static void set_text(json_t *object, const char *name, const char *text)
 {
 	json_t *string = json_string(text);
-	char shown[4 * 64 + 1];
-	size_t n = 0;
+	_cleanup_free_ char *shown = string ? NULL : text_ascii(text);
 
-	for (; !string && *text && n + 5 < sizeof(shown); text++)
-		n += snprintf(shown + n, sizeof(shown) - n, *text & 0x80 ? "\\x%02x" : "%c",
-			      (unsigned char)*text);
-	set(object, name, string ?: json_stringn(shown, n));
+	set(object, name, string ?: json_string(shown));
 }
 
 static json_t *steering(const struct snapshot_class *class)

@@ -13,6 +13,7 @@
 #include "quantity.h"
 #include "screen.h"
 #include "table.h"
+#include "text.h"
 #include "util.h"
 
 #define DEPTH 2
@@ -344,18 +345,12 @@ static void text_odd(struct out *out, const char *name, const char *value)
 	field_end(out, name, to, n, false);
 }
 
-/* what has to be escaped, or may be no UTF-8: then every byte beyond ASCII is shown as \xNN */
+/* what has to be escaped, or may be no UTF-8 */
 static void json_odd(struct out *out, const char *value)
 {
 	json_t *string = json_string(value);
-	char *shown = string ? NULL : malloc(4 * strlen(value) + 1), *dump;
+	char *shown = string ? NULL : text_ascii(value), *dump;
 
-	for (char *to = shown; to && (*to = *value); value++) {
-		if ((unsigned char)*value < 0x80)
-			to++;
-		else
-			to += sprintf(to, "\\x%02x", (unsigned char)*value);
-	}
 	if (shown)
 		string = json_string(shown);
 	dump = string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;

@@ -11,6 +11,7 @@
 #include "quantity.h"
 #include "signals.h"
 #include "tell.h"
+#include "text.h"
 
 int tell_start(struct tell *tell, const struct maps *maps)
 {
@@ -77,13 +78,23 @@ static json_t *rate_json(__u64 bps)
 	return bps ? json_integer(bps) : json_null();
 }
 
+/* a cgroup's path may be no UTF-8 */
+static json_t *signal_json(const char *signal)
+{
+	json_t *ret = json_string(signal);
+	_cleanup_free_ char *shown = ret ? NULL : text_ascii(signal);
+
+	return ret ?: json_string(shown);
+}
+
 static void line_json(const struct weir_decision *d, const char *signal, unsigned int left_out)
 {
 	json_t *value = d->flags & WEIR_D_VALUE ? json_integer(d->value) : json_null();
-	json_t *line = json_pack("{s:s, s:I, s:s, s:o, s:o, s:s, s:o, s:I, s:s, s:o, s:s, s:s, s:s, "
+	json_t *followed = signal_json(signal);
+	json_t *line = json_pack("{s:s, s:I, s:s, s:o, s:o, s:o, s:o, s:I, s:s, s:o, s:s, s:s, s:s, "
 				 "s:b, s:i}", "event", "decision", "at_ns", (json_int_t)d->at_ns,
 				 "class", d->class, "old_bps", rate_json(d->old_bps), "rate_bps",
-				 rate_json(d->new_bps), "signal", signal, "value", value, "target",
+				 rate_json(d->new_bps), "signal", followed, "value", value, "target",
 				 (json_int_t)d->target, "unit", d->flags & WEIR_D_TIME ? "ns" : "1e-6",
 				 "drain_bps", rate_json(d->drain_bps), "law",
 				 control_law_name(d->law), "reason", control_reason_name(d->reason),

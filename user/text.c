@@ -4,6 +4,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include "text.h"
 #include "util.h"
 
@@ -40,6 +41,17 @@ void text_add(struct text *text, const char *format, ...)
 	vsnprintf(text->data + text->size, n + 1, format, args);
 	va_end(args);
 	text->size += n;
+}
+
+char *text_ascii(const char *text)
+{
+	char *ret = malloc(4 * strlen(text) + 1), *to = ret;
+
+	for (; ret && *text; text++)
+		to += sprintf(to, *text & 0x80 ? "\\x%02x" : "%c", (unsigned char)*text);
+	if (ret)
+		*to = '\0';
+	return ret;
 }
 
 void text_free(struct text *text)

@@ -17,4 +17,7 @@ struct text {
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_free(struct text *text);
 
+/* What is no UTF-8, for JSON: its bytes beyond ASCII as \xNN. To be freed, NULL: out of memory. */
+char *text_ascii(const char *text);
+
 #endif

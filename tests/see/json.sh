@@ -69,6 +69,10 @@ served() { get "$1" > "$tmp/json"; }
 check "the agent serves" wait_until 10 served /healthz
 behind() { "$WEIR" -n "$producer" signal queue 50ms ttl 60s drain 30mbit && grep -q '"behind"' "$tmp/run"; }
 check "the agent steps" wait_until 10 behind
+"$WEIR" -n "$producer" class set odd control psi cpu cgroup $'no/\xe9' target 10%
+odd() { grep -q '"class":"odd".*"signal":"psi cpu cgroup no/\\\\xe9"' "$tmp/run"; }
+check "a step of a class whose cgroup is no UTF-8" wait_until 10 odd
+"$WEIR" -n "$producer" class del odd
 valid "run, a line for each step" run "$tmp/run" lines
 shows signals "an agent"
 holds "it was heard" '.[0].value == 50000000 and .[0].reason != null'
