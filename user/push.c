@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include "log.h"
 #include "push.h"
@@ -108,6 +109,7 @@ static int wait_answer(int fd, struct err *err)
 int push_send(const char *instance_name, const char *text, struct err *err)
 {
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const struct timeval wait = { .tv_sec = ANSWER_MS / 1000 };
 	struct sockaddr_un address, own = { .sun_family = AF_UNIX };
 	int r = address_of(instance_name, &address);
 
@@ -116,9 +118,13 @@ int push_send(const char *instance_name, const char *text, struct err *err)
 	/* an address of the kernel's choice, for the answer to find */
 	if (bind(fd, (struct sockaddr *)&own, sizeof(sa_family_t)))
 		return err_set(err, errno, "cannot bind: %s", strerror(errno));
+	/* the socket of an agent that stands still is full before long */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) ||
 	    send(fd, text, strlen(text), MSG_NOSIGNAL) < 0) {
 		r = errno;
+		if (r == EAGAIN)
+			return err_set(err, ETIMEDOUT, "the agent does not answer");
 		if (r == ENOENT || r == ECONNREFUSED)
 			return err_set(err, r, "%s: no agent is running; want `weir run` first",
 				       instance_name);

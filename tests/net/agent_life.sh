@@ -157,6 +157,21 @@ check "rate auto" "${weir[@]}" class set app rate auto
 hot() { "${weir[@]}" signal queue 40ms > /dev/null && is_state agent; }
 until_ok "hands it back" hot
 
+# --- one that stands still, with its socket full: who pushes is told so, and waits no longer
+kill -STOP "$agent"
+check "its socket is full" python3 -c "
+import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.setblocking(False)
+try:
+    while True: s.sendto(b'queue 40ms', '$sock')
+except BlockingIOError: pass"
+is_equal "who pushes is told" "$(timeout 10 "${weir[@]}" signal queue 40ms 2>&1; echo $?)" \
+	"weir: signal: the agent does not answer
+1"
+kill -CONT "$agent"
+until_ok "it goes on" hot
+
 # --- a sudden death: the kernel goes on, the lease falls back
 lease() { bpftool -j map dump pinned "/sys/fs/bpf/weir/v1/$host/leases" | jq '[.[] | (.formatted // .).value
 	| select(.expires_ns > 0) | .expires_ns] | max'; }
