@@ -1,15 +1,66 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * cmd_signal.c: `weir signal NAME VALUE [ttl TIME] [drain RATE]`: pushes a signal to the agent.
- * Needs no privilege beyond writing to its socket.
+ * Needs no privilege beyond writing to its socket; who may read the policy is told where no class
+ * would hear it.
  */
 #include <stdio.h>
 #include <string.h>
 #include "cmd.h"
+#include "maps.h"
+#include "policy.h"
 #include "push.h"
+
+/* the policy in force; NULL where it cannot be read here, which is no reason to keep silent */
+static struct policy *policy_read(const char *netns)
+{
+	struct instance instance = { .netns_fd = -1, .lock_fd = -1 };
+	struct policy *policy = calloc(1, sizeof(*policy));
+	struct err ignored;
+	struct maps maps;
+	int r = policy ? instance_open(&instance, netns, false, &ignored) : -ENOMEM;
+
+	if (!r) {
+		r = maps_open(&maps, &instance, &ignored);
+		if (!r) {
+			r = maps_policy_load(&maps, policy, &ignored);
+			maps_close(&maps);
+		}
+		instance_close(&instance);
+	}
+	if (r) {
+		free(policy);
+		return NULL;
+	}
+	return policy;
+}
+
+/* A class hears what is in the unit of its target, and zero: does one of those that follow it? */
+static int heard_check(const struct policy *policy, const struct signal *signal, struct err *err)
+{
+	const struct weir_class *deaf = NULL;
+
+	for (unsigned int i = 0; policy && signal->value && i < WEIR_MAX_CLASSES; i++) {
+		const struct weir_class *class = &policy->classes[i];
+
+		if (!(class->flags & WEIR_CLASS_USED) || strcmp(class->signal, signal->name) ||
+		    signal_kind_of(class->signal) != SIGNAL_PUSHED)
+			continue;
+		if (!(class->set & WEIR_SET_TARGET_TIME) == !signal->is_time)
+			return 0;
+		deaf = deaf ?: class;
+	}
+	if (!deaf)
+		return 0;
+	return err_set(err, EDOM, "%s '%s': want %s, as the target %s of class %s is", signal->name,
+		       signal_value_exact(signal->value, signal->is_time).text,
+		       signal->is_time ? "a number or a share" : "a time",
+		       signal_value_exact(deaf->target, !signal->is_time).text, deaf->name);
+}
 
 int cmd_signal(struct context *context, int argc, char **argv)
 {
+	_cleanup_free_ struct policy *policy = NULL;
 	struct signal signal;
 	char text[256] = "";
 	size_t at = 0;
@@ -25,7 +76,9 @@ int cmd_signal(struct context *context, int argc, char **argv)
 		err_prefix(&context->err, "signal: ");
 		return CMD_USAGE;
 	}
-	if (push_send(context->netns ? context->netns : "host", text, &context->err)) {
+	policy = policy_read(context->netns);
+	if (heard_check(policy, &signal, &context->err) ||
+	    push_send(context->netns ?: "host", text, &context->err)) {
 		err_prefix(&context->err, "signal: ");
 		return CMD_FAILED;
 	}

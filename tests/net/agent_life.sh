@@ -100,11 +100,23 @@ is_equal "who may push" "$(stat -c %a "$sock")" 660
 # --- pushed signals
 is_equal "before the first" "$(control reason)" waiting
 # 40 of what? It was taken for 40 ms, and so was 40%
-check "a number, where the target is a time" "${weir[@]}" signal queue 40
+is_equal "a number, where the target is a time" "$("${weir[@]}" signal queue 40 2>&1; echo $?)" \
+	"weir: signal: queue '40': want a time, as the target 10ms of class app is
+1"
+is_equal "is not sent" "$(said "is no time" && echo it is)" ""
+push() { python3 -c "import socket; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'$1', '$sock')"; }
+check "one that somebody else sends" push 'queue 40'
 until_ok "is said" said 'class app: signal "queue": 40 is no time; want one, as the target 10 ms is'
 is_equal "and not heard" "$(control reason)" waiting
 check "a class with a share for its target" "${weir[@]}" class set part control part target 5%
-part() { "${weir[@]}" signal part 12ms > /dev/null && said 'class part: signal "part": 12 ms is a time; want a number'; }
+is_equal "a time is refused there" "$("${weir[@]}" signal part 12ms 2>&1; echo $?)" \
+	"weir: signal: part '12ms': want a number or a share, as the target 5 of class part is
+1"
+check "zero is zero" "${weir[@]}" signal part 0ms
+check "a class that hears times" "${weir[@]}" class set too control part target 5ms
+check "one of two hears it" "${weir[@]}" signal part 12ms
+check "and gone" "${weir[@]}" class del too
+part() { push 'part 12ms' && said 'class part: signal "part": 12 ms is a time; want a number'; }
 until_ok "a time is said there" part
 check "and gone" "${weir[@]}" class del part
 check "a signal above the target" "${weir[@]}" signal queue 40ms ttl 1s
