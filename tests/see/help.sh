@@ -64,15 +64,21 @@ is_equal "run: all that is offered is taken" "$(for key in $(offered run | grep 
 # completes WHAT WORD... -- EXPECTED...: the last word is what has been typed so far
 completes()
 {
-	local what=$1 COMP_CWORD COMPREPLY
-	local -a COMP_WORDS=(weir)
+	local what=$1 COMP_CWORD COMPREPLY COMP_LINE=weir COMP_POINT word
+	local -a COMP_WORDS=(weir) parts
 	shift
 
-	while [ "$1" != -- ]; do COMP_WORDS+=("$1"); shift; done
+	# bash parts words at these as well
+	while [ "$1" != -- ]; do
+		COMP_LINE+=" $1"
+		mapfile -t parts < <(sed 's/[:=@]\+/\n&\n/g; s/\n$//' <<< "$1")
+		COMP_WORDS+=("${parts[@]}")
+		shift
+	done
 	shift
-	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+	COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_POINT=${#COMP_LINE}
 	_weir
-	is_equal "$what: weir ${COMP_WORDS[*]:1}" "$(printf '%s\n' "${COMPREPLY[@]}" | sort -u | xargs)" "$*"
+	is_equal "$what: $COMP_LINE" "$(printf '%s\n' "${COMPREPLY[@]}" | sort -u | xargs)" "$*"
 }
 at=(-n "$here")
 completes "a command" at -- attach
@@ -86,6 +92,14 @@ completes "a direction" attach lo in -- ingress
 completes "behind a direction" attach lo ingress "" -- flows qdisc via
 completes "behind a value" attach lo ingress via tcx "" -- flows qdisc
 completes "a value" attach lo via "" -- clsact tcx
+completes "behind an IPv6 address" match add web src 2001:db8::/32 p -- pref proto
+completes "behind a port" run listen 127.0.0.1:9090 ob -- observe
+completes "behind a class named a:b@c" "${at[@]}" class set a:b@c ra -- rate
+"$WEIR" -n "$here" class set a:b@c-d
+completes "such a class, bash's last part of it" "${at[@]}" show classes a:b@ -- c-d
+completes "and before" "${at[@]}" show classes a:b -- b@c-d
+completes "all of it" "${at[@]}" show classes a -- a:b@c-d
+completes "what is attached" "${at[@]}" detach "" -- all help port
 completes "a verb" class "" -- del help set
 completes "classes" "${at[@]}" class set w -- web wide
 completes "classes, with -j between" "${at[@]}" -j class set we -- web

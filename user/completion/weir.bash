@@ -7,6 +7,9 @@
 _weir_names()
 {
 	case $1 in
+	ATTACHED)
+		command weir "${netns[@]}" show devices 2> /dev/null > >(sed -n '2,$s/ .*//p') ||
+			_weir_names DEV ;;
 	DEV)	if ((${#netns[@]})); then
 			ip -o "${netns[@]}" link 2> /dev/null | sed 's/^[0-9]*: \([^:@]*\).*/\1/'
 		else
@@ -21,28 +24,50 @@ _weir_names()
 	esac
 }
 
+# the words up to the cursor as the line has them: bash parts them at : = @ as well, which stand in
+# addresses and names
+_weir_typed()
+{
+	local line=$COMP_LINE word
+
+	for word in "${COMP_WORDS[@]:0:COMP_CWORD + 1}"; do
+		if ((${#typed[@]})) && [[ $line != [[:blank:]]* ]]; then
+			typed[-1]+=$word
+		else
+			typed+=("$word")
+			line=${line#"${line%%[![:blank:]]*}"}
+		fi
+		line=${line#"$word"}
+	done
+}
+
 _weir()
 {
-	local cur=${COMP_WORDS[COMP_CWORD]} i=1 dev head word
-	local -a words=() netns=() found=()
+	local cur i=1 dev head='' breaks=${COMP_WORDBREAKS//[!:=@]/} before='' word
+	local -a typed=() words=() netns=() found=()
 
-	while ((i < COMP_CWORD)); do
-		case ${COMP_WORDS[i]} in
+	_weir_typed
+	cur=${typed[-1]}
+	# what bash does not replace
+	[ -z "$breaks" ] || before=${cur%"${cur##*[$breaks]}"}
+	while ((i < ${#typed[@]} - 1)); do
+		case ${typed[i]} in
 		-j)	;;
-		-n)	if ((${#words[@]})); then words+=(-n); else netns=(-n "${COMP_WORDS[++i]}"); fi ;;
-		*)	words+=("${COMP_WORDS[i]}") ;;
+		-n)	if ((${#words[@]})); then words+=(-n); else netns=(-n "${typed[++i]}"); fi ;;
+		*)	words+=("${typed[i]}") ;;
 		esac
 		((i++))
 	done
 	COMPREPLY=()
-	if ((i > COMP_CWORD)) && ((${#netns[@]})); then
+	if ((i >= ${#typed[@]})) && ((${#netns[@]})); then
 		mapfile -t COMPREPLY < <(compgen -W "$(ls /run/netns 2> /dev/null)" -- "$cur")
+		COMPREPLY=("${COMPREPLY[@]#"$before"}")
 		return
 	fi
-	head=
 	while IFS= read -r word; do
 		case $word in
 		FILE)	compopt -o filenames 2> /dev/null ;;&
+		DEV)	[[ ${words[*]} != detach ]] || word=ATTACHED ;;&
 		DEV | CLASS | PATH | FILE)
 			mapfile -t -O "${#found[@]}" found < <(_weir_names "$word") ;;
 		*[A-Z]*)	# a number or the like: nothing to offer
@@ -52,7 +77,7 @@ _weir()
 	done < <(command weir help complete "${words[@]}" 2> /dev/null)
 	cur=${cur#"$head"}
 	for word in "${found[@]}"; do
-		[[ $word != "$cur"* ]] || COMPREPLY+=("$head$word")
+		[[ $word != "$cur"* ]] || { word=$head$word; COMPREPLY+=("${word#"$before"}"); }
 	done
 }
 
