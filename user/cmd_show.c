@@ -343,28 +343,39 @@ static int watch_set(const struct opts_key *key, const char *word, void *target,
 
 const struct opts_key show_watch_keys[] = {
 	{ "watch", "SECONDS", "look again every so many, or after a time such as 500ms",
-	  .set = watch_set },
+	  .flags = OPTS_LAST, .set = watch_set },
 };
 const unsigned int show_watch_n_keys = ARRAY_SIZE(show_watch_keys);
+
+/* among pairs, every second word is a value, and may be called so */
+static bool is_watch(char **argv, int i)
+{
+	return i >= 0 && !strcmp(argv[i], show_watch_keys[0].name) &&
+	       (strcmp(argv[0], "flows") || i % 2);
+}
 
 /* `watch N` at the end: how long from one look to the next; 0: look once */
 static int watch_take(int *argc, char **argv, __u64 *ret_ns, struct err *err)
 {
-	const char *word = *argc ? argv[*argc - 1] : "";
 	int r;
 
 	*ret_ns = 0;
-	if (!strcmp(word, "watch"))
+	if (is_watch(argv, *argc - 1))
 		return err_set(err, EINVAL, "show: watch: a value is missing; want seconds, or a "
 			       "time such as 500ms");
-	if (*argc < 2 || strcmp(argv[*argc - 2], "watch"))
-		return 0;
-	r = opts_parse(show_watch_keys, show_watch_n_keys, 2, argv + *argc - 2, ret_ns, err);
-	if (r) {
-		err_prefix(err, "show: ");
-		return r;
+	if (is_watch(argv, *argc - 2)) {
+		r = opts_parse(show_watch_keys, show_watch_n_keys, 2, argv + *argc - 2, ret_ns,
+			       err);
+		if (r) {
+			err_prefix(err, "show: ");
+			return r;
+		}
+		*argc -= 2;
 	}
-	*argc -= 2;
+	/* a class may be called so */
+	for (int i = 0; i < *argc; i++)
+		if (is_watch(argv, i) && (*argc != 2 || strcmp(argv[0], "classes")))
+			return err_set(err, EINVAL, "show: watch: want it once, behind all else");
 	return 0;
 }
 

@@ -78,6 +78,7 @@ static bool is_given(const char *name, int argc, char **argv)
 static void pairs(const struct help_form *form, int argc, char **argv)
 {
 	const struct opts_key *key;
+	bool last = false;
 	int n;
 
 	for (int i = 0; i < argc; i += 1 + n) {
@@ -92,8 +93,9 @@ static void pairs(const struct help_form *form, int argc, char **argv)
 			return words_print(signal_psi_names);
 		if (key->words)
 			n = key->words(argc - i - 1, argv + i + 1);
+		last = key->flags & OPTS_LAST;
 	}
-	for (unsigned int i = 0; (key = help_key(form, i)); i++)
+	for (unsigned int i = 0; !last && (key = help_key(form, i)); i++)
 		if (!is_given(key->name, argc, argv))
 			printf("%s\n", key->name);
 }
@@ -102,6 +104,12 @@ static bool is_verb(const struct help_form *form, const char *word)
 {
 	return form->verb ? !strcmp(form->verb, word) :
 			    is_among(form->verbs, word, strlen(word));
+}
+
+/* CLASS: any word in its place */
+static bool is_name(const char *word)
+{
+	return *word >= 'A' && *word <= 'Z';
 }
 
 /* behind the verb */
@@ -119,7 +127,8 @@ static void rest(const struct help_form *form, int argc, char **argv)
 	}
 	if (!argc)
 		words_print(form->words);
-	else if (is_among(form->words, argv[0], strlen(argv[0])))
+	else if (is_among(form->words, argv[0], strlen(argv[0])) ||
+		 (form->words && is_name(form->words[0]) && !key_find(form, argv[0])))
 		argc--, argv++;
 	pairs(form, argc, argv);
 }

@@ -214,12 +214,17 @@ int help_run(struct context *context, int argc, char **argv)
 {
 	const struct command *command;
 
-	if (!argc || !strcmp(argv[0], "help")) {
-		overview();
+	if (argc && !strcmp(argv[0], "complete")) {
+		complete(argc - 1, argv + 1);
 		return CMD_DONE;
 	}
-	if (!strcmp(argv[0], "complete")) {
-		complete(argc - 1, argv + 1);
+	if (argc > 1) {
+		err_set(&context->err, EINVAL, "help %s: nothing may follow, not '%s'", argv[0],
+			argv[1]);
+		return CMD_USAGE;
+	}
+	if (!argc || !strcmp(argv[0], "help")) {
+		overview();
 		return CMD_DONE;
 	}
 	command = help_command(argv[0], &context->err);

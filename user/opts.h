@@ -12,6 +12,7 @@
 #define OPTS_ALONE 0x01			/* the key has no value: set() gets "" */
 #define OPTS_PACKET 0x02		/* of a packet: nothing that a flow could be chosen by */
 #define OPTS_REFUSED 0x04		/* known to be refused with its reason alone: not named */
+#define OPTS_LAST 0x08			/* no other may follow */
 
 struct opts_text {			/* what a key's get() writes to */
 	char text[2048];

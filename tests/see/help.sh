@@ -33,6 +33,10 @@ is_equal "help of what is none" "$(weir help atach 2>&1; echo $?)" \
 	"weir: unknown command 'atach'; did you mean 'attach'?
 2"
 
+is_equal "help of more than one" "$(weir help show flows 2>&1; echo $?)" \
+	"weir: help show: nothing may follow, not 'flows'
+2"
+
 # --- what is offered is taken: a word that is refused is "unknown", or something else is wanted
 # taken FIRST... : each word that is offered behind them, and each value of each of these
 refused()
@@ -125,6 +129,8 @@ completes "sort" show flows dport 443 sort d -- delayed dropped
 completes "a class of flows" "${at[@]}" show flows class wi -- wide
 completes "watch" show classes w -- watch
 completes "a class" "${at[@]}" show classes wi -- wide
+completes "watch behind a class" "${at[@]}" show classes wide "" -- watch
+completes "nothing behind watch" show flows sort rate watch 1 "" --
 completes "an agent" run "" -- conf help listen observe
 completes "behind a word without value" run observe "" -- conf listen
 completes "a signal" signal queue 1 "" -- drain ttl

@@ -122,6 +122,14 @@ says "show: watch '0': want seconds, 1 to 3600, or a time such as 500ms" show fl
 says "show classes: nothing may follow 'bulk', not 'media'" show classes bulk media
 is_equal "help behind a part" "$("$WEIR" show flows help)" "$("$WEIR" show help)"
 says "show: watch: a value is missing; want seconds, or a time such as 500ms" show flows watch
+for words in "flows watch 1 watch 2" "flows watch 1 sort rate" "watch 1 devices" "devices watch 1 watch 2"; do
+	# shellcheck disable=SC2086 # one word each
+	says "show: watch: want it once, behind all else" show $words
+done
+"$WEIR" -n "$producer" class set watch
+is_equal "flows of a class called watch" "$(flows class watch; echo $?)" "[]
+0"
+"$WEIR" -n "$producer" class del watch
 says "show flows: dscp 'ef': not kept with a flow; want dev, hook, src, dst, proto, sport, dport or class" show flows dscp ef
 
 # --- a device that is moved to another namespace takes the program along: it is not here any more
