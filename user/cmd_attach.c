@@ -119,7 +119,7 @@ static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 {
 	int direction = 2, rc;
 
-	if (argc < 1)
+	if (argc < 1 || !*argv[0])
 		return err_set(err, EINVAL, "attach: want DEV [egress|ingress|both] [qdisc keep|fq] "
 			       "[via tcx|clsact] [flows N]");
 	wish->name = argv[0];

@@ -27,7 +27,7 @@ static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 {
 	int direction = 2;
 
-	if (argc < 1)
+	if (argc < 1 || !*argv[0])
 		return err_set(err, EINVAL, "detach: want DEV [egress|ingress|both], or all");
 	if (strcmp(argv[0], "all"))
 		wish->name = argv[0];

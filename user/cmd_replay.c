@@ -244,7 +244,7 @@ int cmd_replay(struct context *context, int argc, char **argv)
 	struct words words = {};
 	int r;
 
-	if (!argc) {
+	if (!argc || !*argv[0]) {
 		err_set(&context->err, EINVAL, "replay: want a capture FILE, or - for the standard "
 			"input");
 		return CMD_USAGE;

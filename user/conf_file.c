@@ -42,6 +42,8 @@ int conf_file_read(const char *word, const char **ret_name, char **ret_text, siz
 	_cleanup_close_ int opened = -1;
 	int r;
 
+	if (!*word)
+		return err_set(err, ENOENT, "'': want the name of a file");
 	if (name == word) {
 		opened = open(word, O_RDONLY | O_CLOEXEC);
 		r = opened < 0 ? -errno : read_all(opened, ret_text, ret_size);

@@ -82,6 +82,11 @@ refuses "an action that is none" "polise" class set web action polise
 refuses "attach twice" "eth" attach eth egress
 refuses "detach what is not attached" "spare" detach spare
 
+for command in attach detach replay; do
+	refuses "$command ''" "$command: want " $command ""
+done
+refuses "apply ''" "'': want the name of a file" apply ""
+
 # --- a file: all or nothing
 printf 'class set web rate 30mbit\nclass set bulk rate 12x\n' > "$tmp/bad.conf"
 refuses "a file with a bad line" "12x" apply "$tmp/bad.conf"
