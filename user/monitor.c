@@ -250,7 +250,7 @@ void monitor_devices(struct monitor *monitor, const struct monitor_device *befor
 		const struct monitor_device *was = find(before, n_before, &now[i].key);
 
 		if (!was)
-			device_tell(monitor, &now[i], "attached", "");
+			device_tell(monitor, &now[i], "attached", "the program is on its hook");
 		if (was ? was->state != now[i].state : now[i].state)
 			device_tell(monitor, &now[i], state_names[now[i].state],
 				    state_texts[now[i].state]);
@@ -261,5 +261,5 @@ void monitor_devices(struct monitor *monitor, const struct monitor_device *befor
 	}
 	for (unsigned int i = 0; i < n_before; i++)
 		if (!find(now, n_now, &before[i].key))
-			device_tell(monitor, &before[i], "detached", "");
+			device_tell(monitor, &before[i], "detached", "taken off its hook");
 }

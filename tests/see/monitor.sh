@@ -41,9 +41,9 @@ says "and held back" "class-rate +media: its buckets share the class's rate: 10 
 "$WEIR" -n "$producer" class set rpc flow-rate 100kbit
 says "one whose flows are capped" "flow-rate +rpc: some of its buckets run at their own cap .*: 100 kbit/s"
 "$WEIR" -n "$producer" attach eth ingress
-says "a hook more" "attached +eth ingress"
+says "a hook more" "attached +eth ingress: the program is on its hook"
 "$WEIR" -n "$producer" detach eth ingress
-says "and less" "detached +eth ingress"
+says "and less" "detached +eth ingress: taken off its hook"
 "$WEIR" -n "$producer" attach eth ingress via clsact
 ip netns exec "$producer" tc qdisc del dev eth clsact
 says "a hook that is taken away" "hook-lost +eth ingress: the program is not on its hook"
