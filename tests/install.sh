@@ -33,6 +33,8 @@ unit_is_whole()
 
 	grep -q '^ExecStart=/usr/sbin/weir run' "$unit" && ! grep @SBINDIR "$unit"
 }
+# stopping the machine's agent takes no other's socket away
+keeps_the_others() { grep '^RuntimeDirectoryPreserve=yes$' "$dest/usr/lib/systemd/system/weir.service"; }
 completion_loads() { bash -n "$dest/usr/share/bash-completion/completions/weir"; }
 builds_there()
 {
@@ -68,6 +70,7 @@ ok "weir version -j runs outside the tree" version_is_json
 ok "weir(8) is there" page_is_there weir.8
 ok "weir.conf(5) is there" page_is_there weir.conf.5
 ok "the schema of the JSON is there" schema_is_json
+ok "the service keeps /run/weir" keeps_the_others
 ok "the unit of the agent is there" unit_is_whole
 ok "the completion is a bash script" completion_loads
 ok "a tree below a blank builds" builds_there
