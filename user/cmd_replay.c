@@ -92,8 +92,9 @@ static int policy_from_live(struct replay *replay, const char *netns, struct err
 	if (!side->policy)
 		return err_set(err, ENOMEM, "out of memory");
 	r = instance_open(&instance, netns, false, err);
-	if (!r)
-		r = maps_open(&maps, &instance, err);
+	if (r)
+		return r;
+	r = maps_open(&maps, &instance, err);
 	if (r == -ENOENT)
 		err_set(err, ENOENT, "nothing is attached in '%s', so there is no live policy to "
 			"replay: want conf FILE", netns ? netns : "host");

@@ -121,6 +121,9 @@ is_equal "replay: a second one from there" "$(classes - conf "$tmp/a.conf" diff 
 is_equal "replay: two from there" "$("$WEIR" replay - conf - < "$tmp/a.pcap" 2>&1; echo $?)" \
 	"weir: replay: the standard input can be read once: want - for one file
 2"
+is_equal "replay: no such namespace" "$("$WEIR" -n no-such-one replay "$tmp/a.pcap" 2>&1; echo $?)" \
+	"weir: -n no-such-one: no such network namespace (\`ip netns\` lists them)
+1"
 flow_line() { sed -n '/^flows$/,/^$/p' | sed -n 3p | xargs | cut -d ' ' -f 1-3; }
 is_equal "replay: a flow's class in either policy" \
 	"$("$WEIR" replay "$tmp/a.pcap" conf "$tmp/a.conf" diff "$tmp/b.conf" | flow_line)" "web other udp"
