@@ -305,7 +305,8 @@ static int flow_order(const void *a, const void *b)
 	return memcmp(&x->key, &y->key, sizeof(x->key));
 }
 
-static int show_flows(struct out *out, const struct replay *replay, bool json)
+/* *ret_n: how many have a row */
+static int show_flows(struct out *out, const struct replay *replay, bool json, __u32 *ret_n)
 {
 	_cleanup_free_ const struct replay_flow **order = calloc(replay->flows.n + 1,
 								 sizeof(*order));
@@ -325,6 +326,7 @@ static int show_flows(struct out *out, const struct replay *replay, bool json)
 	for (__u32 i = 0; i < n && (json || i < TEXT_FLOWS); i++)
 		flow_row(out, replay, order[i]);
 	out_list_end(out);
+	*ret_n = n;
 	return 0;
 }
 
@@ -382,16 +384,15 @@ static void show_link(struct out *out, const struct replay *replay)
 	out_list_end(out);
 }
 
-static void show_notes(struct out *out, const struct replay *replay, bool json)
+static void show_notes(struct out *out, const struct replay *replay, bool json, __u32 n_flows)
 {
 	char more[96];
 
 	out_list(out, "notes");
 	for (unsigned int i = 0; i < replay->n_notes; i++)
 		out_line(out, "note", replay->notes[i]);
-	if (replay->flows.n > TEXT_FLOWS && !json) {
-		snprintf(more, sizeof(more), "%u flows have a row; -j lists every one",
-			 replay->flows.n);
+	if (n_flows > TEXT_FLOWS && !json) {
+		snprintf(more, sizeof(more), "%u flows have a row; -j lists every one", n_flows);
 		out_line(out, "note", more);
 	}
 	out_list_end(out);
@@ -400,6 +401,7 @@ static void show_notes(struct out *out, const struct replay *replay, bool json)
 int replay_show(const struct replay *replay, bool json)
 {
 	struct out *out = out_open(json);
+	__u32 n_flows = 0;
 	int r, closed;
 
 	if (!out)
@@ -408,11 +410,11 @@ int replay_show(const struct replay *replay, bool json)
 	show_capture(out, replay);
 	show_totals(out, replay);
 	show_classes(out, replay);
-	r = show_flows(out, replay, json);
+	r = show_flows(out, replay, json, &n_flows);
 	show_reasons(out, replay, json);
 	if (replay->dev_rate_bps)
 		show_link(out, replay);
-	show_notes(out, replay, json);
+	show_notes(out, replay, json, n_flows);
 	out_group_end(out);
 	closed = out_close(out);
 	return r ?: closed;

@@ -102,17 +102,21 @@ static inline char *file_text(const char *name)
 	return text;
 }
 
+static bool as_text;			/* the next reports are for people */
+
 /*
  * `weir -j replay WORDS`, words parted by blanks. Its output goes to files: stdout, stderr; the
  * latter to the descriptor error where that is none below 0.
  */
 static inline pid_t replay_start(const char *words, int error)
 {
-	char *argv[ARGS_MAX] = { (char *)weir, "-j", "replay" };
+	char *argv[ARGS_MAX] = { (char *)weir, "replay" };
 	char *copy = strdup(words), *save = NULL;
-	int n = 3;
+	int n = 2;
 	pid_t pid;
 
+	if (!as_text)
+		argv[n++] = "-j";
 	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
 		assert_true(n < ARGS_MAX - 1);
 		argv[n++] = word;

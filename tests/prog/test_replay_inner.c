@@ -32,8 +32,8 @@ static long long packets_of(json_t *report, int sport, bool inner, long long *tu
 	return 0;
 }
 
-/* eight flows inside of one VXLAN; two have so many options that they do not fit a slot */
-static void write_tunnels(void)
+/* flows inside of one VXLAN; two have so many options that they do not fit a slot */
+static void write_tunnels(int flows)
 {
 	struct packet p = {
 		.outer = { .family = 6, .net = 1, .src = 1, .dst = 2 },
@@ -47,8 +47,8 @@ static void write_tunnels(void)
 
 	capture_begin(&c, "cap", LINK_EN10MB);
 	for (i = 0; i < PACKETS; i++) {
-		p.sport = 4000 + i % FLOWS;
-		p.inside.options = i % FLOWS < 2 ? 7 : 0;
+		p.sport = 4000 + i % flows;
+		p.inside.options = i % flows < 2 ? 7 : 0;
 		packet_build(&frame, &p);
 		capture_frame(&c, SEC + i * MSEC, &frame);
 	}
@@ -61,7 +61,7 @@ static void flows_inside_of_a_tunnel(void **state)
 	json_t *r;
 	int i;
 
-	write_tunnels();
+	write_tunnels(FLOWS);
 	capture_text("in", "class set tun flow-rate 1gbit inner on\n"
 			   "match add tun proto udp dport 4789\n");
 	capture_text("out", "class set tun flow-rate 1gbit\nmatch add tun proto udp dport 4789\n");
@@ -86,7 +86,7 @@ static void a_cap_for_each_flow_inside(void **state)
 	json_t *r, *totals;
 	int i;
 
-	write_tunnels();
+	write_tunnels(FLOWS);
 	for (i = 0; i < 2; i++) {
 		capture_text("conf", i ? "class set default flow-rate 1mbit burst 20ms action police inner on\n" :
 					 "class set default flow-rate 1mbit burst 20ms action police\n");
@@ -128,12 +128,36 @@ static void fragments_are_their_packets(void **state)
 	json_decref(r);
 }
 
+/* twenty rows are shown, and of more it is said how many: a tunnel without packets has none */
+static void as_many_as_have_a_row(void **state)
+{
+	static const char note[] = " flows have a row";
+	char *text;
+
+	as_text = true;
+	capture_text("in", "class set tun flow-rate 1gbit inner on\n"
+			   "match add tun proto udp dport 4789\n");
+	write_tunnels(20);
+	assert_int_equal(replay_run_words("cap conf in"), 0);
+	text = file_text("stdout");
+	assert_null(strstr(text, note));
+	free(text);
+	write_tunnels(21);
+	assert_int_equal(replay_run_words("cap conf in"), 0);
+	text = file_text("stdout");
+	assert_non_null(strstr(text, note));
+	assert_memory_equal(strstr(text, note) - 2, "21", 2);
+	free(text);
+	as_text = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(flows_inside_of_a_tunnel),
 		TEST(a_cap_for_each_flow_inside),
 		TEST(fragments_are_their_packets),
+		TEST(as_many_as_have_a_row),
 	};
 
 	return RUN_CAPTURES(tests);
