@@ -105,6 +105,9 @@ static json_t *one_flow(const struct snapshot_flow *flow)
 	set_address(ret, "dst", key->dst, key->family);
 	set_u64(ret, "sport", ntohs(key->sport));
 	set_u64(ret, "dport", ntohs(key->dport));
+	set(ret, "fragment", json_boolean(key->flags & WEIR_KEY_FRAG));
+	set(ret, "inner", json_boolean(key->flags & WEIR_KEY_INNER));
+	set_u64(ret, "tunnel", key->tunnel);
 	set_u64(ret, "rate_bps", flow->rate_bps);
 	set_u64(ret, "packets", f->packets);
 	set_u64(ret, "bytes", f->bytes);
