@@ -29,12 +29,16 @@ struct page {
 static void line(struct page *page, const char *name, enum top_color color, const char *text)
 {
 	int x = COLS >= 40 ? 14 : 2, room = COLS - x;
+	char piece[256];
 
+	if (room < 1)
+		return;
+	if (room >= (int)sizeof(piece))
+		room = sizeof(piece) - 1;
 	top_text(page->y, 0, TOP_DIM, name);
 	if (COLS < 40 && *name)
 		page->y++;
 	do {
-		char piece[256];
 		int n = strlen(text), cut = n;
 
 		if (n > room) {
@@ -48,7 +52,7 @@ static void line(struct page *page, const char *name, enum top_color color, cons
 		top_color_off();
 		text += cut;
 		text += *text == ' ';
-	} while (*text && room > 0);
+	} while (*text);
 }
 
 static void rate_line(struct page *page, const char *name, __u64 bps)

@@ -111,6 +111,11 @@ see "20x5: still a class" "^(default|bulk|media) "
 fits "20 columns" 20
 keys G
 see "20x5: keys work" "^weir"
+keys Tab Enter
+resize 1x1
+resize 20x5
+see "1x1 and back: the class in full" "^class"
+keys q Tab
 resize 132x40
 see "132x40: the reason has its column" "REASON"
 fits "132 columns" 132
