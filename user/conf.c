@@ -58,6 +58,11 @@ static int class_known(const struct policy *policy, const char *name, bool wante
 	return err_set(err, ENOENT, "no class '%s'; make it first: weir class set %s", name, name);
 }
 
+static const char *class_word(int argc, char *const *argv, const char *key)
+{
+	return opts_value(conf_class_keys, conf_n_class_keys, argc, argv, key);
+}
+
 /*
  * A rate given by itself to a class that is controlled already is set by hand: it keeps the
  * controller off until `rate auto`, which goes back to the rate of before. New words about the
@@ -66,9 +71,9 @@ static int class_known(const struct policy *policy, const char *name, bool wante
 static void freeze(const struct weir_class *before, struct weir_class *class, int argc,
 		   char *const *argv)
 {
-	const char *by_hand = opts_value(conf_class_keys, conf_n_class_keys, argc, argv, "rate");
+	const char *by_hand = class_word(argc, argv, "rate");
 	bool rate = by_hand && strcmp(by_hand, "auto");
-	bool control = opts_value(conf_class_keys, conf_n_class_keys, argc, argv, "control");
+	bool control = class_word(argc, argv, "control");
 
 	if (control || !class->signal[0]) {
 		if (before->flags & WEIR_CLASS_FROZEN && !rate)
@@ -80,6 +85,35 @@ static void freeze(const struct weir_class *before, struct weir_class *class, in
 								      before->rate_bps;
 		class->flags |= WEIR_CLASS_FROZEN;
 	}
+}
+
+/*
+ * What depends on the control in the end, in whatever order the words came: with `none` goes what
+ * was said of it before, or it would have to be taken back first; without one there is nobody to
+ * hand a rate to.
+ */
+static int control_settle(struct weir_class *class, int argc, char *const *argv, struct err *err)
+{
+	const char *rate = class_word(argc, argv, "rate");
+
+	if (class->signal[0])
+		return 0;
+	if (rate && !strcmp(rate, "auto"))
+		return err_set(err, EINVAL, "rate auto: the class has no control to hand its rate "
+			       "to");
+	if (!class_word(argc, argv, "control"))
+		return 0;
+	if (!class_word(argc, argv, "target")) {
+		class->set &= ~(WEIR_SET_TARGET | WEIR_SET_TARGET_TIME);
+		class->target = 0;
+	}
+	if (!class_word(argc, argv, "law"))
+		class->law = 0;
+	if (!class_word(argc, argv, "min"))
+		class->min_bps = 0;
+	if (!class_word(argc, argv, "max"))
+		class->max_bps = 0;
+	return 0;
 }
 
 static int class_set(struct policy *policy, int argc, char *const *argv, struct err *err)
@@ -96,6 +130,8 @@ static int class_set(struct policy *policy, int argc, char *const *argv, struct 
 	before = policy->classes[slot];
 	r = opts_parse(conf_class_keys, conf_n_class_keys, argc - 1, argv + 1,
 		       &policy->classes[slot], err);
+	if (!r)
+		r = control_settle(&policy->classes[slot], argc - 1, argv + 1, err);
 	if (r)
 		err_prefix(err, "%s: ", argv[0]);
 	else

@@ -50,9 +50,6 @@ static int rate_set(const struct opts_key *key, const char *word, void *target, 
 	}
 	/* only of `rate`: hands it back to the controller */
 	if (key->bit && !strcmp(word, "auto")) {
-		if (!class->signal[0])
-			return err_set(err, EINVAL, "auto: the class has no control to hand its "
-				       "rate to");
 		if (class->flags & key->bit)
 			class->rate_bps = class->auto_bps;
 		class->auto_bps = 0;

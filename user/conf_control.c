@@ -31,11 +31,7 @@ int conf_control_set(const struct opts_key *key, const char *word, void *target,
 	int r;
 
 	if (!strcmp(word, "none")) {
-		/* or what was said of the controller would have to be taken back first */
 		memset(class->signal, 0, sizeof(class->signal));
-		class->set &= ~(WEIR_SET_TARGET | WEIR_SET_TARGET_TIME);
-		class->target = class->law = 0;
-		class->min_bps = class->max_bps = 0;
 		return 0;
 	}
 	r = signal_check(word, err);

@@ -50,6 +50,39 @@ static void control_none_takes_all_of_it(void **state)
 	free(policy);
 }
 
+/* what contradicts itself is refused, what does not is taken, whichever word is first */
+static void order_of_the_keys(void **state)
+{
+	static const struct {
+		const char *one, *other;
+		bool fits;
+	} pairs[] = {
+		{ "control none", "target 5ms", false },
+		{ "control none", "law pi", false },
+		{ "control none", "min 1mbit", false },
+		{ "control none", "max 1gbit", false },
+		{ "control none", "rate auto", false },
+		{ "control none", "rate 1mbit", true },
+		{ "control queue target 5ms", "rate auto", true },
+	};
+
+	for (unsigned int i = 0; i < 4 * ARRAY_SIZE(pairs); i++) {
+		const char *one = pairs[i / 4].one, *other = pairs[i / 4].other;
+		struct policy *policy = policy_of("class set old control backlog min 1mbit law pi\n"
+						  "class set new\n");
+		struct err err = {};
+		char line[128];
+		int r;
+
+		snprintf(line, sizeof(line), "class set %s %s %s", i & 1 ? "old" : "new",
+			 i & 2 ? one : other, i & 2 ? other : one);
+		r = words(policy, line, &err) ?: policy_finish(policy, &err);
+		if (!r != pairs[i / 4].fits)
+			fail_msg("%s: %s", line, err.text);
+		free(policy);
+	}
+}
+
 static void class_keys(void **state)
 {
 	struct policy *policy = policy_of(
@@ -376,6 +409,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(control_none_takes_all_of_it),
+		cmocka_unit_test(order_of_the_keys),
 		cmocka_unit_test(class_keys),
 		cmocka_unit_test(class_takes_back),
 		cmocka_unit_test(match_keys),
