@@ -94,10 +94,17 @@ static int keys_read(struct top *top, int timeout_ms)
 	return n > 0 && !one && !(fd.revents & POLLIN && !(fd.revents & POLLHUP)) ? -EIO : 0;
 }
 
+/* when the next look is due: by the interval as it is now, which keys change */
+static __u64 due_ms(const struct top *top, __u64 looked_ms)
+{
+	return looked_ms + (top->apart_ms > top->interval_ms ? top->apart_ms : top->interval_ms);
+}
+
 /* looks and draws until the user has seen enough */
 static int run(struct top *top, const struct context *context)
 {
-	__u64 due = now_ms() + top->interval_ms / 4;	/* rates need a second look: soon */
+	/* rates need a second look: soon */
+	__u64 looked = now_ms() - top->interval_ms * 3 / 4, due;
 	bool failed = false;
 
 	while (!top->quit && !stopped) {
@@ -105,7 +112,7 @@ static int run(struct top *top, const struct context *context)
 		__u64 now = now_ms();
 		int r;
 
-		if (top->stale || (!top->paused && now >= due)) {
+		if (top->stale || (!top->paused && now >= due_ms(top, looked))) {
 			r = look(top, context, &err);
 			if (r)
 				snprintf(top->message, sizeof(top->message), "%.255s", err.text);
@@ -115,10 +122,10 @@ static int run(struct top *top, const struct context *context)
 			top->stale = false;
 			top->apart_ms = top->snapshot ?
 					snapshot_apart_ns(top->snapshot) / 1000000 : 0;
-			due = now + (top->apart_ms > top->interval_ms ? top->apart_ms :
-				     top->interval_ms);
+			looked = now;
 		}
 		top_draw(top);
+		due = due_ms(top, looked);
 		r = keys_read(top, top->paused ? -1 : due > now ? (int)(due - now) : 0);
 		if (r)
 			return r;

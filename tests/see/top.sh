@@ -94,6 +94,18 @@ see "the filter is as before" "; dev eth"
 keys / C-u Enter
 see "no filter again" "^bulk +tcp"
 
+# a minute is begun; who then wants to look more often does not wait for its end
+looked() { screen | head -n 1 | grep -o '[0-9:]*$'; }
+moves() { [ "$(looked)" != "$1" ]; }
+keys - - - - - -
+see "- looks less often" "every 60000 ms"
+wait_until 5 moves "$(looked)"
+keys + + + + + + + +
+see "+ looks more often" "every 250 ms"
+check "at once" wait_until 5 moves "$(looked)"
+keys - -
+see "every second again" "every 1000 ms"
+
 keys Space
 see "space pauses" PAUSED
 keys Space Enter
