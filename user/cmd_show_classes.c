@@ -105,7 +105,7 @@ static void class_row(struct show *show, const struct snapshot_class *class, __u
 	out_u64(out, "limit_bps", class->limit_bps);
 	out_only(out, OUT_BOTH);
 	out_rate(out, "flow_rate_bps", conf->flow_rate_bps);
-	out_rate(out, "level_bps", conf->flags & WEIR_CLASS_FAIR ? class->moved.level_bps : 0);
+	out_rate(out, "level_bps", class->level_bps);
 	out_rate(out, "offered_bps", class->offered_bps);
 	out_u64(out, "active", class->active);
 	out_str(out, "limited_by", snapshot_state_names[class->state]);

@@ -30,9 +30,8 @@ const char *show_steering_state(const struct weir_class *class, const struct wei
 		return "by-hand";
 	if (step && step->new_bps && !(step->flags & WEIR_D_OBSERVE))
 		return "agent";
-	/* without a rate of its own it has its maximum */
-	return class->rate_bps || class->max_bps || class->flow_rate_bps || class->conn_rate ?
-		"configured" : "unlimited";
+	return policy_class_rate(class) || class->flow_rate_bps || class->conn_rate ? "configured" :
+		"unlimited";
 }
 
 static void signal_row(struct show *show, unsigned int slot)
@@ -61,8 +60,7 @@ static void signal_row(struct show *show, unsigned int slot)
 	out_str(out, "law", control_law_name(alive ? step.law : class->law));
 	out_time(out, "interval_ns", alive ? step.interval * WEIR_D_INTERVAL_NS : 0);
 	out_rate(out, "drain_bps", alive ? step.drain_bps : 0);
-	out_rate(out, "rate_bps", alive && step.new_bps ? step.new_bps :
-					 class->rate_bps ?: class->max_bps);
+	out_rate(out, "rate_bps", alive && step.new_bps ? step.new_bps : policy_class_rate(class));
 	out_str(out, "state", alive && step.flags & WEIR_D_OBSERVE ? "observed" :
 		alive ? show_steering_state(class, &step) : "no-agent");
 	out_str(out, "reason", alive ? control_reason_name(step.reason) : NULL);

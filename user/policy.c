@@ -223,7 +223,12 @@ static int rates_check(const struct weir_class *class, struct err *err)
 	return 0;
 }
 
-/* what the controller needs; without a lease a class without a rate has its maximum */
+__u64 policy_class_rate(const struct weir_class *class)
+{
+	return class->rate_bps ?: class->signal[0] ? class->max_bps : 0;
+}
+
+/* what the controller needs */
 static int control_finish(struct weir_class *class, struct err *err)
 {
 	bool is_time;
@@ -257,8 +262,6 @@ static int control_finish(struct weir_class *class, struct err *err)
 		return err_set(err, EINVAL, "target of control %s: want a share below 100%%",
 			       class->signal);
 	}
-	if (!class->rate_bps)
-		class->npb_rate = weir_npb(class->max_bps);
 	if (!(class->flags & WEIR_CLASS_FROZEN))
 		class->flags |= WEIR_CLASS_LEASED;
 	return 0;
@@ -275,7 +278,7 @@ static int burst_finish(struct weir_class *class, struct err *err)
 			return err_set(err, EINVAL, "burst %s: more than 10s at %s",
 				       quantity_size_exact(class->burst_bytes).text,
 				       quantity_rate_exact(class->flow_rate_bps ?:
-							   class->rate_bps).text);
+							   policy_class_rate(class)).text);
 		class->burst_ns = ns;
 		return 0;
 	}
@@ -324,7 +327,7 @@ static int class_finish(struct weir_class *class, struct err *err)
 {
 	int r;
 
-	class->npb_rate = weir_npb(class->rate_bps);
+	class->npb_rate = weir_npb(policy_class_rate(class));
 	class->npb_flow = weir_npb(class->flow_rate_bps);
 	if (!(class->set & WEIR_SET_ACTION))
 		class->action = WEIR_PACE;

@@ -42,6 +42,9 @@ int policy_match_del(struct policy *policy, const char *class_name, __u32 pref, 
  */
 bool policy_class_has(const struct weir_class *class, const struct weir_flow *flow);
 
+/* The class's rate where no agent has set one, 0: none. Without `rate`, `max` is it. */
+__u64 policy_class_rate(const struct weir_class *class);
+
 /*
  * Fills what follows from what the user gave (npb, default burst, mark-at, drop-at, flags) and
  * checks every combination of values; the error names class, key, value and what is possible.

@@ -34,8 +34,7 @@ static void class_limit(const struct maps *maps, struct snapshot_class *class, _
 {
 	struct weir_lease lease;
 
-	/* one under control that has no rate has its maximum */
-	class->limit_bps = class->conf.rate_bps ?: class->conf.max_bps;
+	class->limit_bps = policy_class_rate(&class->conf);
 	if (class->conf.flags & WEIR_CLASS_LEASED && !maps_lease_get(maps, class->slot, &lease) &&
 	    lease.rate_bps && lease.expires_ns > now_ns) {
 		class->limit_bps = lease.rate_bps;

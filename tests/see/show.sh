@@ -132,6 +132,17 @@ is_equal "flows of a class called watch" "$(flows class watch; echo $?)" "[]
 "$WEIR" -n "$producer" class del watch
 says "show flows: dscp 'ef': not kept with a flow; want dev, hook, src, dst, proto, sport, dport or class" show flows dscp ef
 
+# --- without a rate a class under control has its maximum, and nothing where it has none
+of() { "$WEIR" -n "$producer" -j show classes "$1" | jq -c "map([.limit_bps, .level_bps, .limited_by, .state])[0]"; }
+"$WEIR" -n "$producer" class set media rate none control queue target 10ms max 20mbit
+is_it() { [ "$(of media)" = "$1" ]; }
+check "its maximum is what holds it back" wait_until 10 is_it '[20000000,20000000,"class-rate","configured"]'
+is_equal "says show signals" "$("$WEIR" -n "$producer" -j show signals | jq -c 'map([.rate_bps, .state])[0]')" \
+	'[20000000,"no-agent"]'
+"$WEIR" -n "$producer" class set media max none
+check "no rate, and no share of it" wait_until 10 is_it '[0,0,"unlimited","unlimited"]'
+"$WEIR" -n "$producer" class set media rate 20mbit control none
+
 # --- a device that is moved to another namespace takes the program along: it is not here any more
 netns here there other
 link "$here" eth "$there" eth 2

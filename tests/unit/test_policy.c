@@ -107,6 +107,11 @@ static void burst_given(void **state)
 	assert_int_equal(class->mark_at_ns, 0);
 	class->burst_bytes = 16 << 20;
 	refused("web: burst 16mib: more than 10s at 8mbit");
+	/* without a rate a class under control has its maximum */
+	strcpy(class->signal, "backlog");
+	class->max_bps = class->rate_bps;
+	class->rate_bps = class->flow_rate_bps = 0;
+	refused("web: burst 16mib: more than 10s at 8mbit");
 	class->set &= ~WEIR_SET_BURST_BYTES;
 	class->burst_ns = 0;
 	refused("web: burst 0 with action police");
