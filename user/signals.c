@@ -11,6 +11,7 @@
 #define MILLION 1000000ULL
 #define SLOTS (2 * SIGNALS_MAX)		/* of the hash, a power of two */
 #define WORDS_MAX 8
+#define PATH_BYTES 128			/* with its end: of psi and all behind it */
 
 const char *const signal_psi_names[] = { "cpu", "memory", "io", NULL };
 
@@ -65,11 +66,13 @@ static const char host_chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST
 static bool path_is_plain(const char *path)
 {
 	unsigned char before = 0;
+	char whole[PATH_BYTES + 2];
 
 	for (const char *c = path; *c; before = *c++)
 		if (*c == ' ' || is_control(before, *c))
 			return false;
-	return *path && !strstr(path, "..");
+	snprintf(whole, sizeof(whole), "/%s/", path);
+	return *path && !strstr(whole, "/../");
 }
 
 static int name_check(const char *name, struct err *err)
@@ -99,7 +102,7 @@ enum signal_psi signal_psi_of(const char *words, const char **ret_path)
 
 static int psi_check(const char *words, struct err *err)
 {
-	char copy[128], *word, *rest = copy;
+	char copy[PATH_BYTES], *word, *rest = copy;
 
 	snprintf(copy, sizeof(copy), "%s", words);
 	strsep(&rest, " ");

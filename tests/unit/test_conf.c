@@ -274,6 +274,8 @@ static const struct {
 	{ "match add web mark 00000000000000000000000000000000000007", EINVAL, "want a mark" },
 	{ "match add web dev a/b", EINVAL, "dev 'a/b'" },
 	{ "match add web dev 1234567890123456", EINVAL, "1 to 15 printable characters" },
+	{ "class set web control psi io cgroup a/..", EINVAL, "want cgroup PATH behind" },
+	{ "class set web control psi io cgroup ..", EINVAL, "want cgroup PATH behind" },
 	{ "match add web cgroup a/..", EINVAL, "without . and .." },
 	{ "match add web cgroup ./a", EINVAL, "without . and .." },
 	{ "match add web cgroup ..", EINVAL, "without . and .." },
@@ -323,6 +325,7 @@ static void a_value_that_is_called_as_a_key(void **state)
 	assert_int_equal(words(policy, "class set web rate 2gbit", &err), 0);
 	assert_true(class_of(policy, "web")->flags & WEIR_CLASS_FROZEN);
 	assert_int_equal(words(policy, "class set web control psi io cgroup rate", &err), 0);
+	assert_int_equal(words(policy, "class set web control psi io cgroup a..b/..c", &err), 0);
 	assert_false(class_of(policy, "web")->flags & WEIR_CLASS_FROZEN);
 	free(policy);
 }
