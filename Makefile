@@ -27,7 +27,7 @@ USER := main help complete log util out screen table quantity opts conf conf_cla
 	replay_read replay_parse replay_stats replay_link replay_run replay_show dp_replay cmd_replay
 USER += conf_control signals sample backlog
 # the agent
-USER += cmd_run loop lock steer sense psi tell repair watch push remote http http_peers serve notify caps cmd_signal
+USER += cmd_run loop lock steer sense psi tell repair watch push remote resolve http http_peers serve notify caps cmd_signal
 PKGS += libevent_core libevent_extra
 USER += snapshot snapshot_rates flow_filter flow_rows address text metrics cmd_top cmd_monitor monitor control maps_agent live seer http_seen
 # a part that needs a library that nothing else needs is left out where that is not there

@@ -2,7 +2,7 @@
 /*
  * remote.c: an HTTP client for /api/v1/signals/NAME?follow. What the other side says is checked
  * and bounded like anything from outside; its clock is not believed, only ages. A connection that
- * ends or falls silent is made anew, at growing intervals.
+ * ends or falls silent is made anew, at growing intervals; each address of a name has its turn.
  */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -15,6 +15,7 @@
 #include <weir/abi.h>
 #include "log.h"
 #include "remote.h"
+#include "resolve.h"
 
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 5000
@@ -35,6 +36,9 @@ struct remote {
 	struct signal_url url;
 	struct signal last;
 	struct evhttp_connection *connection;
+	struct resolve *question;	/* NULL: none is under way */
+	struct addrinfo *addresses;
+	const struct addrinfo *at;	/* the next to try; NULL: ask for the name first */
 	struct evbuffer *input;
 	struct event *retry;
 	struct remotes *remotes;
@@ -145,6 +149,11 @@ static void ended(struct evhttp_request *request, void *arg)
 	struct remote *remote = arg;
 	int code = request ? evhttp_request_get_response_code(request) : 0;
 
+	if (!code && remote->at) {
+		evtimer_add(remote->retry, &(struct timeval){});
+		return;
+	}
+	remote->at = NULL;
 	if (!remote->told) {
 		if (code && code != 200)
 			log_note("%s: refused with status %d; tried again", remote->words, code);
@@ -161,17 +170,24 @@ static void ended(struct evhttp_request *request, void *arg)
 	wait_and_retry(remote);
 }
 
-static void start(evutil_socket_t fd, short what, void *arg)
+static struct evhttp_connection *connection_new(struct remote *remote)
 {
-	struct remote *remote = arg;
+	const struct addrinfo *at = remote->at;
+	char address[NI_MAXHOST];
+
+	remote->at = at->ai_next;
+	if (getnameinfo(at->ai_addr, at->ai_addrlen, address, sizeof(address), NULL, 0,
+			NI_NUMERICHOST))
+		return NULL;
+	return evhttp_connection_base_new(remote->remotes->base, NULL, address, remote->url.port);
+}
+
+static void connect_next(struct remote *remote)
+{
 	struct evhttp_request *request;
 	char path[128], host[80];
 
-	if (remote->connection)
-		evhttp_connection_free(remote->connection);
-	evbuffer_drain(remote->input, evbuffer_get_length(remote->input));
-	remote->connection = evhttp_connection_base_new(remote->remotes->base, NULL,
-							remote->url.host, remote->url.port);
+	remote->connection = connection_new(remote);
 	request = remote->connection ? evhttp_request_new(ended, remote) : NULL;
 	if (!request) {
 		wait_and_retry(remote);
@@ -181,7 +197,6 @@ static void start(evutil_socket_t fd, short what, void *arg)
 	bufferevent_setwatermark(evhttp_connection_get_bufferevent(remote->connection), EV_READ, 0,
 				 AHEAD_MAX_BYTES);
 	watch(remote);
-	remote->answered = false;
 	evhttp_request_set_header_cb(request, headers_came);
 	evhttp_request_set_chunked_cb(request, received);
 	snprintf(host, sizeof(host), "%.60s:%u", remote->url.host, remote->url.port);
@@ -189,6 +204,52 @@ static void start(evutil_socket_t fd, short what, void *arg)
 	snprintf(path, sizeof(path), "/api/v1/signals/%s?follow", remote->url.name);
 	if (evhttp_make_request(remote->connection, request, EVHTTP_REQ_GET, path))
 		wait_and_retry(remote);
+}
+
+static void addresses_came(struct addrinfo *found, void *arg)
+{
+	struct remote *remote = arg;
+
+	remote->question = NULL;
+	remote->addresses = found;
+	remote->at = found;
+	if (found)
+		connect_next(remote);
+	else
+		ended(NULL, remote);
+}
+
+static void ask(struct remote *remote)
+{
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *found;
+
+	if (remote->addresses)
+		freeaddrinfo(remote->addresses);
+	remote->addresses = NULL;
+	if (!getaddrinfo(remote->url.host, NULL, &hints, &found)) {
+		addresses_came(found, remote);
+		return;
+	}
+	remote->question = resolve_start(remote->remotes->base, remote->url.host, addresses_came,
+					 remote);
+	if (!remote->question)
+		wait_and_retry(remote);
+}
+
+static void start(evutil_socket_t fd, short what, void *arg)
+{
+	struct remote *remote = arg;
+
+	if (remote->connection)
+		evhttp_connection_free(remote->connection);
+	remote->connection = NULL;
+	evbuffer_drain(remote->input, evbuffer_get_length(remote->input));
+	remote->answered = false;
+	if (remote->at)
+		connect_next(remote);
+	else
+		ask(remote);
 }
 
 struct remotes *remotes_new(struct event_base *base, void (*heard)(void *arg), void *arg)
@@ -204,6 +265,9 @@ static void remote_free(struct remote *remote)
 {
 	if (remote->connection)
 		evhttp_connection_free(remote->connection);
+	resolve_forget(remote->question);
+	if (remote->addresses)
+		freeaddrinfo(remote->addresses);
 	if (remote->retry)
 		event_free(remote->retry);
 	if (remote->input)
@@ -280,7 +344,8 @@ int remotes_follow(struct remotes *remotes, const char *words, struct err *err)
 	}
 	remote->next = remotes->list;
 	remotes->list = remote;
-	start(-1, 0, remote);
+	/* from the loop: a thread has the privileges of who makes it, and they are fewer then */
+	evtimer_add(remote->retry, &(struct timeval){});
 	return 0;
 }
 

@@ -22,9 +22,10 @@ is_reason() { [ "$(control reason)" = "$1" ]; }
 is_state() { [ "$(class "$host" app state)" = "$1" ]; }
 said() { grep -q "$1" "$tmp/log"; }
 
+under=()
 start()
 {
-	"${weir[@]}" run "$@" 2> "$tmp/log" &
+	"${under[@]}" "${weir[@]}" run "$@" 2> "$tmp/log" &
 	agent=$!
 	pids+=("$agent")
 	wait_until 10 said 'the agent runs' || not_ok "run $*" "$(cat "$tmp/log")"
@@ -258,6 +259,43 @@ kill "${pids[-1]}" 2> /dev/null
 wait "${pids[-1]}" 2> /dev/null
 unset "pids[-1]"
 ends TERM
+
+# --- names of hosts: of several addresses, and where no name server answers
+if [ -e /etc/hosts ] && [ -e /etc/resolv.conf ]; then
+	printf '%s both\n' ::1 127.0.0.1 > "$tmp/hosts"
+	echo 'nameserver 127.0.0.53' > "$tmp/resolv.conf"
+	cat > "$tmp/silent.py" <<- 'END'
+		import socket
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		s.bind(("127.0.0.53", 53))
+		print("bound", flush=True)
+		while True:
+		    print(s.recv(4096), flush=True)
+	END
+	ip netns exec "$host" python3 "$tmp/silent.py" > "$tmp/questions" &
+	pids+=($!)
+	wait_until 5 grep -q bound "$tmp/questions"
+	under=(unshare -m sh -c 'for f in hosts resolv.conf; do mount --bind "$0/$f" "/etc/$f" || exit
+		done; exec "$@"' "$tmp")
+	start listen 127.0.0.1:9090
+	under=()
+	check "follows a name of two addresses" "${weir[@]}" class set both \
+		control http://both:9090/nothing
+	until_ok "which is at the second" said 'both:9090/nothing: answers, but has no such signal'
+	check "follows a name that nobody tells" "${weir[@]}" class set far \
+		control http://nobody.test:9090/nothing
+	until_ok "it is asked for" grep -q nobody "$tmp/questions"
+	for ((i = 0; i < 3; i++)); do
+		check "the agent does not wait for that" "${weir[@]}" signal queue 40ms
+	done
+	ends TERM
+	for name in both far; do "${weir[@]}" class del $name; done
+	kill "${pids[-1]}" 2> /dev/null
+	wait "${pids[-1]}" 2> /dev/null
+	unset "pids[-1]"
+else
+	skip "names of hosts" "no /etc/hosts or no /etc/resolv.conf"
+fi
 
 # --- observe
 start observe
