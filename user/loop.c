@@ -52,6 +52,7 @@ struct loop {
 	__u64 next_look_ns;
 	__u64 step_ns, due_ns;		/* the last step; the next one */
 	int failed;			/* the last step's error, told already */
+	int result;			/* why it has ended; 0: it was told to */
 };
 
 static __u64 clock_ns(void)
@@ -117,6 +118,14 @@ static void instance_look(struct loop *loop)
 	policy_read(loop);
 }
 
+/* what it is in has no devices that anybody reaches, and is kept alive by the agent alone */
+static void netns_lost(struct loop *loop)
+{
+	loop->result = err_set(&loop->context->err, ESTALE, "%s: the network namespace of that name "
+			       "is gone, or another one; the agent ends", loop->instance.name);
+	event_base_loopbreak(loop->base);
+}
+
 static void step(struct loop *loop, __u64 now_ns)
 {
 	__u32 generation;
@@ -124,6 +133,10 @@ static void step(struct loop *loop, __u64 now_ns)
 
 	if (now_ns >= loop->next_look_ns) {
 		loop->next_look_ns = now_ns + LOOK_NS;
+		if (!instance_is_named(&loop->instance)) {
+			netns_lost(loop);
+			return;
+		}
 		instance_look(loop);
 		/* a link that somebody has detached makes no news */
 		if (loop->steer.maps)
@@ -397,6 +410,7 @@ int loop_run(struct context *context, const struct loop_options *options)
 			 options->observe ? "; it observes and changes nothing" : "");
 		notify_send("READY=1\nSTATUS=running");
 		event_base_dispatch(loop.base);
+		r = loop.result;
 	}
 	loop_close(&loop);
 	return r;

@@ -374,6 +374,23 @@ void instance_close(struct instance *instance)
 	instance->netns_fd = -1;
 }
 
+bool instance_is_named(const struct instance *instance)
+{
+	struct stat ours, named;
+	struct instance found;
+	struct err ignored;
+	bool same;
+
+	if (instance->netns_fd < 0)
+		return true;
+	if (instance_open_netns(&found, instance->name, &ignored))
+		return false;
+	same = !fstat(instance->netns_fd, &ours) && !fstat(found.netns_fd, &named) &&
+	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+	instance_close(&found);
+	return same;
+}
+
 bool instance_exists(const struct instance *instance)
 {
 	char path[320];

@@ -46,6 +46,8 @@ int instance_open(struct instance *instance, const char *name, bool mount, struc
 
 /* The namespace alone, to enter it: whatever there is of pins, or of a place for them. */
 int instance_open_netns(struct instance *instance, const char *name, struct err *err);
+/* Does the name still lead to the namespace that was opened? */
+bool instance_is_named(const struct instance *instance);
 
 /*
  * Takes the lock (flock on the pin directory), waiting at most five seconds for another command.

@@ -25,6 +25,7 @@ said() { grep -q "$1" "$tmp/log"; }
 under=()
 start()
 {
+	: > "$tmp/log"
 	"${under[@]}" "${weir[@]}" run "$@" 2> "$tmp/log" &
 	agent=$!
 	pids+=("$agent")
@@ -394,4 +395,14 @@ is_equal "what was detached while it was gone is not put on again" \
 ends KILL
 check "detach all" "${weir[@]}" detach all
 is_equal "what a killed one leaves goes with the last hook" "$(files)" 0
+
+# --- a namespace that goes, and another of its name
+netns brief
+weir=("$WEIR" -n "$brief")
+check "attach in another namespace" "${weir[@]}" attach lo egress qdisc keep
+start
+ip netns del "$brief"
+ip netns add "$brief"
+until_ok "a namespace that has gone is said" said "^weir: $brief: the network namespace of that name is gone"
+is_equal "the agent ends: exit status" "$(wait "$agent"; echo $?)" 1
 finish
