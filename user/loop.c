@@ -246,12 +246,24 @@ static int conf_apply(struct loop *loop)
 	return err_set(&loop->context->err, EINVAL, "%s", context.err.text);
 }
 
+/* of a pipe nothing is left, and that would be a policy without a class */
+static int conf_again(struct loop *loop)
+{
+	const char *conf = loop->options->conf;
+	struct stat st;
+
+	if (conf && (!strcmp(conf, "-") || (!stat(conf, &st) && !S_ISREG(st.st_mode))))
+		return err_set(&loop->context->err, EINVAL, "%s: is no file, and cannot be read "
+			       "again", conf);
+	return conf_apply(loop);
+}
+
 static void on_hup(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *loop = arg;
 
 	notify_send("RELOADING=1");
-	if (conf_apply(loop))
+	if (conf_again(loop))
 		log_error("%s; the policy stays as it is", loop->context->err.text);
 	else
 		log_note("%s: read again", loop->options->conf ? loop->options->conf : "the policy");

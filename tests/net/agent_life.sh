@@ -26,7 +26,7 @@ under=()
 start()
 {
 	: > "$tmp/log"
-	"${under[@]}" "${weir[@]}" run "$@" 2> "$tmp/log" &
+	"${under[@]}" "${weir[@]}" run "$@" <&0 2> "$tmp/log" &
 	agent=$!
 	pids+=("$agent")
 	wait_until 10 said 'the agent runs' || not_ok "run $*" "$(cat "$tmp/log")"
@@ -309,6 +309,13 @@ is_equal "it takes its socket with it" "$([ -e "$sock" ] || echo gone)" gone
 
 # --- files and devices
 "${weir[@]}" show config > "$tmp/conf"
+for from in - /dev/fd/3; do
+	start conf $from < "$tmp/conf" 3< <(cat "$tmp/conf")
+	kill -HUP "$agent"
+	until_ok "a policy from $from is not there a second time" said "^weir: $from: .*the policy stays as it is"
+	is_equal "and changes nothing" "$("${weir[@]}" show config | cmp "$tmp/conf" && echo same)" same
+	ends TERM
+done
 start conf "$tmp/conf"
 echo "class set late rate 7mbit" >> "$tmp/conf"
 kill -HUP "$agent"
