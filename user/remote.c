@@ -23,6 +23,7 @@
 #define LINE_MAX_BYTES 4096
 #define AHEAD_MAX_BYTES 65536		/* of headers, or of a chunk that has not come whole */
 #define TTL_MAX_NS 10000000000ULL	/* nothing that is followed live stands for longer */
+#define AGE_MAX_NS SIGNAL_TTL_MAX_NS
 
 struct remotes {
 	struct event_base *base;
@@ -72,18 +73,19 @@ static int take(struct remote *remote, const char *text, size_t size)
 	json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
 	struct signal signal = { .ttl_ns = 200000000 };
 	const char *unit = json_string_value(json_object_get(json, "unit"));
-	__u64 age_ns = 0;
+	__u64 age_ns = 0, now_ns = clock_ns();
 	bool ok;
 
 	ok = number(json, "value", SIGNAL_VALUE_MAX, &signal.value) && unit &&
 	     number(json, "ttl_ns", TTL_MAX_NS, &signal.ttl_ns) &&
 	     number(json, "drain_bps", WEIR_RATE_MAX, &signal.drain_bps);
 	if (ok) {
-		number(json, "age_ns", TTL_MAX_NS, &age_ns);
+		number(json, "age_ns", AGE_MAX_NS, &age_ns);
 		signal.is_time = !strcmp(unit, "ns");
 		signal.clear = json_is_true(json_object_get(json, "clear"));
 		signal.stalled = json_is_true(json_object_get(json, "stalled"));
-		signal.at_ns = clock_ns() - age_ns;
+		/* 1: older than this machine is up */
+		signal.at_ns = now_ns > age_ns ? now_ns - age_ns : 1;
 		signal.count = remote->last.count + 1;
 		/* what is older than what is known is not news */
 		if (signal.at_ns > remote->last.at_ns) {

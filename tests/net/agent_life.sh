@@ -211,6 +211,14 @@ for url in 127.0.0.1:9090/nothing 127.0.0.1:9/nothing; do
 done
 until_ok "a name that is not there" said ':9090/nothing: answers, but has no such signal'
 until_ok "a port that is not there" said ':9/nothing: cannot be reached'
+# one that was pushed once: it is older each time that it is asked for, and in the end too old
+check "follows one that falls silent" "${weir[@]}" class set slow rate 10mbit \
+	control http://127.0.0.1:9090/slow
+check "which is pushed once" "${weir[@]}" signal slow 50ms ttl 8s
+until_ok "it is heard" said 'class slow rate configured -> .*:9090/slow" value 50 ms'
+if wait_until 25 said 'class slow .* reason expired'; then ok "it expires"; else
+	not_ok "it expires" "$(grep ' slow ' "$tmp/log")"
+fi
 # ss succeeds where it finds nothing, too
 listens() { ip netns exec "$host" ss -Htln "sport = $1" | grep -q .; }
 # a chunk that never ends: no more than a little of it is kept, and it is tried again
