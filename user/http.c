@@ -404,7 +404,8 @@ struct http_stream *http_stream_open(struct http *http, struct evhttp_request *r
 	return stream;
 }
 
-void http_stream_send(struct http_stream *stream, const char *data, size_t size)
+static void stream_send(struct http_stream *stream, const char *field, const char *data,
+			size_t size)
 {
 	struct bufferevent *io = evhttp_connection_get_bufferevent(stream->connection);
 	struct evbuffer *chunk;
@@ -414,9 +415,19 @@ void http_stream_send(struct http_stream *stream, const char *data, size_t size)
 	chunk = evbuffer_new();
 	if (!chunk)
 		return;
-	evbuffer_add(chunk, "data: ", 6);
+	evbuffer_add(chunk, field, strlen(field));
 	evbuffer_add(chunk, data, size);
 	evbuffer_add(chunk, "\n\n", 2);
 	evhttp_send_reply_chunk(stream->request, chunk);
 	evbuffer_free(chunk);
+}
+
+void http_stream_send(struct http_stream *stream, const char *data, size_t size)
+{
+	stream_send(stream, "data: ", data, size);
+}
+
+void http_stream_alive(struct http_stream *stream)
+{
+	stream_send(stream, ":", "", 0);
 }

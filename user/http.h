@@ -63,5 +63,7 @@ struct http_stream *http_stream_open(struct http *http, struct evhttp_request *r
 				     void (*gone)(struct http_stream *stream, void *arg),
 				     void *arg);
 void http_stream_send(struct http_stream *stream, const char *data, size_t size);
+/* Nothing is new, but the other side is to hear from it: a comment. */
+void http_stream_alive(struct http_stream *stream);
 
 #endif

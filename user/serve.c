@@ -9,11 +9,15 @@
 #include <time.h>
 #include "serve.h"
 
+/* one that stands for long is not silence: who follows hears that it still does */
+#define ALIVE_NS 1000000000ULL
+
 struct follower {
 	struct serve *serve;
 	struct http_stream *stream;
 	char name[SIGNAL_NAME_LEN];
 	__u64 sent_at_ns;		/* at_ns of the last one sent */
+	__u64 said_ns;			/* when anything was */
 	struct follower *next;
 };
 
@@ -135,24 +139,33 @@ static void one(struct evhttp_request *request, const char *name, void *arg)
 		reply_json(request, signal_json(&signal, now_ns));
 }
 
+static void tell(struct follower *follower, const struct signal *signal, __u64 now_ns)
+{
+	json_t *json = signal_json(signal, now_ns);
+	_cleanup_free_ char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	follower->sent_at_ns = signal->at_ns;
+	if (text)
+		http_stream_send(follower->stream, text, strlen(text));
+	json_decref(json);
+}
+
 void serve_step(struct serve *serve, __u64 now_ns)
 {
 	for (struct follower *follower = serve->followers, *next; follower; follower = next) {
 		struct signal signal;
-		char *text;
-		json_t *json;
 
 		next = follower->next;
 		if (!steer_signal(serve->steer, follower->name, &signal) ||
-		    signal.at_ns == follower->sent_at_ns)
+		    !signal_fresh(&signal, now_ns))
 			continue;
-		json = signal_json(&signal, now_ns);
-		text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-		follower->sent_at_ns = signal.at_ns;
-		if (text)
-			http_stream_send(follower->stream, text, strlen(text));
-		free(text);
-		json_decref(json);
+		if (signal.at_ns != follower->sent_at_ns)
+			tell(follower, &signal, now_ns);
+		else if (now_ns - follower->said_ns >= ALIVE_NS)
+			http_stream_alive(follower->stream);
+		else
+			continue;
+		follower->said_ns = now_ns;
 	}
 }
 

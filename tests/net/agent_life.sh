@@ -219,6 +219,23 @@ until_ok "it is heard" said 'class slow rate configured -> .*:9090/slow" value 5
 if wait_until 25 said 'class slow .* reason expired'; then ok "it expires"; else
 	not_ok "it expires" "$(grep ' slow ' "$tmp/log")"
 fi
+# nobody takes one that stands for long for a connection that has broken off
+cat > "$tmp/follow.py" <<- 'END'
+	import socket
+	s = socket.create_connection(("127.0.0.1", 9090))
+	s.sendall(b"GET /api/v1/signals/slow?follow HTTP/1.1\r\nHost: x\r\n\r\n")
+	for line in s.makefile():
+	    print(line.strip(), flush=True)
+END
+check "one that stands for half a minute" "${weir[@]}" signal slow 50ms ttl 30s
+ip netns exec "$host" python3 "$tmp/follow.py" > "$tmp/followed" &
+pids+=($!)
+alive() { [ "$(grep -c '^:$' "$tmp/followed")" -ge 2 ]; }
+until_ok "who follows it hears that it does" alive
+is_equal "and the signal once" "$(grep -c '^data: ' "$tmp/followed")" 1
+kill "${pids[-1]}" 2> /dev/null
+wait "${pids[-1]}" 2> /dev/null
+unset "pids[-1]"
 # ss succeeds where it finds nothing, too
 listens() { ip netns exec "$host" ss -Htln "sport = $1" | grep -q .; }
 # a chunk that never ends: no more than a little of it is kept, and it is tried again
