@@ -86,8 +86,16 @@ static void record(const struct instance *instance, const struct hook_record *r)
 		log_note("%s: cannot record it: %s", r->dev.name, strerror(-rc));
 }
 
-static void remember(struct repair *repair, const struct hook_record *r)
+/* its record goes: who only reaps would take those along that go meanwhile, and are not known */
+static void remember(struct repair *repair, const struct instance *instance,
+		     const struct hook_record *r)
 {
+	struct err err = {};
+
+	if (hook_detach(instance, &r->key, &r->dev, &err)) {
+		log_note("%s", err.text);
+		return;
+	}
 	log_note("%s: %s: the device is gone; weir is put on again when one of that name comes",
 		 r->dev.name, hook_name(r->key.hook));
 	if (repair->n_gone == GONE_MAX)
@@ -150,7 +158,7 @@ static bool treat(struct repair *repair, const struct instance *instance, struct
 
 	switch (examine(instance, r)) {
 	case GONE:
-		remember(repair, r);
+		remember(repair, instance, r);
 		return true;
 	case RENAMED:
 		if_indextoname(r->key.ifindex, name);
@@ -216,10 +224,8 @@ static void treat_all(struct repair *repair, const char *netns)
 		r = hook_list_get(&instance, &list, &err);
 	for (size_t i = 0; i < list.n && !r; i++)
 		touch |= treat(repair, &instance, &list.items[i]);
-	if (!r && touch) {
-		r = hook_reap(&instance, &err);
-		r = r < 0 ? r : change_touch(&instance, &err);
-	}
+	if (!r && touch)
+		r = change_touch(&instance, &err);
 	if (r)
 		log_note("repair: %s", err.text);
 	instance_close(&instance);

@@ -424,6 +424,15 @@ check "attach" "${weir[@]}" attach renamed egress qdisc keep
 renames renamed first renamed
 is_equal "what was detached while it was gone is not put on again" \
 	"$("${weir[@]}" -j show devices | jq -r '.[].dev')" renamed
+# many at once, some of them while the agent looks at the others
+pairs=35
+for ((i = 1; i <= pairs; i++)); do echo "link add a$i up type veth peer name b$i"; done | ip -n "$host" -batch -
+for ((i = 1; i <= pairs; i++)); do
+	"${weir[@]}" attach a$i egress qdisc keep && "${weir[@]}" attach b$i egress qdisc keep || not_ok "attach a$i, b$i"
+done 2> "$tmp/attached"
+for ((i = 1; i <= pairs; i++)); do echo "link del a$i"; done | ip -n "$host" -batch -
+all_gone() { [ "$(grep -c '^weir: [ab][0-9]*: egress: the device is gone' "$tmp/log")" = $((2 * pairs)) ]; }
+until_ok "each of many that go at once is said" all_gone
 ends KILL
 check "detach all" "${weir[@]}" detach all
 is_equal "what a killed one leaves goes with the last hook" "$(files)" 0
