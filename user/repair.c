@@ -14,7 +14,7 @@
 #include "qdisc.h"
 #include "repair.h"
 
-#define GONE_MAX 64
+#define GONE_MAX 256			/* hooks: of devices whose names never come again, too */
 
 /* of a device that is gone: what to attach when one of its name comes */
 struct gone {
@@ -98,8 +98,11 @@ static void remember(struct repair *repair, const struct instance *instance,
 	}
 	log_note("%s: %s: the device is gone; weir is put on again when one of that name comes",
 		 r->dev.name, hook_name(r->key.hook));
-	if (repair->n_gone == GONE_MAX)
-		return;
+	if (repair->n_gone == GONE_MAX) {
+		log_note("%s: %s: is not waited for any more: %d others are",
+			 repair->gone[0].name, hook_name(repair->gone[0].hook), GONE_MAX);
+		memmove(repair->gone, repair->gone + 1, --repair->n_gone * sizeof(*repair->gone));
+	}
 	repair->gone[repair->n_gone].hook = r->key.hook;
 	repair->gone[repair->n_gone].flags = r->dev.flags;
 	memcpy(repair->gone[repair->n_gone].name, r->dev.name, sizeof(r->dev.name));

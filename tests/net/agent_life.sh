@@ -433,6 +433,9 @@ done 2> "$tmp/attached"
 for ((i = 1; i <= pairs; i++)); do echo "link del a$i"; done | ip -n "$host" -batch -
 all_gone() { [ "$(grep -c '^weir: [ab][0-9]*: egress: the device is gone' "$tmp/log")" = $((2 * pairs)) ]; }
 until_ok "each of many that go at once is said" all_gone
+for ((i = 1; i <= pairs; i++)); do echo "link add a$i up type veth peer name b$i"; done | ip -n "$host" -batch -
+all_back() { [ "$("${weir[@]}" -j show devices | jq '[.[] | select(.dev | test("^[ab][0-9]"))] | length')" = $((2 * pairs)) ]; }
+until_ok "and put on again when it comes" all_back
 ends KILL
 check "detach all" "${weir[@]}" detach all
 is_equal "what a killed one leaves goes with the last hook" "$(files)" 0
