@@ -14,6 +14,7 @@
 
 #define STUCK_NS 1000000000ULL
 #define LOST_NS 4000000000ULL		/* not looked at by its key for so long: listed anew */
+#define UNSURE 0x10000			/* there may be another class soon */
 
 struct weir_backlog classes[WEIR_MAX_CLASSES];
 struct weir_ports ports;
@@ -79,32 +80,45 @@ static __always_inline void turn(struct weir_flow_key *key)
 }
 
 /*
- * The class of the flow on one of the attached hooks; the one known before where there is none.
- * *unsure is set where there may be another one soon: no flow yet, or of an older policy.
+ * Where the flow is on an attached hook of the key: its class's slot, and UNSURE where that is of
+ * an older policy. Else WEIR_NO_CLASS, and UNSURE where there is such a hook. Global, as below:
+ * verified once, or each device would double what is.
  */
-static __always_inline __u16 slot_by_flow(struct weir_flow_key *key, __u8 hook, __u16 before,
-					  __u8 *unsure)
+__attribute__((noinline)) int weir_find_flow(struct weir_flow_key *key)
 {
 	const struct weir_flow *flow;
-	__u8 attached = 0;
+	struct weir_flow_key own;
+	int none = WEIR_NO_CLASS;
 	__u32 i;
 
-	key->hook = hook;
+	if (!key)
+		return none;
+	own = *key;
 	for (i = 0; i < WEIR_BACKLOG_DEVICES; i++) {
 		if (i >= n_devices)
 			break;
-		if (devices[i].hook != hook)
+		if (devices[i].hook != own.hook)
 			continue;
-		attached = 1;
-		key->ifindex = devices[i].ifindex;
-		flow = bpf_map_lookup_elem(&flows, key);
-		if (!flow)
-			continue;
-		*unsure |= flow->generation != (__u32)generation;
-		return flow->class_slot;
+		none = WEIR_NO_CLASS | UNSURE;
+		own.ifindex = devices[i].ifindex;
+		flow = bpf_map_lookup_elem(&flows, &own);
+		if (flow)
+			return flow->class_slot |
+			       (flow->generation != (__u32)generation ? UNSURE : 0);
 	}
-	*unsure |= attached;
-	return before;
+	return none;
+}
+
+/* the class known before where there is no flow: one direction's flow comes first */
+static __always_inline __u16 slot_by_flow(struct weir_flow_key *key, __u8 hook, __u16 before,
+					  __u8 *unsure)
+{
+	int found;
+
+	key->hook = hook;
+	found = weir_find_flow(key);
+	*unsure |= found & UNSURE ? 1 : 0;
+	return (found & 0xffff) == WEIR_NO_CLASS ? before : found & 0xffff;
 }
 
 /* Global: verified once. */
@@ -120,7 +134,7 @@ __attribute__((noinline)) int weir_classify_socket(struct weir_flow_key *key,
 	last->out_slot = slot_by_flow(&own, WEIR_EGRESS, last->out_slot, &unsure);
 	turn(&own);
 	last->in_slot = slot_by_flow(&own, WEIR_INGRESS, last->in_slot, &unsure);
-	/* else looked for again when something has moved: one direction's flow comes first */
+	/* else looked for again when something has moved */
 	last->generation = unsure ? 0 : generation + 1;
 	return 0;
 }

@@ -21,6 +21,7 @@ struct backlog {
 	__u64 next_find_ns;
 	bool by_key;			/* a pass asks for each socket that find has listed */
 	bool udp;			/* a rule leads UDP sockets to a class */
+	bool many_told;			/* there are more hooks than are looked at */
 	unsigned int n_classes;
 	__u64 cost_ns;
 };
@@ -169,6 +170,10 @@ void backlog_policy(struct backlog *backlog, const struct policy *policy,
 	for (size_t i = 0; i < hooks->n && n < WEIR_BACKLOG_DEVICES; i++)
 		skel->bss->devices[n++] = hooks->items[i].key;
 	skel->bss->n_devices = n;
+	if (hooks->n > n && !backlog->many_told)
+		log_note("sockets are found by their flows on %u hooks, and not by those on %zu others",
+			 n, hooks->n - n);
+	backlog->many_told = hooks->n > n;
 	/* counts go on where a slot keeps its class; the agent starts anew where it does not */
 	backlog->n_classes = WEIR_MAX_CLASSES;
 	while (backlog->n_classes && !(policy->classes[backlog->n_classes - 1].flags &

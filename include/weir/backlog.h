@@ -9,7 +9,7 @@
 #include <linux/types.h>
 #include "abi.h"
 
-#define WEIR_BACKLOG_DEVICES 16		/* hooks whose flows are looked for */
+#define WEIR_BACKLOG_DEVICES 256		/* hooks whose flows are looked for */
 #define WEIR_BACKLOG_KEYS 65536		/* sockets that are asked for by address and port */
 #define WEIR_BACKLOG_BOUND 16		/* devices whose sockets, bound to them, are asked for */
 #define WEIR_NO_CLASS 0xffff

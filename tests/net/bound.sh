@@ -127,4 +127,15 @@ until_ok "more devices than there is room for are said" \
 until_ok "the others are still seen" is_behind bound
 kill $crowd
 until_ok "and that it is over" grep -q 'all sockets are looked at again' "$tmp/agent.$consumer"
+
+# --- a consumer behind the last of many devices
+for dev in x{0..9} y{0..9}; do
+	"$WEIR" -n "$consumer" attach $dev egress qdisc keep || not_ok "attach $dev"
+done
+link "$producer" last "$consumer" last 3
+check "attach last" "$WEIR" -n "$consumer" attach last ingress qdisc keep
+check "class last" "$WEIR" -n "$consumer" class set last rate 100mbit control backlog target 10ms
+check "match last" "$WEIR" -n "$consumer" match add last proto tcp dport 7006
+pair - 10.88.3.2 7006 10.88.3.2
+until_ok "the last of many: is seen to be behind" is_behind last
 finish
