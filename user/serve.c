@@ -78,12 +78,14 @@ static void list(struct evhttp_request *request, const char *rest, void *arg)
 	while ((pushed = signals_next(steer->signals, pushed)))
 		if (signal_fresh(pushed, now_ns))
 			json_array_append_new(all, signal_json(pushed, now_ns));
-	for (unsigned int i = 0; i < steer->n_classes; i++)
-		if (steer->classes[i].name[0] &&
-		    !signals_find(steer->signals, steer->classes[i].name) &&
-		    steer_signal(steer, steer->classes[i].name, &signal) &&
-		    signal_fresh(&signal, now_ns))
+	for (unsigned int i = 0; i < steer->n_classes; i++) {
+		const char *name = steer->classes[i].name;
+
+		pushed = signals_find(steer->signals, name);
+		if (name[0] && !(pushed && signal_fresh(pushed, now_ns)) &&
+		    steer_signal(steer, name, now_ns, &signal))
 			json_array_append_new(all, signal_json(&signal, now_ns));
+	}
 	reply_json(request, all);
 }
 
@@ -133,7 +135,7 @@ static void one(struct evhttp_request *request, const char *name, void *arg)
 		follow(serve, request, name);
 		return;
 	}
-	if (!steer_signal(serve->steer, name, &signal) || !signal_fresh(&signal, now_ns))
+	if (!steer_signal(serve->steer, name, now_ns, &signal))
 		http_reply_error(request, 404, err.text);
 	else
 		reply_json(request, signal_json(&signal, now_ns));
@@ -156,8 +158,7 @@ void serve_step(struct serve *serve, __u64 now_ns)
 		struct signal signal;
 
 		next = follower->next;
-		if (!steer_signal(serve->steer, follower->name, &signal) ||
-		    !signal_fresh(&signal, now_ns))
+		if (!steer_signal(serve->steer, follower->name, now_ns, &signal))
 			continue;
 		if (signal.at_ns != follower->sent_at_ns)
 			tell(follower, &signal, now_ns);

@@ -296,16 +296,16 @@ int steer_step(struct steer *steer, __u64 now_ns)
 	return r;
 }
 
-bool steer_signal(const struct steer *steer, const char *name, struct signal *ret)
+bool steer_signal(const struct steer *steer, const char *name, __u64 now_ns, struct signal *ret)
 {
 	const struct signal *pushed = signals_find(steer->signals, name);
 
-	if (pushed) {
+	if (pushed && signal_fresh(pushed, now_ns)) {
 		*ret = *pushed;
 		return true;
 	}
 	for (unsigned int i = 0; i < steer->n_classes; i++)
 		if (!strcmp(steer->classes[i].name, name))
-			return sense_serve(&steer->classes[i], ret);
+			return sense_serve(&steer->classes[i], ret) && signal_fresh(ret, now_ns);
 	return false;
 }

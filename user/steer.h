@@ -91,8 +91,8 @@ int steer_step(struct steer *steer, __u64 now_ns);
 
 /*
  * The signal of that name, as another machine would follow it: a pushed one, else a class's
- * backlog. False where there is none.
+ * backlog. False where there is none, or it has fallen silent.
  */
-bool steer_signal(const struct steer *steer, const char *name, struct signal *ret);
+bool steer_signal(const struct steer *steer, const char *name, __u64 now_ns, struct signal *ret);
 
 #endif

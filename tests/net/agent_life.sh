@@ -236,6 +236,15 @@ is_equal "and the signal once" "$(grep -c '^data: ' "$tmp/followed")" 1
 kill "${pids[-1]}" 2> /dev/null
 wait "${pids[-1]}" 2> /dev/null
 unset "pids[-1]"
+# a class's backlog is served where nothing is pushed by its name, and again when that has expired
+served() { ip netns exec "$host" python3 -c "import json, urllib.request
+print(json.load(urllib.request.urlopen('http://127.0.0.1:9090/api/v1/signals/mine'))['value'])" 2>&1; }
+serves() { [ "$(served)" = "$1" ]; }
+check "a class with a backlog" "${weir[@]}" class set mine control backlog
+until_ok "its backlog is served" serves 0
+check "a signal of its name" "${weir[@]}" signal mine 7ms ttl 1s
+until_ok "is served" serves 7000000
+until_ok "and, silent, gives way to the backlog" serves 0
 # ss succeeds where it finds nothing, too
 listens() { ip netns exec "$host" ss -Htln "sport = $1" | grep -q .; }
 # a chunk that never ends: no more than a little of it is kept, and it is tried again
