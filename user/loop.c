@@ -182,12 +182,16 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 	step_at(loop, next_ns);
 }
 
-/* a signal from afar has been under way for long enough */
+/* a signal from afar has been under way for long enough; a flood of them makes no more steps */
 static void step_now(void *arg)
 {
 	struct loop *loop = arg;
+	__u64 due_ns = loop->step_ns + CONTROL_INTERVAL_MIN_NS / 2;
 
-	event_active(loop->events[EV_STEP], EV_TIMEOUT, 0);
+	if (clock_ns() >= due_ns)
+		event_active(loop->events[EV_STEP], EV_TIMEOUT, 0);
+	else if (due_ns < loop->due_ns)
+		step_at(loop, due_ns);
 }
 
 static void on_push(evutil_socket_t fd, short what, void *arg)

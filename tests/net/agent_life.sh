@@ -236,6 +236,38 @@ is_equal "and the signal once" "$(grep -c '^data: ' "$tmp/followed")" 1
 kill "${pids[-1]}" 2> /dev/null
 wait "${pids[-1]}" 2> /dev/null
 unset "pids[-1]"
+# one that is sent without a pause is not followed more often than others
+cat > "$tmp/flood.py" <<- 'END'
+	import json, socket, time, urllib.request
+	def steps():
+	    live = json.load(urllib.request.urlopen("http://127.0.0.1:9090/api/v1/live"))
+	    return max(d["seq"] for d in live["decisions"]), time.monotonic()
+	server = socket.create_server(("127.0.0.1", 9093))
+	print("listens", flush=True)
+	client = server.accept()[0]
+	client.recv(4096)
+	client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+	text = 'data: {"value": %d, "unit": "ns", "ttl_ns": 1000000000, "drain_bps": 0}\n\n'
+	first, end, n = steps(), time.monotonic() + 2, 0
+	while time.monotonic() < end:
+	    one = text % (5000000, 60000000)[n % 2]
+	    client.sendall(b"%x\r\n%s\r\n" % (len(one), one.encode()))
+	    n += 1
+	    time.sleep(0.0001)
+	last = steps()
+	print(n, round((last[0] - first[0]) / (last[1] - first[1])), flush=True)
+END
+ip netns exec "$host" python3 "$tmp/flood.py" > "$tmp/flooded" &
+pids+=($!)
+wait_until 5 grep -q listens "$tmp/flooded"
+check "follows one that is sent without a pause" "${weir[@]}" class set flood rate 10mbit \
+	control http://127.0.0.1:9093/x
+wait "${pids[-1]}"
+unset "pids[-1]"
+read -r sent moved < <(tail -n 1 "$tmp/flooded")
+compare "in two seconds so much was sent" "v > t" "$sent" 2000 "a flood"
+is_most "steps a second" "$moved" 250
+check "and gone" "${weir[@]}" class del flood
 # a class's backlog is served where nothing is pushed by its name, and again when that has expired
 served() { ip netns exec "$host" python3 -c "import json, urllib.request
 print(json.load(urllib.request.urlopen('http://127.0.0.1:9090/api/v1/signals/mine'))['value'])" 2>&1; }
