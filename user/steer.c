@@ -82,9 +82,10 @@ static void class_policy(struct steer_class *c, const struct weir_class *class, 
 		memset(c, 0, sizeof(*c));
 		return;
 	}
-	if (strcmp(c->name, class->name)) {
+	if (strcmp(c->name, class->name) || c->since_generation != class->since_generation) {
 		memset(c, 0, sizeof(*c));
 		memcpy(c->name, class->name, sizeof(c->name));
+		c->since_generation = class->since_generation;
 	}
 	/* a controller that follows something else starts anew */
 	if (strcmp(c->signal, class->signal)) {

@@ -55,6 +55,7 @@ struct steer_class {
 	int psi_failed;			/* the last look's error, told already */
 	bool other_unit_told;		/* the signal is not in the unit of the target */
 	char signal[WEIR_SIGNAL_LEN];	/* what all this was heard of */
+	__u64 since_generation;		/* of the class: one made anew by its name is another */
 };
 
 struct steer {

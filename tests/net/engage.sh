@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # engage.sh: a class without a rate, under control: the first message above its target takes over
-# at what passes now, however little has passed before. And what a class's senders have lost is its
+# at what passes now, however little has passed before; also of a class that was deleted and made
+# anew between two looks of the agent. And what a class's senders have lost is its
 # own, not of the class whose slot it has now; nor is what was heard of one signal another's.
 #
 #     host (weir on eth, egress) ---- peer (weir on eth, ingress: loses what is above 5 mbit)
@@ -26,6 +27,28 @@ pushed() { "${weir[@]}" signal queue 12ms && engaged; }
 check "a message above the target takes over" wait_until 5 pushed
 is_within "at what passes" "$(jq -s 'map(select(.event == "decision" and .rate_bps))[0].rate_bps' \
 	"$tmp/told.$host")" 20000000 40
+
+# --- made anew: its counters are, too
+agent=${pids[0]}
+wait "${pids[1]}"
+unset "pids[1]"
+"$TRAFFIC" run udp from "$host" to "$peer" addr 10.88.1.2 port 7000 size 1000 rate 20mbit stop 8s \
+	name load > "$tmp/again" &
+pids+=($!)
+kill -STOP "$agent"
+"${weir[@]}" match del app
+"${weir[@]}" class del app
+check "class" "${weir[@]}" class set app control queue target 10ms
+check "match" "${weir[@]}" match add app proto udp dport 7000
+before=$(wc -l < "$tmp/told.$host")
+kill -CONT "$agent"
+anew() { tail -n +$((before + 1)) "$tmp/told.$host" | jq -s 'map(select(.event == "decision"
+	and .old_bps == null and .rate_bps))[0].rate_bps // empty'; }
+passed() { [ "$(class "$host" app bytes)" -gt 2000000 ]; }
+check "made anew: 20 mbit pass" wait_until 10 passed
+pushed() { "${weir[@]}" signal queue 12ms && [ -n "$(anew)" ]; }
+check "a message above the target takes over" wait_until 5 pushed
+is_within "at what passes" "$(anew)" 20000000 40
 
 # --- another signal, which nobody sends
 reason() { "${weir[@]}" -j show signals | jq -e '.[0] | .signal == "other" and .reason == "waiting"'; }
