@@ -263,7 +263,9 @@ static bool is_of_target(struct steer_class *c, const struct signal *signal, con
 			 words, signal_value_show(signal->value, signal->is_time).text,
 			 is_time ? "no time" : "a time", is_time ? "one" : "a number or a share",
 			 signal_value_show(c->config.target, is_time).text);
-	c->other_unit_told = other;
+	/* which says nothing of what was told, either */
+	if (signal->value)
+		c->other_unit_told = other;
 	return !other;
 }
 

@@ -110,6 +110,10 @@ push() { python3 -c "import socket; socket.socket(socket.AF_UNIX, socket.SOCK_DG
 check "one that somebody else sends" push 'queue 40'
 until_ok "is said" said 'class app: signal "queue": 40 is no time; want one, as the target 10 ms is'
 is_equal "and not heard" "$(control reason)" waiting
+# zero is zero in any unit
+emptied() { "${weir[@]}" signal queue 0 && is_reason idle; }
+until_ok "zero is heard" emptied
+for value in 41 0 42 0 43 0; do "${weir[@]}" signal queue $value; done
 check "a class with a share for its target" "${weir[@]}" class set part control part target 5%
 is_equal "a time is refused there" "$("${weir[@]}" signal part 12ms 2>&1; echo $?)" \
 	"weir: signal: part '12ms': want a number or a share, as the target 5 of class part is
@@ -120,6 +124,7 @@ check "one of two hears it" "${weir[@]}" signal part 12ms
 check "and gone" "${weir[@]}" class del too
 part() { push 'part 12ms' && said 'class part: signal "part": 12 ms is a time; want a number'; }
 until_ok "a time is said there" part
+is_equal "a number was said once" "$(grep -c 'is no time' "$tmp/log")" 1
 check "and gone" "${weir[@]}" class del part
 check "a signal above the target" "${weir[@]}" signal queue 40ms ttl 1s
 until_ok "the agent's rate is in force" is_state agent
