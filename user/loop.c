@@ -349,7 +349,8 @@ static int loop_open(struct loop *loop, struct err *err)
 	loop->lock_fd = lock_take(loop->instance.name, err);
 	if (loop->lock_fd < 0)
 		return loop->lock_fd;
-	/* made here, where those are who push: an answer finds its way in this namespace alone */
+	/* both made here: the ways to who pushes, and to who is told, are of this namespace */
+	notify_open();
 	loop->push_fd = push_open(loop->instance.name, err);
 	if (loop->push_fd < 0)
 		return loop->push_fd;

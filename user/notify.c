@@ -11,11 +11,18 @@
 #include "notify.h"
 #include "quantity.h"
 
+static int notify_fd = -1;
+
+void notify_open(void)
+{
+	if (notify_fd < 0 && getenv("NOTIFY_SOCKET"))
+		notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
 void notify_send(const char *text)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	_cleanup_close_ int fd = -1;
 	size_t n = path ? strlen(path) : 0;
 
 	if (!n || (path[0] != '/' && path[0] != '@') || n >= sizeof(address.sun_path))
@@ -23,9 +30,8 @@ void notify_send(const char *text)
 	memcpy(address.sun_path, path, n);
 	if (path[0] == '@')
 		address.sun_path[0] = '\0';	/* of the abstract kind */
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
-			     offsetof(struct sockaddr_un, sun_path) + n) < 0)
+	if (sendto(notify_fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
+		   offsetof(struct sockaddr_un, sun_path) + n) < 0)
 		log_debug("NOTIFY_SOCKET %s: %s", path, strerror(errno));
 }
 

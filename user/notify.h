@@ -8,6 +8,9 @@
 
 #include <linux/types.h>
 
+/* Before another namespace is entered: a socket without a path is found from its own alone. */
+void notify_open(void);
+
 /* Text as "READY=1", "STATUS=...", "WATCHDOG=1"; several with a newline between. */
 void notify_send(const char *text);
 

@@ -82,7 +82,7 @@ check "match" "${weir[@]}" match add app proto tcp
 cat > "$tmp/notify.py" <<-'END'
 	import socket, sys
 	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-	s.bind(sys.argv[1])
+	s.bind(sys.argv[1].replace("@", "\0", 1))
 	print("bound", flush=True)
 	while True:
 	    print(s.recv(4096).decode().replace("\n", " "), flush=True)
@@ -369,8 +369,14 @@ else
 	skip "names of hosts" "no /etc/hosts or no /etc/resolv.conf"
 fi
 
-# --- observe
+# --- observe; readiness to a socket of the abstract kind, which is of a namespace
+python3 "$tmp/notify.py" "@$host" > "$tmp/heard" &
+pids+=($!)
+wait_until 5 grep -q bound "$tmp/heard"
+export NOTIFY_SOCKET=@$host
 start observe
+unset NOTIFY_SOCKET
+until_ok "readiness is told where the agent was started" grep -q READY=1 "$tmp/heard"
 "${weir[@]}" signal queue 40ms
 until_ok "observe says what it would do" said 'would-be'
 is_equal "and does nothing" "$(class "$host" app state)" configured
