@@ -33,8 +33,7 @@ static __always_inline int weir_rises(const struct weir_facts *f, const struct w
 				      __u8 proto)
 {
 	return class->action == WEIR_POLICE ||
-	       (proto == IPPROTO_TCP &&
-		!(f->flags & (WEIR_F_EDT | WEIR_F_SOCKET | WEIR_F_LEASED)));
+	       (proto == IPPROTO_TCP && !(f->flags & (WEIR_F_EDT | WEIR_F_SOCKET)));
 }
 
 /*

@@ -36,4 +36,15 @@ check "class" "$WEIR" -n "$consumer" class set arrives rate 10mbit
 check "match" "$WEIR" -n "$consumer" match add arrives proto tcp dport 7001
 gets "sent" 7000
 gets "arrives" 7001
+
+# an agent moves the rate: what arrives is policed so, too, and keeps its consumer busy
+check "class" "$WEIR" -n "$consumer" class set read control backlog target 10ms
+check "match" "$WEIR" -n "$consumer" match add read proto tcp dport 7002
+agent "$consumer"
+for cc in reno cubic; do
+	"$CONSUMER" from "$producer" to "$consumer" addr 10.88.1.2 port 7002 n 1 cc $cc \
+		at 0s speed 50mbit stop 5s > "$tmp/read"
+	is_least "read at 50 mbit: $cc" "$(phase "$tmp/read" 1 goodput_bps)" 25000000
+	is_most "read at 50 mbit: $cc: queue, ms" "$(phase "$tmp/read" 1 queue_ms)" 30
+done
 finish
