@@ -77,12 +77,19 @@ static void observe(struct sample_drain *drain, double rate, bool sure)
 	drain->last[0] = rate;
 }
 
+/* since when what waits first has been waiting, at least; 0: not known */
+static __u64 head_since(const struct sample_drain *drain)
+{
+	return drain->taken_ns > drain->since_ns ? drain->taken_ns : drain->since_ns;
+}
+
 /* was: waiting before; is: waiting now; taken in between, dt_ns long */
 static void drain_step(struct sample_drain *drain, double was, double is, double taken,
 		       double dt_ns,
 		       __u64 now)
 {
-	double gap;
+	__u64 head = head_since(drain);
+	double gap = head ? now - head : dt_ns;
 
 	drain->taken += taken;
 	drain->busy_ns += dt_ns;
@@ -94,7 +101,6 @@ static void drain_step(struct sample_drain *drain, double was, double is, double
 		double rate = drain->taken / drain->busy_ns;
 		bool sure = was > drain->taken || (was && is);
 
-		gap = drain->taken_ns ? now - drain->taken_ns : dt_ns;
 		/*
 		 * Where less was taken than waited before, the consumer was busy throughout, and
 		 * most likely where something waited at both ends and it was about as fast as it
@@ -111,7 +117,6 @@ static void drain_step(struct sample_drain *drain, double was, double is, double
 	if (taken > 0 || !was)
 		drain->taken = drain->busy_ns = 0;
 	if (!taken && was && is) {
-		gap = now - (drain->taken_ns > drain->since_ns ? drain->taken_ns : drain->since_ns);
 		drain->stalled = gap > larger(STALL_MIN_NS, STALL_GAPS * drain->gap_ns);
 		/* what looked like a slower consumer was one that was about to stop */
 		if (drain->stalled && !drain->n && drain->former) {
@@ -126,7 +131,7 @@ static void drain_step(struct sample_drain *drain, double was, double is, double
 /* ns until what waits now has been taken, at least as long as its head has been waiting */
 static double queueing_ns(const struct sample_drain *drain, double waiting, __u64 now)
 {
-	__u64 head = drain->taken_ns > drain->since_ns ? drain->taken_ns : drain->since_ns;
+	__u64 head = head_since(drain);
 	double least, ns;
 
 	if (!waiting)

@@ -159,6 +159,23 @@ static void a_standstill_is_no_rate(void **state)
 	assert_false(sample.stalled);
 }
 
+/* it is the producers who pause where nothing waits: their pause is not the consumer's */
+static void an_idle_consumer_does_not_pause(void **state)
+{
+	look(25000, 0);
+	for (int i = 0; i < 20; i++)
+		look(12500, 12500);
+	look(0, 25000);
+	for (int i = 0; i < 6000; i++)
+		look(0, 0);
+	for (int i = 0; i < 5; i++)
+		look(12500, i ? 12500 : 0);
+	for (int i = 0; i < 20; i++)
+		look(12500, 0);
+	assert_true(sample.stalled);
+	near(sample.value, 220 * MS, 0.1);
+}
+
 /* the little that was read before it stopped is no rate either */
 static void a_standstill_between_two_looks(void **state)
 {
@@ -258,7 +275,7 @@ int main(void)
 		TEST(idling_is_not_slowness), TEST(what_may_have_idled_is_no_mean),
 		TEST(a_change_is_taken_at_once),
 		TEST(a_change_between_two_looks), TEST(a_short_queue_tells_too),
-		TEST(a_standstill_between_two_looks),
+		TEST(a_standstill_between_two_looks), TEST(an_idle_consumer_does_not_pause),
 		TEST(a_batch_reader_has_one_rate), TEST(a_standstill_is_no_rate),
 		TEST(counts_that_run_backwards_are_nothing), TEST(headers_count),
 		TEST(connections_wait_too), TEST(one_queue_that_moves_is_no_standstill),
