@@ -17,6 +17,7 @@
 #define NOISE_MEMORY 16
 #define STALL_MIN_NS 100000000.0	/* a pause that is called a standstill ... */
 #define STALL_GAPS 4.0			/* ... unless the consumer pauses so usually */
+#define STALL_LEARNED 2.0		/* of one, a pause so many times as long is learned */
 #define LOOKS_GAP_NS 2e9		/* no two looks are so far apart */
 #define VALUE_MAX_NS 100e9
 #define RATIO_BYTES 65536		/* wire ratio: of so much at least */
@@ -83,6 +84,12 @@ static __u64 head_since(const struct sample_drain *drain)
 	return drain->taken_ns > drain->since_ns ? drain->taken_ns : drain->since_ns;
 }
 
+/* a pause that is longer is a standstill */
+static double longest_pause(const struct sample_drain *drain)
+{
+	return larger(STALL_MIN_NS, STALL_GAPS * drain->gap_ns);
+}
+
 /* was: waiting before; is: waiting now; taken in between, dt_ns long */
 static void drain_step(struct sample_drain *drain, double was, double is, double taken,
 		       double dt_ns,
@@ -109,7 +116,10 @@ static void drain_step(struct sample_drain *drain, double was, double is, double
 		if (!drain->stalled && (was > drain->taken || rate > drain->rate * NEAR ||
 					(was && is && rate > drain->rate / NEAR)))
 			observe(drain, rate, sure);
-		if (!drain->stalled && was)
+		/* one that stands still again and again pauses; a single time tells little of it */
+		if (drain->stalled && gap > STALL_LEARNED * longest_pause(drain))
+			gap = STALL_LEARNED * longest_pause(drain);
+		if (was)
 			drain->gap_ns += (gap - drain->gap_ns) / NOISE_MEMORY;
 		drain->taken_ns = now;
 		drain->stalled = false;
@@ -117,7 +127,7 @@ static void drain_step(struct sample_drain *drain, double was, double is, double
 	if (taken > 0 || !was)
 		drain->taken = drain->busy_ns = 0;
 	if (!taken && was && is) {
-		drain->stalled = gap > larger(STALL_MIN_NS, STALL_GAPS * drain->gap_ns);
+		drain->stalled = gap > longest_pause(drain);
 		/* what looked like a slower consumer was one that was about to stop */
 		if (drain->stalled && !drain->n && drain->former) {
 			drain->rate = drain->former;

@@ -156,6 +156,26 @@ static void recovers_from_the_minimum(void **state)
 	}
 }
 
+/* a consumer that reads at once all that waits, each 200 ms, is fed for 200 ms */
+static void a_batch_reader_is_fed(void **state)
+{
+	struct plant *p = experiment();
+	double before = 0;
+
+	p->config.target = 300 * MS;
+	p->config.base_bps = 200 * MBIT;
+	for (int i = 0; i < 200; i++) {
+		if (i == 100)
+			before = p->served;
+		p->speed_bps = 0;
+		plant_run(p, 198 * MS);
+		p->speed_bps = 5000 * MBIT;	/* at most 50 mbit on average */
+		plant_run(p, 2 * MS);
+	}
+	print_message("# %.1f of 50 mbit\n", (p->served - before) * 8 / 20e6);
+	assert_true((p->served - before) * 8 / 20 > 45e6);
+}
+
 /* every scale, delay and interval, noise of a tenth: at the target on average, and fully used */
 static void stable_over_the_range(void **state)
 {
@@ -412,6 +432,7 @@ int main(void)
 		cmocka_unit_test(silence_is_held_then_ended), cmocka_unit_test(a_hand_freezes),
 		cmocka_unit_test(nobody_grows_what_is_not_used),
 		cmocka_unit_test(recovers_from_the_minimum),
+		cmocka_unit_test(a_batch_reader_is_fed),
 		cmocka_unit_test(stable_over_the_range),
 		cmocka_unit_test(a_wrong_delay_is_borne),
 		cmocka_unit_test(blind_laws_get_there),

@@ -145,6 +145,22 @@ static void a_batch_reader_has_one_rate(void **state)
 	assert_false(sample.stalled);
 }
 
+/* with long pauses, too, wherever it begins: within some of them that is known */
+static void a_slow_batch_reader_has_not_stopped(void **state)
+{
+	for (int period = 12; period <= 80; period += 4) {
+		int stalled = 0;
+
+		start(NULL);
+		for (int i = 1; i <= 100 * period; i++) {
+			look(12500, i % period ? 0 : now.unread_bytes + 12500);
+			stalled += i > 50 * period && sample.stalled;
+		}
+		assert_int_equal(stalled, 0);
+		near(sample.drain_bps, 10e6, 0.1);
+	}
+}
+
 static void a_standstill_is_no_rate(void **state)
 {
 	look(25000, 0);
@@ -276,7 +292,8 @@ int main(void)
 		TEST(a_change_is_taken_at_once),
 		TEST(a_change_between_two_looks), TEST(a_short_queue_tells_too),
 		TEST(a_standstill_between_two_looks), TEST(an_idle_consumer_does_not_pause),
-		TEST(a_batch_reader_has_one_rate), TEST(a_standstill_is_no_rate),
+		TEST(a_batch_reader_has_one_rate), TEST(a_slow_batch_reader_has_not_stopped),
+		TEST(a_standstill_is_no_rate),
 		TEST(counts_that_run_backwards_are_nothing), TEST(headers_count),
 		TEST(connections_wait_too), TEST(one_queue_that_moves_is_no_standstill),
 		TEST(shares),
