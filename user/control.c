@@ -97,8 +97,7 @@ static double echo_ns(const struct control_config *config, const struct control_
 static double loop_delay(const struct control_config *config, const struct control_state *state,
 			 const struct control_sample *sample)
 {
-	return 1.5 * config->interval_ns + config->delay_ns +
-	       config->pauses * pause_ns(sample, state->rate_bps);
+	return 1.5 * config->interval_ns + echo_ns(config, sample, state->rate_bps);
 }
 
 /* the rate in force so long ago; the oldest known where that is too long */
@@ -158,16 +157,30 @@ static enum weir_control_reason side(const struct control_config *config, double
 	return off > near ? WEIR_C_BEHIND : off < -near ? WEIR_C_BELOW : WEIR_C_ON_TARGET;
 }
 
+/* the rate that what passes now has been sent by */
+static __u64 rate_before(const struct control_config *config, const struct control_state *state,
+			 const struct control_sample *sample, __u64 now)
+{
+	double echo = echo_ns(config, sample, lowest_rate(state));
+
+	return past_rate(state, now > echo ? now - (__u64)echo : 0);
+}
+
+/* the producers want no more than they had; who is limited now and then may use little */
+static bool is_unused(const struct control_sample *sample, __u64 before)
+{
+	return !sample->limited || (sample->used_bps && sample->used_bps < before * USED_PART);
+}
+
 /* nothing is behind: up, as long as the producers want it and what was asked for has arrived */
 static double probe(const struct control_config *config, struct control_state *state,
 		    const struct control_sample *sample, double factor, __u64 now,
 		    enum weir_control_reason *reason)
 {
 	double rate = state->rate_bps * factor, most;
-	double echo = echo_ns(config, sample, lowest_rate(state));
-	__u64 before = past_rate(state, now > echo ? now - (__u64)echo : 0);
+	__u64 before = rate_before(config, state, sample, now);
 
-	if (!sample->limited || (sample->used_bps && sample->used_bps < before * USED_PART)) {
+	if (is_unused(sample, before)) {
 		*reason = WEIR_C_UNUSED;
 		return state->rate_bps;
 	}
@@ -321,10 +334,10 @@ static double aimd(const struct control_config *config, struct control_state *st
 		   enum weir_control_reason *reason)
 {
 	double over = ((double)sample->value - config->target) / config->target;
-	double top = state->good_bps;
+	double tau = loop_delay(config, state, sample);
 
 	*reason = side(config, sample->value);
-	if (now - state->cut_ns < loop_delay(config, state, sample)) {
+	if (now - state->cut_ns < tau) {
 		*reason = WEIR_C_SETTLING;
 		return state->rate_bps;
 	}
@@ -338,12 +351,11 @@ static double aimd(const struct control_config *config, struct control_state *st
 	state->cut_value = over > 0 ? sample->value : 0;
 	if (over > 0)
 		return state->rate_bps * clamp(1 - AIMD_BETA * over, 1 - CUT_MAX_BLIND, 1);
-	if (!sample->limited) {
+	if (is_unused(sample, rate_before(config, state, sample, now))) {
 		*reason = WEIR_C_UNUSED;
 		return state->rate_bps;
 	}
-	return state->rate_bps +
-	       top / AIMD_PART * config->interval_ns / loop_delay(config, state, sample);
+	return state->rate_bps + state->good_bps / AIMD_PART * config->interval_ns / tau;
 }
 
 static __u64 maximum(const struct control_config *config)

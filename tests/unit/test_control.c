@@ -135,6 +135,28 @@ static void nobody_grows_what_is_not_used(void **state)
 	assert_true(plant_goodput(p) > 49e6);
 }
 
+/* nor where they are limited in bursts and use a tenth of it, whatever the law */
+static void nobody_grows_what_is_little_used(void **state)
+{
+	for (enum control_law law = 0; law < CONTROL_LAW_COUNT; law++) {
+		struct control_config config = { .law = law, .target = 10 * MS,
+						 .interval_ns = 10 * MS, .delay_ns = 15 * MS };
+		struct control_state control = {};
+		struct control_sample sample = {
+			.ttl_ns = SEC, .value = 20 * MS, .is_time = true, .limited = true,
+			.drain_bps = 50 * MBIT, .used_bps = 50 * MBIT, .active = 4,
+		};
+
+		for (int i = 0; i < 6000; i++) {
+			sample.at_ns = SEC + i * 10 * MS;
+			control_step(&config, &control, &sample, sample.at_ns);
+			sample.value = 0;
+			sample.used_bps = 5 * MBIT;
+		}
+		assert_in_range(control.rate_bps, 10 * MBIT, 63 * MBIT);
+	}
+}
+
 static void recovers_from_the_minimum(void **state)
 {
 	/* however little of it was still read at the last look before */
@@ -431,6 +453,7 @@ int main(void)
 		cmocka_unit_test(experiment_settles), cmocka_unit_test(bounds_are_never_left),
 		cmocka_unit_test(silence_is_held_then_ended), cmocka_unit_test(a_hand_freezes),
 		cmocka_unit_test(nobody_grows_what_is_not_used),
+		cmocka_unit_test(nobody_grows_what_is_little_used),
 		cmocka_unit_test(recovers_from_the_minimum),
 		cmocka_unit_test(a_batch_reader_is_fed),
 		cmocka_unit_test(stable_over_the_range),
