@@ -54,7 +54,7 @@ int sense_producers(const struct steer *steer, unsigned int slot,
 	__u64 window_ns = state->npb_level ? weir_cost(16 * 1514, state->npb_level) : 0;
 	__u64 recent = longest(LIMITED_NS, 2 * (window_ns < 500000000 ? window_ns : 500000000));
 	struct steer_class *c = &steer->classes[slot];
-	double span_ns, bps;
+	double span_ns, bps, part;
 	int r = 0;
 
 	c->sample.limited = (state->limited_at && now_ns < state->limited_at + recent) ||
@@ -73,7 +73,9 @@ int sense_producers(const struct steer *steer, unsigned int slot,
 		c->used_at_ns = now_ns;
 	} else if (span_ns > USED_NS / 4) {
 		bps = (c->wire_bytes - c->used_bytes) * 8e9 / span_ns;
-		c->used_bps += (bps - c->used_bps) * (span_ns < USED_NS ? span_ns / USED_NS : 1);
+		part = c->used_known && span_ns < USED_NS ? span_ns / USED_NS : 1;
+		c->used_bps += (bps - c->used_bps) * part;
+		c->used_known = true;
 		c->used_bytes = c->wire_bytes;
 		c->used_at_ns = now_ns;
 	}

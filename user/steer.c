@@ -266,6 +266,11 @@ static int class_step(struct steer *steer, unsigned int slot,
 			r = maps_class_states(steer->maps, steer->n_classes, states);
 		if (!r)
 			r = sense_producers(steer, slot, &(*states)[slot], now_ns);
+		/* one that stood before it was followed waits for what there is to begin from */
+		if (!r && !c->used_known && c->sample.at_ns) {
+			c->watch->quiet_until_ns = now_ns;
+			return 0;
+		}
 	}
 	return r ?: decide(steer, slot, now_ns);
 }

@@ -37,6 +37,7 @@ struct steer_class {
 	struct steer_watch *watch;
 	enum signal_kind kind;
 	__u8 flags;			/* WEIR_D_* of all its decisions */
+	bool used_known;		/* used_bps is, from the second look on */
 	char name[WEIR_NAME_LEN];	/* "" where the slot holds no class */
 	struct control_sample sample;	/* the last one heard */
 	struct control_config config;

@@ -3,8 +3,9 @@
 #
 # engage.sh: a class without a rate, under control: the first message above its target takes over
 # at what passes now, however little has passed before; also of a class that was deleted and made
-# anew between two looks of the agent. And what a class's senders have lost is its
-# own, not of the class whose slot it has now; nor is what was heard of one signal another's.
+# anew between two looks of the agent, and where the message stood before the class followed it. And
+# what a class's senders have lost is its own, not of the class whose slot it has now; nor is what was
+# heard of one signal another's.
 #
 #     host (weir on eth, egress) ---- peer (weir on eth, ingress: loses what is above 5 mbit)
 . "$(dirname "$0")/lib.sh"
@@ -49,6 +50,21 @@ check "made anew: 20 mbit pass" wait_until 10 passed
 pushed() { "${weir[@]}" signal queue 12ms && [ -n "$(anew)" ]; }
 check "a message above the target takes over" wait_until 5 pushed
 is_within "at what passes" "$(anew)" 20000000 40
+
+# --- a class that follows what was pushed before
+check "class" "${weir[@]}" class set late fair off
+check "match" "${weir[@]}" match add late proto udp dport 7003
+"$TRAFFIC" run udp from "$host" to "$peer" addr 10.88.1.2 port 7003 size 1000 rate 20mbit stop 3s \
+	name late > "$tmp/late" &
+pids+=($!)
+late() { [ "$(class "$host" late bytes)" -gt 1000000 ]; }
+check "20 mbit pass here, too" wait_until 10 late
+check "a message above the target stands" "${weir[@]}" signal stands 12ms ttl 30s
+check "it is followed" "${weir[@]}" class set late control stands target 10ms min 100kbit
+first() { jq -se 'map(select(.event == "decision" and .class == "late" and .rate_bps))[0].rate_bps' \
+	"$tmp/told.$host"; }
+check "and takes over" wait_until 5 first
+is_within "at what passes" "$(first)" 20000000 40
 
 # --- another signal, which nobody sends
 reason() { "${weir[@]}" -j show signals | jq -e '.[0] | .signal == "other" and .reason == "waiting"'; }
