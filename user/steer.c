@@ -72,6 +72,18 @@ static struct control_config config_of(const struct weir_class *class, enum sign
 	};
 }
 
+/* another agent's lease of a class that this one has not seen before */
+static void left_read(const struct steer *steer, unsigned int slot, __u64 now_ns)
+{
+	struct steer_class *c = &steer->classes[slot];
+	struct weir_lease lease;
+
+	if (!steer->maps || maps_lease_get(steer->maps, slot, &lease) || lease.expires_ns <= now_ns)
+		return;
+	c->left_bps = lease.rate_bps;
+	c->left_until_ns = lease.expires_ns;
+}
+
 static void class_policy(struct steer_class *c, const struct weir_class *class, bool observe)
 {
 	enum signal_kind kind = class->flags & WEIR_CLASS_USED ? signal_kind_of(class->signal) :
@@ -142,8 +154,11 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 	for (unsigned int i = 0; i < WEIR_MAX_CLASSES && !r; i++) {
 		const struct weir_class *class = &steer->policy->classes[i];
 		struct steer_class *c = &steer->classes[i];
+		bool is_new = strcmp(c->name, class->name);
 
 		class_policy(c, class, steer->observe);
+		if (is_new && c->kind)
+			left_read(steer, i, now_ns);
 		c->watch = &steer->watch[i];
 		*c->watch = (struct steer_watch){ .kind = c->kind };
 		if (!c->name[0])
@@ -241,10 +256,15 @@ static int steering_write(struct steer *steer, unsigned int slot,
 static int decide(struct steer *steer, unsigned int slot, __u64 now_ns)
 {
 	struct steer_class *c = &steer->classes[slot];
-	struct control_decision decision = control_step(&c->config, &c->state, &c->sample, now_ns);
-	bool tell = worth_telling(&c->told, &decision);
+	struct control_decision decision;
+	bool tell;
 	int r = 0;
 
+	/* what the agent before has set stands: it goes on from there, not from the whole rate */
+	if (c->sample.at_ns && !c->state.rate_bps && now_ns < c->left_until_ns)
+		c->state.rate_bps = c->left_bps;
+	decision = control_step(&c->config, &c->state, &c->sample, now_ns);
+	tell = worth_telling(&c->told, &decision);
 	if (!steer->observe)
 		r = lease_write(steer->maps, c, slot, &decision, now_ns);
 	if (!r && (tell || c->told.at_ns + STEERING_EVERY_NS <= now_ns))

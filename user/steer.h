@@ -45,6 +45,7 @@ struct steer_class {
 	double used_bps;
 	__u64 wire_bytes, wire_packets, wire_at_ns;	/* the class's counters, last read */
 	__u64 lease_until_ns, lease_bps, hold_until_ns;
+	__u64 left_bps, left_until_ns;	/* a lease of the agent before, which stands so long */
 	struct steer_told told;
 	struct tell_budget budget;
 	struct control_state state;

@@ -3,9 +3,9 @@
 #
 # engage.sh: a class without a rate, under control: the first message above its target takes over
 # at what passes now, however little has passed before; also of a class that was deleted and made
-# anew between two looks of the agent, and where the message stood before the class followed it. And
-# what a class's senders have lost is its own, not of the class whose slot it has now; nor is what was
-# heard of one signal another's.
+# anew between two looks of the agent, and where the message stood before the class followed it; an
+# agent in the place of another begins from that one's rate. And what a class's senders have lost is
+# its own, not of the class whose slot it has now; nor is what was heard of one signal another's.
 #
 #     host (weir on eth, egress) ---- peer (weir on eth, ingress: loses what is above 5 mbit)
 . "$(dirname "$0")/lib.sh"
@@ -18,6 +18,7 @@ check "attach" "${weir[@]}" attach eth egress
 check "class" "${weir[@]}" class set app control queue target 10ms
 check "match" "${weir[@]}" match add app proto udp dport 7000
 told "$host"
+agent=$((${#pids[@]} - 1))
 "$TRAFFIC" run udp from "$host" to "$peer" addr 10.88.1.2 port 7000 size 1000 rate 20mbit stop 4s \
 	name load > "$tmp/out" &
 pids+=($!)
@@ -65,6 +66,20 @@ first() { jq -se 'map(select(.event == "decision" and .class == "late" and .rate
 	"$tmp/told.$host"; }
 check "and takes over" wait_until 5 first
 is_within "at what passes" "$(first)" 20000000 40
+
+# --- an agent in the place of another goes on from what that one has set
+check "class" "${weir[@]}" class set again rate 1gbit control again target 10ms
+check "a slow consumer" "${weir[@]}" signal again 12ms drain 20mbit
+slowed() { jq -se 'any(.class == "again" and .rate_bps)' "$tmp/told.$host"; }
+check "sets a rate" wait_until 5 slowed
+kill "${pids[agent]}"
+wait "${pids[agent]}"
+unset "pids[agent]"
+told "$host"
+check "the next agent hears it below its target" "${weir[@]}" signal again 8ms
+check "and decides" wait_until 5 slowed
+is_within "near the rate of before" "$(jq -s 'map(select(.class == "again" and .rate_bps))[0].rate_bps' \
+	"$tmp/told.$host")" 20000000 25
 
 # --- another signal, which nobody sends
 reason() { "${weir[@]}" -j show signals | jq -e '.[0] | .signal == "other" and .reason == "waiting"'; }
