@@ -14,6 +14,7 @@
 #define WEIR_TICK_NS 4000000ULL		/* while a class with a rate has traffic */
 #define WEIR_TICK_IDLE_NS 50000000ULL
 #define WEIR_EXCESS_LEASED_NS 50000000ULL
+#define WEIR_PART_SHIFT 24		/* of a rate, which is below 2^39 */
 #define WEIR_IDLE_NS 1000000000ULL	/* without a packet for so long, a class is idle */
 
 struct weir_tick {
@@ -106,7 +107,8 @@ static __always_inline void weir_level_follow(const struct weir_class *class,
 	if (!was || was == rate)
 		return;
 	ratio = weir_ratio(rate, was);
-	level = (state->level_bps * ratio) >> WEIR_RATIO_SHIFT;
+	/* the same part of it, however far it has moved: a ratio of rates ends at 256 */
+	level = (rate * ((state->level_bps << WEIR_PART_SHIFT) / was)) >> WEIR_PART_SHIFT;
 	state->limited_bytes = (state->limited_bytes >> 8) * ratio >> (WEIR_RATIO_SHIFT - 8);
 	level = level > rate ? rate : weir_max(level, weir_level_min(rate));
 	/* what senders keep ahead of their clocks is bytes, too: an old mean would stretch waits */

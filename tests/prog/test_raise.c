@@ -5,6 +5,7 @@
  * and by police, for a new flow-rate, a new class rate and a flow that moves to another class; and
  * no rate that is raised again and again lets more than its bytes through.
  */
+#include <bpf/bpf.h>
 #include <stdlib.h>
 #include "fixture.h"
 
@@ -159,6 +160,40 @@ static void first_packets(void **state)
 	assert_in_range(newcomers(h), 9, 10);
 }
 
+/* an agent's rate: in force for the level with the timer's next pass, however far it moves */
+static void lease(struct harness *h, __u64 bps)
+{
+	struct weir_lease value = {
+		.rate_bps = bps, .npb_rate = weir_npb(bps), .expires_ns = h->now_ns + 100 * SEC,
+	};
+	__u32 slot = 0;
+
+	assert_int_equal(bpf_map_update_elem(harness_map(h, "leases"), &slot, &value, BPF_ANY), 0);
+	h->now_ns += 4 * MSEC;
+	send_spec(h, EGRESS, &packet);
+	harness_level(h);
+}
+
+static void a_level(void **state)
+{
+	static const __u64 rates[] = { 64000, 400 * MBIT, 8000, 400000 * MBIT, 16000, 10 * MBIT };
+	struct harness *h = *state;
+	struct weir_class_state now;
+	__u32 slot = 0;
+	size_t i;
+
+	prepare(h, WEIR_PACE);
+	harness_class(h, 0)->flags |= WEIR_CLASS_FAIR | WEIR_CLASS_LEASED;
+	harness_commit(h);
+	for (i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
+		lease(h, rates[i]);
+		lease(h, rates[i]);
+		assert_int_equal(bpf_map_lookup_elem(harness_map(h, "class_state"), &slot, &now),
+				 0);
+		assert_in_range(now.level_bps, rates[i] * 9 / 10, rates[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +202,7 @@ int main(void)
 		TEST(another_class),
 		TEST(no_more_than_the_bytes),
 		TEST(first_packets),
+		TEST(a_level),
 	};
 
 	return RUN(tests, 0);
