@@ -67,8 +67,9 @@ int sense_producers(const struct steer *steer, unsigned int slot,
 		r = wire_read(steer, slot, c, now_ns);
 	if (r)
 		return r;
-	/* the first look has nothing to compare with */
-	if (!c->used_at_ns) {
+	/* the first look has nothing to compare with, nor one at counters that begin anew */
+	if (!c->used_at_ns || c->wire_bytes < c->used_bytes) {
+		c->used_known = false;
 		c->used_bytes = c->wire_bytes;
 		c->used_at_ns = now_ns;
 	} else if (span_ns > USED_NS / 4) {

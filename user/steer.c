@@ -84,6 +84,16 @@ static void left_read(const struct steer *steer, unsigned int slot, __u64 now_ns
 	c->left_until_ns = lease.expires_ns;
 }
 
+/* a class that was deleted and set again since: its lease has been cleared, and its counters */
+static bool is_another(const struct steer *steer, unsigned int slot)
+{
+	const struct steer_class *c = &steer->classes[slot];
+	struct weir_lease lease;
+
+	return c->lease_bps && steer->maps && !maps_lease_get(steer->maps, slot, &lease) &&
+	       lease.rate_bps != c->lease_bps;
+}
+
 static void class_policy(struct steer_class *c, const struct weir_class *class, bool observe)
 {
 	enum signal_kind kind = class->flags & WEIR_CLASS_USED ? signal_kind_of(class->signal) :
@@ -154,8 +164,11 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 	for (unsigned int i = 0; i < WEIR_MAX_CLASSES && !r; i++) {
 		const struct weir_class *class = &steer->policy->classes[i];
 		struct steer_class *c = &steer->classes[i];
-		bool is_new = strcmp(c->name, class->name);
+		bool is_new;
 
+		if (is_another(steer, i))
+			memset(c, 0, sizeof(*c));
+		is_new = strcmp(c->name, class->name);
 		class_policy(c, class, steer->observe);
 		if (is_new && c->kind)
 			left_read(steer, i, now_ns);

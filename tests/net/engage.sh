@@ -81,6 +81,15 @@ check "and decides" wait_until 5 slowed
 is_within "near the rate of before" "$(jq -s 'map(select(.class == "again" and .rate_bps))[0].rate_bps' \
 	"$tmp/told.$host")" 20000000 25
 
+# --- a class that is deleted and set again between two looks of the agent is a new one
+begun() { jq -se "map(select(.class == \"again\" and .old_bps == null and .rate_bps)) | length == $1" \
+	"$tmp/told.$host"; }
+check "a slow consumer" "${weir[@]}" signal again 12ms drain 20mbit ttl 30s
+check "its rate was set once" begun 1
+"${weir[@]}" class del again
+check "again" "${weir[@]}" class set again rate 1gbit control again target 10ms
+check "its rate is set again" wait_until 5 begun 2
+
 # --- another signal, which nobody sends
 reason() { "${weir[@]}" -j show signals | jq -e '.[0] | .signal == "other" and .reason == "waiting"'; }
 check "class" "${weir[@]}" class set app control other target 10ms
