@@ -219,9 +219,9 @@ static void learn(const struct control_config *config, struct control_state *sta
 
 	if (!state->trim)
 		state->trim = 1;
-	/* one that is on its way out is none, and a cut first has its time */
-	if (now - state->cut_ns <= 2 * tau ||
-	    (off > 0 ? value < before : value > before))
+	/* one that is on its way out is none, nor what a bound makes; a cut first has its time */
+	if (now - state->cut_ns <= 2 * tau || (off > 0 ? value < before : value > before) ||
+	    state->reason == WEIR_C_MINIMUM || state->reason == WEIR_C_MAXIMUM)
 		return;
 	state->trim *= 1 - clamp(off / horizon, 1 - STEP_UP, STEP_UP - 1) *
 			   clamp(config->interval_ns / (TRIM_HORIZONS * horizon), 0, 1);

@@ -198,6 +198,29 @@ static void a_batch_reader_is_fed(void **state)
 	assert_true((p->served - before) * 8 / 20 > 45e6);
 }
 
+/* what min or max keep from its target is no error of the drain rate: without them all is well */
+static void a_bound_teaches_nothing(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		struct plant *p = experiment();
+		double mean;
+
+		p->config.base_bps = 200 * MBIT;
+		p->config.min_bps = 20 * MBIT;
+		p->config.max_bps = i ? 20 * MBIT : 0;
+		plant_run(p, 3 * SEC);
+		p->speed_bps = 10 * MBIT;
+		plant_run(p, 20 * SEC);
+		p->speed_bps = 50 * MBIT;
+		p->config.max_bps = 0;
+		plant_run(p, 10 * SEC);
+		mean = plant_run(p, 2 * SEC);
+		print_message("# %.1f of 10 ms, %.1f of 50 mbit\n", mean, plant_goodput(p) / 1e6);
+		assert_true(mean > 8 && mean < 12);
+		assert_true(plant_goodput(p) > 49e6);
+	}
+}
+
 /* every scale, delay and interval, noise of a tenth: at the target on average, and fully used */
 static void stable_over_the_range(void **state)
 {
@@ -456,6 +479,7 @@ int main(void)
 		cmocka_unit_test(nobody_grows_what_is_little_used),
 		cmocka_unit_test(recovers_from_the_minimum),
 		cmocka_unit_test(a_batch_reader_is_fed),
+		cmocka_unit_test(a_bound_teaches_nothing),
 		cmocka_unit_test(stable_over_the_range),
 		cmocka_unit_test(a_wrong_delay_is_borne),
 		cmocka_unit_test(blind_laws_get_there),
