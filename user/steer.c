@@ -84,14 +84,10 @@ static void left_read(const struct steer *steer, unsigned int slot, __u64 now_ns
 	c->left_until_ns = lease.expires_ns;
 }
 
-/* a class that was deleted and set again since: its lease has been cleared, and its counters */
-static bool is_another(const struct steer *steer, unsigned int slot)
+/* of a class by another name, or of one that was deleted and set again since the last look */
+static bool is_new(const struct steer_class *c, const struct weir_class *class)
 {
-	const struct steer_class *c = &steer->classes[slot];
-	struct weir_lease lease;
-
-	return c->lease_bps && steer->maps && !maps_lease_get(steer->maps, slot, &lease) &&
-	       lease.rate_bps != c->lease_bps;
+	return strcmp(c->name, class->name) || c->since_generation != class->since_generation;
 }
 
 static void class_policy(struct steer_class *c, const struct weir_class *class, bool observe)
@@ -104,7 +100,7 @@ static void class_policy(struct steer_class *c, const struct weir_class *class, 
 		memset(c, 0, sizeof(*c));
 		return;
 	}
-	if (strcmp(c->name, class->name) || c->since_generation != class->since_generation) {
+	if (is_new(c, class)) {
 		memset(c, 0, sizeof(*c));
 		memcpy(c->name, class->name, sizeof(c->name));
 		c->since_generation = class->since_generation;
@@ -164,13 +160,10 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 	for (unsigned int i = 0; i < WEIR_MAX_CLASSES && !r; i++) {
 		const struct weir_class *class = &steer->policy->classes[i];
 		struct steer_class *c = &steer->classes[i];
-		bool is_new;
+		bool begins = is_new(c, class);
 
-		if (is_another(steer, i))
-			memset(c, 0, sizeof(*c));
-		is_new = strcmp(c->name, class->name);
 		class_policy(c, class, steer->observe);
-		if (is_new && c->kind)
+		if (begins && c->kind)
 			left_read(steer, i, now_ns);
 		c->watch = &steer->watch[i];
 		*c->watch = (struct steer_watch){ .kind = c->kind };

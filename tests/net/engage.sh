@@ -31,19 +31,18 @@ is_within "at what passes" "$(jq -s 'map(select(.event == "decision" and .rate_b
 	"$tmp/told.$host")" 20000000 40
 
 # --- made anew: its counters are, too
-agent=${pids[0]}
-wait "${pids[1]}"
-unset "pids[1]"
+wait "${pids[-1]}"
+unset "pids[-1]"
 "$TRAFFIC" run udp from "$host" to "$peer" addr 10.88.1.2 port 7000 size 1000 rate 20mbit stop 8s \
 	name load > "$tmp/again" &
 pids+=($!)
-kill -STOP "$agent"
+kill -STOP "${pids[agent]}"
 "${weir[@]}" match del app
 "${weir[@]}" class del app
 check "class" "${weir[@]}" class set app control queue target 10ms
 check "match" "${weir[@]}" match add app proto udp dport 7000
 before=$(wc -l < "$tmp/told.$host")
-kill -CONT "$agent"
+kill -CONT "${pids[agent]}"
 anew() { tail -n +$((before + 1)) "$tmp/told.$host" | jq -s 'map(select(.event == "decision"
 	and .old_bps == null and .rate_bps))[0].rate_bps // empty'; }
 passed() { [ "$(class "$host" app bytes)" -gt 2000000 ]; }
