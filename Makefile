@@ -153,7 +153,7 @@ $(B)/tests/fill: tests/see/fill.c | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(PKG_LIBS)
 
-$(B)/tests/fuzz/%: tests/fuzz/fuzz_%.c $(PURE:%=user/%.c) $(wildcard bpf/*.h include/weir/*.h) | $(B)/tests/fuzz
+$(B)/tests/fuzz/%: tests/fuzz/fuzz_%.c $(PURE:%=user/%.c) $(wildcard bpf/*.h include/weir/*.h user/*.h) | $(B)/tests/fuzz
 	$(call say,FUZZ,$@)
 	$(Q)$(CLANG) -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $(CPPFLAGS) -MMD -MP -o $@ $(filter %.c,$^)
 

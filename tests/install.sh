@@ -42,6 +42,11 @@ builds_there()
 		tar -c Makefile bpf include tools user | tar -x -C "$tree" &&
 		make -s -C "$tree" build/weir.bpf.o build/user/main.o
 }
+# a compiler that is given many sources leaves the headers of the last one alone behind
+fuzz_knows_headers()
+{
+	make -n V=1 -W user/quantity.h build/tests/fuzz/conf | grep -e '-o build/tests/fuzz/conf '
+}
 # what was left out is built when its library is there, as after `make demo` for `make check`
 has_top() { "$tree/build/weir" version -j | jq -e .features.top; }
 top_comes_later()
@@ -74,6 +79,7 @@ ok "the service keeps /run/weir" keeps_the_others
 ok "the unit of the agent is there" unit_is_whole
 ok "the completion is a bash script" completion_loads
 ok "a tree below a blank builds" builds_there
+ok "a header of the command's makes its fuzz target anew" fuzz_knows_headers
 ok "what was left out comes with its library" top_comes_later
 ok "another's build folder is named" tells_of_the_owner
 ok "make uninstall" stage uninstall
