@@ -191,8 +191,8 @@ install: all
 	install -D -m 644 user/man/weir.conf.5 '$(DESTDIR)$(MANDIR)/man5/weir.conf.5'
 	install -D -m 644 user/weir.schema.json '$(DESTDIR)$(PREFIX)/share/weir/weir.schema.json'
 	install -D -m 644 user/completion/weir.bash '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir'
-	sed 's,@SBINDIR@,$(SBINDIR),' user/systemd/weir.service > $(B)/weir.service
-	install -D -m 644 $(B)/weir.service '$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service'
+	install -D -m 644 user/systemd/weir.service '$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service'
+	sed -i 's,@SBINDIR@,$(SBINDIR),' '$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service'
 
 uninstall:
 	rm -f '$(DESTDIR)$(SBINDIR)/weir' '$(DESTDIR)$(MANDIR)/man8/weir.8' \

@@ -67,10 +67,13 @@ tells_of_the_owner()
 	! setpriv --reuid 65534 --clear-groups make -s -C "$tree" build/user/main.o > "$tmp/said" 2>&1 &&
 		grep 'build/ belongs to root.*chown' "$tmp/said"
 }
+# nor is what root has installed from here in the way of another, who has built it
+leaves_the_build() { ! find build -maxdepth 1 -name '*.service' | grep .; }
 nothing_left() { ! find "$dest" ! -type d | grep .; }
 
-rm -rf "$dest"
+rm -rf "$dest" build/weir.service
 ok "make install" stage install
+ok "leaves the build folder alone" leaves_the_build
 ok "weir version -j runs outside the tree" version_is_json
 ok "weir(8) is there" page_is_there weir.8
 ok "weir.conf(5) is there" page_is_there weir.conf.5
