@@ -31,7 +31,17 @@ unit_is_whole()
 {
 	local unit=$dest/usr/lib/systemd/system/weir.service
 
-	grep -q '^ExecStart=/usr/sbin/weir run' "$unit" && ! grep @SBINDIR "$unit"
+	grep -q '^ExecStart="/usr/sbin/weir" run' "$unit" && ! grep @SBINDIR "$unit"
+}
+# as systemd reads it, where there is one
+blank_in_the_prefix()
+{
+	local prefix="$dest/opt/a b" unit
+
+	unit=$prefix/lib/systemd/system/weir.service
+	make -s install PREFIX="$prefix" && grep -F "ExecStart=\"$prefix/sbin/weir\" run" "$unit" &&
+		{ ! command -v systemd-analyze || ! systemd-analyze verify "$unit" 2>&1 | grep executable; } &&
+		make -s uninstall PREFIX="$prefix"
 }
 # stopping the machine's agent takes no other's socket away
 keeps_the_others() { grep '^RuntimeDirectoryPreserve=yes$' "$dest/usr/lib/systemd/system/weir.service"; }
@@ -80,6 +90,7 @@ ok "weir.conf(5) is there" page_is_there weir.conf.5
 ok "the schema of the JSON is there" schema_is_json
 ok "the service keeps /run/weir" keeps_the_others
 ok "the unit of the agent is there" unit_is_whole
+ok "the unit finds its command below a blank, too" blank_in_the_prefix
 ok "the completion is a bash script" completion_loads
 ok "a tree below a blank builds" builds_there
 ok "a header of the command's makes its fuzz target anew" fuzz_knows_headers
