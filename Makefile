@@ -60,11 +60,15 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wno-unused-p
 
 all: need $(B)/weir
 
-# says plainly what is missing, before a compiler does so obscurely
+# folders that are written to, as are the lists of headers in there
+BUILT := $(B) $(B)/user $(B)/web $(B)/tests $(B)/tests/fuzz
+
+# says plainly what is missing, or whose it is, before a compiler does so obscurely
 need:
 	@sh tools/deps --check build
-	@[ ! -e $(B) ] || [ -w $(B) ] || { echo "weir: $(B)/ belongs to $$(stat -c %U $(B)), who has" \
-		"built here: sudo chown -R $$(id -un) $(B), or sudo make clean" >&2; exit 1; }
+	@for each in $(wildcard $(BUILT:%=%/) $(BUILT:%=%/*.[dh]) $(B)/top); do \
+		[ -w $$each ] || { echo "weir: $$each belongs to $$(stat -c %U $$each), who has built" \
+		"here: sudo chown -R $$(id -un) $(B), or sudo make clean" >&2; exit 1; }; done
 
 $(B) $(B)/user $(B)/tests $(B)/tests/fuzz:
 	@mkdir -p $@

@@ -69,13 +69,21 @@ top_comes_later()
 	(PATH=$tmp/bin:$PATH && make -s -C "$tree" build/weir) && ! has_top &&
 		make -s -C "$tree" build/weir && has_top
 }
-# what sudo has built is no riddle to who builds without it
+# what sudo has built is no riddle to who builds without it, be it all of it or some
 tells_of_the_owner()
 {
 	chmod 755 "$tmp"
 	[ "$(id -u)" = 0 ] || return 0
+	told_of build/ && chown -R 65534 "$tree/build" && mkdir -p "$tree/build/tests" &&
+		chown 0 "$tree/build/tests" && told_of build/tests/ &&
+		chown 65534 "$tree/build/tests" && chown 0 "$tree/build/user/main.d" &&
+		told_of build/user/main.d && chown 65534 "$tree/build/user/main.d" &&
+		setpriv --reuid 65534 --clear-groups make -s -C "$tree" build/user/main.o
+}
+told_of()
+{
 	! setpriv --reuid 65534 --clear-groups make -s -C "$tree" build/user/main.o > "$tmp/said" 2>&1 &&
-		grep 'build/ belongs to root.*chown' "$tmp/said"
+		grep "$1 belongs to root.*chown" "$tmp/said"
 }
 # nor is what root has installed from here in the way of another, who has built it
 leaves_the_build() { ! find build -maxdepth 1 -name '*.service' | grep .; }
