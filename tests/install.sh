@@ -85,6 +85,20 @@ told_of()
 	! setpriv --reuid 65534 --clear-groups make -s -C "$tree" build/user/main.o > "$tmp/said" 2>&1 &&
 		grep "$1 belongs to root.*chown" "$tmp/said"
 }
+# tests/run without root, after it has run as root, tells no result of before
+run_in_the_tree() { setpriv --reuid 65534 --clear-groups "$tree/tests/run" unit > "$tmp/said" 2>&1; }
+tells_no_old_results()
+{
+	local log=$tree/build/tests/log test=$tree/build/tests/unit_it
+
+	[ "$(id -u)" = 0 ] || return 0
+	mkdir -p "$tree/tests/unit" "$log" && cp tests/run "$tree/tests/" &&
+		touch "$tree/tests/unit/test_it.c" &&
+		printf '#!/bin/sh\necho ok 1 - it; echo 1..1\n' > "$test" && chmod 755 "$test" &&
+		"$tree/tests/run" unit && printf '#!/bin/sh\necho not ok 1 - it; echo 1..1\n' > "$test" &&
+		! run_in_the_tree && grep 'cannot write to build/tests/log: sudo chown' "$tmp/said" &&
+		chown 65534 "$log" && ! run_in_the_tree && grep '^0 passed, 1 failed' "$tmp/said"
+}
 # nor is what root has installed from here in the way of another, who has built it
 leaves_the_build() { ! find build -maxdepth 1 -name '*.service' | grep .; }
 nothing_left() { ! find "$dest" ! -type d | grep .; }
@@ -104,6 +118,7 @@ ok "a tree below a blank builds" builds_there
 ok "a header of the command's makes its fuzz target anew" fuzz_knows_headers
 ok "what was left out comes with its library" top_comes_later
 ok "another's build folder is named" tells_of_the_owner
+ok "another's results are not told as new" tells_no_old_results
 ok "make uninstall" stage uninstall
 ok "nothing is left" nothing_left
 rm -rf "$tmp"
