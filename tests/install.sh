@@ -99,6 +99,32 @@ tells_no_old_results()
 		! run_in_the_tree && grep 'cannot write to build/tests/log: sudo chown' "$tmp/said" &&
 		chown 65534 "$log" && ! run_in_the_tree && grep '^0 passed, 1 failed' "$tmp/said"
 }
+# tests/run that is interrupted ends the test that runs, which cleans up
+ends_its_test()
+{
+	local test=$tree/build/tests/unit_it run
+
+	mkdir -p "$tree/tests/unit" "$tree/build/tests" && cp tests/run "$tree/tests/" &&
+		touch "$tree/tests/unit/test_it.c" && mkfifo "$tmp/began" "$tmp/never" || return
+	cat > "$test" <<- END
+		#!/bin/bash
+		trap 'echo > $tmp/cleaned' EXIT
+		trap 'trap "" TERM; exit 143' TERM	# timeout sends two
+		# timeout forwards none before it is back from fork
+		until grep -q '^State:.S' /proc/\$PPID/status; do
+			read -r -t 0.01 <> $tmp/never
+		done
+		echo > $tmp/began
+		read -r -t 20 <> $tmp/never
+	END
+	chmod 755 "$test"
+	"$tree/tests/run" unit &
+	run=$!
+	read -r < "$tmp/began"
+	kill "$run"
+	wait "$run"
+	[ $? = 143 ] && [ -e "$tmp/cleaned" ]
+}
 # nor is what root has installed from here in the way of another, who has built it
 leaves_the_build() { ! find build -maxdepth 1 -name '*.service' | grep .; }
 nothing_left() { ! find "$dest" ! -type d | grep .; }
@@ -119,6 +145,7 @@ ok "a header of the command's makes its fuzz target anew" fuzz_knows_headers
 ok "what was left out comes with its library" top_comes_later
 ok "another's build folder is named" tells_of_the_owner
 ok "another's results are not told as new" tells_no_old_results
+ok "a run that is interrupted ends its test" ends_its_test
 ok "make uninstall" stage uninstall
 ok "nothing is left" nothing_left
 rm -rf "$tmp"
