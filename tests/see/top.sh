@@ -6,6 +6,7 @@
 . "$(dirname "$0")/bed.sh"
 
 need ip jq tmux
+[ "$("$WEIR" -j version | jq .features.top)" = true ] || skip_all "built without top (no ncurses)"
 bed
 socket=
 
