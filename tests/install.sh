@@ -57,6 +57,13 @@ fuzz_knows_headers()
 {
 	make -n V=1 -W user/quantity.h build/tests/fuzz/conf | grep -e '-o build/tests/fuzz/conf '
 }
+# no advice to run what is not there
+names_no_apt()
+{
+	mkdir -p "$tmp/few" && ln -s "$(command -v tr)" "$tmp/few/" &&
+		! PATH=$tmp/few "$(command -v sh)" tools/deps --check build > "$tmp/said" 2>&1 &&
+		grep "no apt-get here.*: .*gcc" "$tmp/said" && ! grep "apt-get install" "$tmp/said"
+}
 # what was left out is built when its library is there, as after `make demo` for `make check`
 has_top() { "$tree/build/weir" version -j | jq -e .features.top; }
 top_comes_later()
@@ -142,6 +149,7 @@ ok "the unit finds its command below a blank, too" blank_in_the_prefix
 ok "the completion is a bash script" completion_loads
 ok "a tree below a blank builds" builds_there
 ok "a header of the command's makes its fuzz target anew" fuzz_knows_headers
+ok "what is missing, where there is no apt-get" names_no_apt
 ok "what was left out comes with its library" top_comes_later
 ok "another's build folder is named" tells_of_the_owner
 ok "another's results are not told as new" tells_no_old_results
