@@ -168,7 +168,7 @@ cleanup()
 {
 	local ns pid
 
-	trap - EXIT INT TERM HUP
+	trap '' INT TERM HUP
 	for pid in "${pids[@]}"; do
 		kill "$pid" 2> /dev/null && wait "$pid" 2> /dev/null
 	done
@@ -180,9 +180,17 @@ cleanup()
 	rm -rf "$tmp"
 }
 
+# once: a second signal, as Control-C pressed twice or timeout's, which signals a test by itself and
+# in its group, must not end the cleaning
+leave()
+{
+	trap '' INT TERM HUP
+	exit "$1"
+}
+
 trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+trap 'leave 130' INT
+trap 'leave 143' TERM HUP
 
 # --- what must be there
 
