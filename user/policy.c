@@ -231,6 +231,7 @@ __u64 policy_class_rate(const struct weir_class *class)
 /* what the controller needs */
 static int control_finish(struct weir_class *class, struct err *err)
 {
+	__u64 base_bps = class->flags & WEIR_CLASS_FROZEN ? class->auto_bps : class->rate_bps;
 	bool is_time;
 	__u64 target;
 
@@ -262,6 +263,11 @@ static int control_finish(struct weir_class *class, struct err *err)
 		return err_set(err, EINVAL, "target of control %s: want a share below 100%%",
 			       class->signal);
 	}
+	if (base_bps && class->min_bps > base_bps && !class->max_bps)
+		return err_set(err, EINVAL, "min %s: more than rate %s, beyond which no controller "
+			       "goes; want max RATE as well",
+			       quantity_rate_exact(class->min_bps).text,
+			       quantity_rate_exact(base_bps).text);
 	if (!(class->flags & WEIR_CLASS_FROZEN))
 		class->flags |= WEIR_CLASS_LEASED;
 	return 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * resolve.c: getaddrinfo(3), a thread for each question. The question belongs to the thread and to
- * who asked; whoever is done with it last frees it.
+ * resolve.c: getaddrinfo(3), a thread for each question: libevent's own resolver asks name servers
+ * alone and takes no part in nsswitch.conf(5). The question belongs to the thread and to who asked;
+ * whoever is done with it last frees it.
  */
 #include <event2/event.h>
 #include <pthread.h>

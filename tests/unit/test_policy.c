@@ -185,6 +185,12 @@ static void combinations(void **state)
 	refused("web: law: the class has no control");
 	strcpy(class->signal, "loss");
 	accepted();
+	class->rate_bps = 1000000000;
+	class->min_bps = 2000000000;
+	refused("web: min 2gbit: more than rate 1gbit");
+	class->max_bps = 2000000000;
+	accepted();
+	class->rate_bps = class->min_bps = class->max_bps = 0;
 	class->set = WEIR_SET_TARGET;
 	class->target = 100 * 1000000;
 	refused("web: target of control loss: want a share below 100%");
