@@ -151,6 +151,17 @@ static void listen_tell(int fd)
 		 host, port);
 }
 
+/* who has vanished without a word, and follows what is silent, keeps its place for no longer */
+static void keep_alive(int fd)
+{
+	const int idle_s = 60, apart_s = 10, probes = 3;
+
+	/* of a listener they are those of its connections; that it does so is libevent's default */
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &apart_s, sizeof(apart_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+}
+
 /* -errno; both: the name has others, of which :: may not take those of IPv4 */
 static int listen_at(struct http *http, struct event_base *base, const struct addrinfo *at,
 		     bool both)
@@ -165,6 +176,7 @@ static int listen_at(struct http *http, struct event_base *base, const struct ad
 					   at->ai_addrlen);
 	if (!listener)
 		return errno ? -errno : -ENOMEM;
+	keep_alive(evconnlistener_get_fd(listener));
 	if (evhttp_bind_listener(http->server, listener)) {
 		listen_tell(evconnlistener_get_fd(listener));
 		return 0;

@@ -133,10 +133,23 @@ static void flow_row(const struct snapshot_flow *flow, struct top_row *row)
 	row->colors[F_RATE] = flow->rate_bps ? TOP_PLAIN : TOP_DIM;
 }
 
+/* of how many hooks the program is not there, in brackets; "": of none */
+static const char *without_program(const struct snapshot *snapshot, char *buf, size_t size)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < snapshot->n_devices; i++)
+		n += snapshot->devices[i].lost;
+	buf[0] = '\0';
+	if (n)
+		snprintf(buf, size, " (%u lost)", n);
+	return buf;
+}
+
 static void draw_title(const struct top *top)
 {
 	const struct snapshot *snapshot = top->snapshot;
-	char left[512], right[96], every[48] = "";
+	char left[512], right[96], every[48] = "", bad[32];
 	struct tm tm = {};
 	time_t now = snapshot ? snapshot->unix_ms / 1000 : 0;
 
@@ -145,8 +158,9 @@ static void draw_title(const struct top *top)
 		return;
 	}
 	localtime_r(&now, &tm);
-	snprintf(left, sizeof(left), "weir %s: %u hook%s, %u class%s, %llu flow%s, %llu active%s%s",
+	snprintf(left, sizeof(left), "weir %s: %u hook%s%s, %u class%s, %llu flow%s, %llu active%s%s",
 		 snapshot->instance, snapshot->n_devices, snapshot->n_devices == 1 ? "" : "s",
+		 without_program(snapshot, bad, sizeof(bad)),
 		 snapshot->n_classes, snapshot->n_classes == 1 ? "" : "es",
 		 snapshot->n_all_flows, snapshot->n_all_flows == 1 ? "" : "s", snapshot->active,
 		 top->filter_words[0] ? "; " : "", top->filter_words);

@@ -145,4 +145,12 @@ for i in range(ROUNDS):
 print(served)
 END
 is_equal "scrapes that are served, of 15" "$(ip netns exec "$producer" python3 "$tmp/flood.py")" 15
+
+# --- who follows and vanishes without a word is asked for after a minute
+ip netns exec "$producer" curl -sN "http://$LISTEN/api/v1/signals/silent?follow" > "$tmp/silent" &
+pids+=($!)
+timer() { ip netns exec "$producer" ss -Htno state established "sport = :${LISTEN##*:}" |
+	grep -o 'timer:(keepalive,[^,]*'; }
+check "who follows is asked for, when silent" wait_until 5 timer
+is_equal "within a minute" "$(timer | grep -cE ',([0-9]+sec|1min)$')" 1
 finish

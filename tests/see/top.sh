@@ -171,6 +171,13 @@ check "and before the others" wait_until 5 first_three
 # the instance goes and comes
 start 80x24 TERM=screen LC_ALL=C
 see "colours or not" "^bulk"
+pins=/sys/fs/bpf/weir/v1/$producer
+if [ "$("$WEIR" -n "$producer" -j show devices | jq -r '.[0].via')" = tcx ]; then
+	rm "$pins"/link_*_egress
+else
+	tc -n "$producer" filter del dev eth egress
+fi
+see "a hook without its program" "^weir $producer: 1 hook \(1 lost\), "
 "$WEIR" -n "$producer" detach all
 see "detached: it says so" "nothing is attached"
 "$WEIR" -n "$producer" attach eth egress
