@@ -51,6 +51,7 @@ struct loop {
 	ino_t seen;			/* of the instance's pin; 0: none */
 	__u64 next_look_ns;
 	__u64 step_ns, due_ns;		/* the last step; the next one */
+	__u64 news_ns;			/* the last step for a signal from afar */
 	int failed;			/* the last step's error, told already */
 	int result;			/* why it has ended; 0: it was told to */
 };
@@ -186,12 +187,16 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 static void step_now(void *arg)
 {
 	struct loop *loop = arg;
-	__u64 due_ns = loop->step_ns + CONTROL_INTERVAL_MIN_NS / 2;
+	__u64 now_ns = clock_ns(), due_ns = loop->news_ns + CONTROL_INTERVAL_MIN_NS / 2;
 
-	if (clock_ns() >= due_ns)
+	/* not counted from any step: one that found nothing new would hold up what comes then */
+	if (now_ns >= due_ns) {
+		loop->news_ns = now_ns;
 		event_active(loop->events[EV_STEP], EV_TIMEOUT, 0);
-	else if (due_ns < loop->due_ns)
+	} else if (due_ns < loop->due_ns) {
+		loop->news_ns = due_ns;
 		step_at(loop, due_ns);
+	}
 }
 
 static void on_push(evutil_socket_t fd, short what, void *arg)
