@@ -148,7 +148,7 @@ static json_t *one_device(const struct snapshot_device *device)
 	set_text(ret, "hook", device->key.hook == WEIR_EGRESS ? "egress" : "ingress");
 	set(ret, "edt", json_boolean(device->flags & WEIR_DEV_EDT));
 	set(ret, "gone", json_boolean(device->gone));
-	set(ret, "lost", json_boolean(device->lost && !device->gone));
+	set(ret, "lost", json_boolean(device->lost));
 	return ret;
 }
 

@@ -246,11 +246,12 @@ static int device_take(const struct weir_dev_key *key, const struct weir_dev *de
 		return -ENOMEM;
 	snapshot->devices = devices;
 	device = &devices[snapshot->n_devices++];
-	*device = (struct snapshot_device){ .key = *key, .flags = dev->flags,
-		.lost = !hook_alive(call->instance, key, dev) };
+	*device = (struct snapshot_device){ .key = *key, .flags = dev->flags };
 	if (!if_indextoname(key->ifindex, device->name)) {
 		device->gone = true;
 		snprintf(device->name, sizeof(device->name), "%.15s", dev->name);
+	} else {
+		device->lost = !hook_alive(call->instance, key, dev);
 	}
 	return 0;
 }

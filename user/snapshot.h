@@ -78,7 +78,7 @@ struct snapshot_device {
 	struct weir_dev_key key;
 	char name[16];			/* its current one; as attached where it is gone */
 	bool gone;
-	bool lost;			/* the program is not on its hook */
+	bool lost;			/* it is there, the program is not on its hook */
 	__u32 flags;			/* WEIR_DEV_* */
 };
 
