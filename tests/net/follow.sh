@@ -35,9 +35,7 @@ pids+=($!)
 alive() { [ "$(grep -c '^:$' "$tmp/followed")" -ge 2 ]; }
 until_ok "who follows it hears that it does" alive
 is_equal "and the signal once" "$(grep -c '^data: ' "$tmp/followed")" 1
-kill "${pids[-1]}" 2> /dev/null
-wait "${pids[-1]}" 2> /dev/null
-unset "pids[-1]"
+last_ends
 # one that is sent without a pause is not followed more often than others
 cat > "$tmp/flood.py" <<- 'END'
 	import json, socket, time, urllib.request
@@ -124,9 +122,7 @@ check "follows one that has nothing to say" "${weir[@]}" class set mute control 
 if wait_until 5 grep -q 8 "$tmp/mute"; then ok "it is asked again soon"; else
 	not_ok "it is asked again soon" "$(tail -n 1 "$tmp/mute")"
 fi
-kill "${pids[-1]}" 2> /dev/null
-wait "${pids[-1]}" 2> /dev/null
-unset "pids[-1]"
+last_ends
 ends TERM
 
 # --- names of hosts: of several addresses, and where no name server answers
@@ -159,9 +155,7 @@ if [ -e /etc/hosts ] && [ -e /etc/resolv.conf ]; then
 	done
 	ends TERM
 	for name in both far; do "${weir[@]}" class del $name; done
-	kill "${pids[-1]}" 2> /dev/null
-	wait "${pids[-1]}" 2> /dev/null
-	unset "pids[-1]"
+	last_ends
 else
 	skip "names of hosts" "no /etc/hosts or no /etc/resolv.conf"
 fi
