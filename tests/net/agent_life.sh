@@ -167,13 +167,13 @@ check "and is deleted" "${weir[@]}" class del most
 says "and to who pushes a signal" "$host: no agent is running; want .weir run. first" signal queue 40ms
 
 # --- observe; readiness to a socket of the abstract kind, which is of a namespace
-python3 "$tmp/notify.py" "@$host" > "$tmp/heard" &
+python3 "$tmp/notify.py" "@$host" > "$tmp/abstract" &
 pids+=($!)
-wait_until 5 grep -q bound "$tmp/heard"
+wait_until 5 grep -q bound "$tmp/abstract"
 export NOTIFY_SOCKET=@$host
 start observe
 unset NOTIFY_SOCKET
-until_ok "readiness is told where the agent was started" grep -q READY=1 "$tmp/heard"
+until_ok "readiness is told where the agent was started" grep -q READY=1 "$tmp/abstract"
 "${weir[@]}" signal queue 40ms
 until_ok "observe says what it would do" said 'would-be'
 is_equal "and does nothing" "$(class "$host" app state)" configured
