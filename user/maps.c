@@ -279,6 +279,7 @@ static int slot_clear(const struct maps *maps, unsigned int slot)
 
 static int slots_clear(const struct maps *maps, const struct policy *policy, __u32 live)
 {
+	bool slots[WEIR_MAX_CLASSES] = {}, any = false;
 	struct weir_class old;
 	int r = 0;
 
@@ -287,10 +288,12 @@ static int slots_clear(const struct maps *maps, const struct policy *policy, __u
 			continue;
 		r = get(maps->classes, live * WEIR_MAX_CLASSES + i, &old);
 		if (!r && (!(old.flags & WEIR_CLASS_USED) ||
-			   strncmp(old.name, policy->classes[i].name, sizeof(old.name))))
+			   strncmp(old.name, policy->classes[i].name, sizeof(old.name)))) {
 			r = slot_clear(maps, i);
+			any = slots[i] = true;
+		}
 	}
-	return r;
+	return r || !any ? r : maps_buckets_drop(maps, slots);
 }
 
 /* fills the bank, also over what an older policy left behind there */

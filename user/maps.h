@@ -94,6 +94,10 @@ int maps_flows_each(const struct maps *maps, maps_flow_fn fn, void *arg);
 typedef int (*maps_device_fn)(const struct weir_dev_key *key, const struct weir_dev *dev,
 			      void *arg);
 int maps_devices_each(const struct maps *maps, maps_device_fn fn, void *arg);
+
+/* Removes the entries of map "buckets" that are of these slots. */
+int maps_buckets_drop(const struct maps *maps, const bool slots[WEIR_MAX_CLASSES]);
+
 /* How fast entries of a table are made; and, by a pass over it, how many there are. */
 int maps_table_get(const struct maps *maps, enum weir_table_index which, struct weir_table *ret);
 int maps_table_count(const struct maps *maps, enum weir_table_index which, __u64 *ret);

@@ -319,6 +319,29 @@ int maps_devices_each(const struct maps *maps, maps_device_fn fn, void *arg)
 			    device_entry, &call);
 }
 
+struct bucket_call {
+	const struct maps *maps;
+	const bool *slots;
+};
+
+static int bucket_entry(const void *key, const void *value, void *arg)
+{
+	const struct weir_bucket_key *bucket = key;
+	const struct bucket_call *call = arg;
+
+	if (bucket->class_slot >= WEIR_MAX_CLASSES || !call->slots[bucket->class_slot])
+		return 0;
+	return bpf_map_delete_elem(call->maps->buckets, key) && errno != ENOENT ? -errno : 0;
+}
+
+int maps_buckets_drop(const struct maps *maps, const bool slots[WEIR_MAX_CLASSES])
+{
+	struct bucket_call call = { maps, slots };
+
+	return entries_each(maps->buckets, sizeof(struct weir_bucket_key),
+			    sizeof(struct weir_bucket), maps->max_flows, bucket_entry, &call);
+}
+
 static int count(const void *key, const void *value, void *arg)
 {
 	++*(__u64 *)arg;

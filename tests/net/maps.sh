@@ -47,6 +47,20 @@ shows "counters per CPU and reason" class_stats \
 shows "both hooks of the device" devices '[.[].key.hook] | sort == [0, 1]'
 shows "the device's name" devices 'all(.[].value; .name == "eth")'
 
+# a bucket of a class that is gone is not the next one's: nor are its bytes
+check "another class" "$WEIR" -n "$producer" class set other rate 20mbit flow-rate 10mbit per src
+check "its match" "$WEIR" -n "$producer" match add other pref 1 proto udp dport 80
+traffic "$tmp/out" udp from "$producer" to "$consumer" addr 10.88.1.2 port 80 size 100 rate 1mbit \
+	stop 300ms name udp
+slot=$(dump classes | jq 'first(.[] | select(.value.name == "other")).key % 1024')
+shows "the source's" buckets "any(.[]; .key.class_slot == $slot and .value.bytes > 10000)"
+check "its match goes" "$WEIR" -n "$producer" match del other
+check "the class goes" "$WEIR" -n "$producer" class del other
+check "another takes its slot" "$WEIR" -n "$producer" class set third flow-rate 10mbit per src
+is_equal "the same one" "$(dump classes |
+	jq 'last(.[] | select(.value.name == "third")).key % 1024')" "$slot"
+shows "without what was the other's" buckets "all(.[]; .key.class_slot != $slot)"
+
 for pin in "$dir"/*; do
 	map=${pin##*/}
 	info=$(bpftool -j map show pinned "$pin" 2> /dev/null) || continue
