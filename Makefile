@@ -188,6 +188,8 @@ bench:
 lint:
 	@tools/lint
 
+UNITS := weir.service weir@.service
+
 # names are quoted: a folder may have blanks in its name
 install: all
 	install -D -m 755 $(B)/weir '$(DESTDIR)$(SBINDIR)/weir'
@@ -195,14 +197,16 @@ install: all
 	install -D -m 644 user/man/weir.conf.5 '$(DESTDIR)$(MANDIR)/man5/weir.conf.5'
 	install -D -m 644 user/weir.schema.json '$(DESTDIR)$(PREFIX)/share/weir/weir.schema.json'
 	install -D -m 644 user/completion/weir.bash '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir'
-	install -D -m 644 user/systemd/weir.service '$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service'
-	sed -i 's,@SBINDIR@,$(SBINDIR),' '$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service'
+	for unit in $(UNITS); do \
+		install -D -m 644 user/systemd/$$unit '$(DESTDIR)$(PREFIX)/lib/systemd/system/'$$unit && \
+		sed -i 's,@SBINDIR@,$(SBINDIR),' '$(DESTDIR)$(PREFIX)/lib/systemd/system/'$$unit || exit; \
+	done
 
 uninstall:
 	rm -f '$(DESTDIR)$(SBINDIR)/weir' '$(DESTDIR)$(MANDIR)/man8/weir.8' \
 		'$(DESTDIR)$(MANDIR)/man5/weir.conf.5' '$(DESTDIR)$(PREFIX)/share/weir/weir.schema.json' \
-		'$(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service' \
 		'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir'
+	for unit in $(UNITS); do rm -f '$(DESTDIR)$(PREFIX)/lib/systemd/system/'$$unit || exit; done
 
 clean:
 	rm -rf $(B)

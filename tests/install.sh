@@ -29,19 +29,27 @@ page_is_there() { [ -s "$dest/usr/share/man/man${1##*.}/$1" ]; }
 schema_is_json() { jq -e '."$defs" | length > 10' "$dest/usr/share/weir/weir.schema.json"; }
 unit_is_whole()
 {
-	local unit=$dest/usr/lib/systemd/system/weir.service
+	local units=$dest/usr/lib/systemd/system
 
-	grep -q '^ExecStart="/usr/sbin/weir" run' "$unit" && ! grep @SBINDIR "$unit"
+	grep -qx 'ExecStart="/usr/sbin/weir" run $WEIR_RUN' "$units/weir.service" &&
+		grep -qx 'ExecStart="/usr/sbin/weir" attach %I $WEIR_ATTACH' "$units/weir@.service" &&
+		! grep -r @SBINDIR "$units"
 }
 # as systemd reads it, where there is one
 blank_in_the_prefix()
 {
 	local prefix="$dest/opt/a b" unit
 
-	unit=$prefix/lib/systemd/system/weir.service
-	make -s install PREFIX="$prefix" && grep -F "ExecStart=\"$prefix/sbin/weir\" run" "$unit" &&
-		{ ! command -v systemd-analyze || ! systemd-analyze verify "$unit" 2>&1 | grep executable; } &&
-		make -s uninstall PREFIX="$prefix"
+	make -s install PREFIX="$prefix" || return
+	for unit in weir.service weir@eth0.service; do
+		unit=$prefix/lib/systemd/system/$unit
+		[ -e "$unit" ] || cp "${unit/@*/@.service}" "$unit"
+		grep -F "ExecStart=\"$prefix/sbin/weir\" " "$unit" || return
+		! command -v systemd-analyze || ! systemd-analyze verify "$unit" 2>&1 |
+			grep -E "executable|Unknown|nvalid" || return
+	done
+	rm "$unit"
+	make -s uninstall PREFIX="$prefix"
 }
 # stopping the machine's agent takes no other's socket away
 keeps_the_others() { grep '^RuntimeDirectoryPreserve=yes$' "$dest/usr/lib/systemd/system/weir.service"; }
@@ -144,8 +152,8 @@ ok "weir(8) is there" page_is_there weir.8
 ok "weir.conf(5) is there" page_is_there weir.conf.5
 ok "the schema of the JSON is there" schema_is_json
 ok "the service keeps /run/weir" keeps_the_others
-ok "the unit of the agent is there" unit_is_whole
-ok "the unit finds its command below a blank, too" blank_in_the_prefix
+ok "the units are there" unit_is_whole
+ok "they find the command below a blank, too" blank_in_the_prefix
 ok "the completion is a bash script" completion_loads
 ok "a tree below a blank builds" builds_there
 ok "a header of the command's makes its fuzz target anew" fuzz_knows_headers

@@ -49,6 +49,7 @@ struct loop {
 	struct serve *serve;
 	struct http_seen *http_seen;
 	ino_t seen;			/* of the instance's pin; 0: none */
+	bool looked;			/* one was seen before */
 	__u64 next_look_ns;
 	__u64 step_ns, due_ns;		/* the last step; the next one */
 	__u64 news_ns;			/* the last step for a signal from afar */
@@ -86,6 +87,43 @@ static void instance_lost(struct loop *loop)
 	maps_close(&loop->maps);
 }
 
+/* the file in place of the policy in force; a bad one changes nothing */
+static int conf_apply(struct loop *loop)
+{
+	struct context context = { .netns = loop->context->netns };
+	char *words[] = { (char *)loop->options->conf, NULL };
+
+	if (!loop->options->conf || cmd_apply(&context, 1, words) == CMD_DONE)
+		return 0;
+	return err_set(&loop->context->err, EINVAL, "%s", context.err.text);
+}
+
+/* of a pipe nothing is left, and that would be a policy without a class */
+static int conf_again(struct loop *loop)
+{
+	const char *conf = loop->options->conf;
+	struct stat st;
+
+	if (conf && (!strcmp(conf, "-") || (!stat(conf, &st) && !S_ISREG(st.st_mode))))
+		return err_set(&loop->context->err, EINVAL, "%s: is no file, and cannot be read "
+			       "again", conf);
+	return conf_apply(loop);
+}
+
+/* An attach begins with an empty policy; where one has been applied since, that is meant. */
+static void conf_of_new(struct loop *loop)
+{
+	if (!loop->options->conf || !policy_is_new(loop->steer.policy))
+		return;
+	if (conf_again(loop)) {
+		log_error("%s; the policy is empty", loop->context->err.text);
+		loop->context->err.text[0] = '\0';
+		return;
+	}
+	log_note("%s: applied", loop->options->conf);
+	policy_read(loop);
+}
+
 /* the pins may have gone, or be those of another attach */
 static void instance_look(struct loop *loop)
 {
@@ -99,9 +137,9 @@ static void instance_look(struct loop *loop)
 		now = st.st_ino;
 	if (now == loop->seen)
 		return;
-	if (loop->seen)
-		log_note("%s: %s", loop->instance.name, now ? "was attached anew" :
-			 "nothing is attached any more; waiting for `weir attach`");
+	if (!now)
+		log_note("%s: nothing is attached any more; waiting for `weir attach`",
+			 loop->instance.name);
 	instance_lost(loop);
 	repair_forget(loop->repair);
 	loop->seen = now;
@@ -117,6 +155,11 @@ static void instance_look(struct loop *loop)
 	steer_forget(&loop->steer);
 	tell_start(&loop->tell, &loop->maps);
 	policy_read(loop);
+	if (loop->looked) {
+		log_note("%s: was attached anew", loop->instance.name);
+		conf_of_new(loop);
+	}
+	loop->looked = true;
 }
 
 /* what it is in has no devices that anybody reaches, and is kept alive by the agent alone */
@@ -242,29 +285,6 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
 	log_note("%s: the agent ends; what it has set holds for %llu s more", loop->instance.name,
 		 STEER_LEASE_NS / 1000000000);
 	event_base_loopbreak(loop->base);
-}
-
-/* the file in place of the policy in force; a bad one changes nothing */
-static int conf_apply(struct loop *loop)
-{
-	struct context context = { .netns = loop->context->netns };
-	char *words[] = { (char *)loop->options->conf, NULL };
-
-	if (!loop->options->conf || cmd_apply(&context, 1, words) == CMD_DONE)
-		return 0;
-	return err_set(&loop->context->err, EINVAL, "%s", context.err.text);
-}
-
-/* of a pipe nothing is left, and that would be a policy without a class */
-static int conf_again(struct loop *loop)
-{
-	const char *conf = loop->options->conf;
-	struct stat st;
-
-	if (conf && (!strcmp(conf, "-") || (!stat(conf, &st) && !S_ISREG(st.st_mode))))
-		return err_set(&loop->context->err, EINVAL, "%s: is no file, and cannot be read "
-			       "again", conf);
-	return conf_apply(loop);
 }
 
 static void on_hup(evutil_socket_t fd, short what, void *arg)

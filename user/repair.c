@@ -165,7 +165,8 @@ static bool treat(struct repair *repair, const struct instance *instance, struct
 		return true;
 	case RENAMED:
 		if_indextoname(r->key.ifindex, name);
-		log_note("%s: is called %s now", r->dev.name, name);
+		log_note("%s: %s: the device is called %s now", r->dev.name,
+			 hook_name(r->key.hook), name);
 		snprintf(r->dev.name, sizeof(r->dev.name), "%s", name);
 		record(instance, r);
 		return true;

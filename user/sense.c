@@ -17,6 +17,7 @@
 #define LAST_NS 40000000ULL		/* a class's last packet was so much later at most */
 #define STUCK_NS 1000000000ULL
 #define QUIET_NS 50000000ULL		/* no sockets, no control: a look every so often */
+#define TELL_EVERY_NS 60000000000ULL	/* how often sockets are looked at */
 #define DEBT_NS 2000000ULL		/* a class that is so far ahead of its clock is limited */
 
 bool sense_needs_sockets(enum signal_kind kind)
@@ -205,10 +206,12 @@ static int sockets_step(struct steer *steer, __u64 now_ns)
 	interval = sample_interval_ns(steer->pass_ns);
 	if (interval > steer->interval_ns * 5 / 4 || interval < steer->interval_ns * 3 / 4)
 		steer->interval_ns = interval;
-	/* said where it is another by half */
-	if (steer->interval_ns > steer->told_interval_ns * 3 / 2 ||
-	    steer->interval_ns < steer->told_interval_ns * 2 / 3) {
+	/* said where it is another by half, and not over and over again */
+	if ((steer->interval_ns > steer->told_interval_ns * 3 / 2 ||
+	     steer->interval_ns < steer->told_interval_ns * 2 / 3) &&
+	    (!steer->interval_told_ns || steer->interval_told_ns + TELL_EVERY_NS <= now_ns)) {
 		steer->told_interval_ns = steer->interval_ns;
+		steer->interval_told_ns = now_ns;
 		log_note("a pass over the sockets takes %llu us: one every %llu ms",
 			 steer->pass_ns / 1000, interval / 1000000);
 	}

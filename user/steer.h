@@ -70,7 +70,8 @@ struct steer {
 	__u64 signals_epoch;		/* that the classes' heard is of; 0: of none */
 	struct tell *tell;
 	bool observe, serve;		/* serve: every class's backlog is sampled */
-	__u64 told_interval_ns;		/* what the log said last */
+	__u64 told_interval_ns;		/* what the log said last ... */
+	__u64 interval_told_ns;		/* ... and when; 0: never */
 	__u64 interval_ns, pass_ns;	/* of a step, of a pass over the sockets */
 	__u64 next_pass_ns;
 	__u64 next_ns;			/* no step is needed before, unless something is heard */

@@ -199,10 +199,26 @@ echo "class set late rate 7mbps" >> "$tmp/conf"
 kill -HUP "$agent"
 until_ok "a bad file is said" said 'the policy stays as it is'
 check "and changes nothing" has_late
+# what is attached anew begins without a policy: it has the file's, unless one was applied since
+sed -i '$d' "$tmp/conf"
+check "detach" "${weir[@]}" detach eth
+until_ok "nothing is attached any more" said 'nothing is attached any more'
+check "attach" "${weir[@]}" attach eth egress qdisc keep
+until_ok "the file is applied" has_late
+check "detach" "${weir[@]}" detach eth
+is_twice() { [ "$(grep -c "$1" "$tmp/log")" = 2 ]; }
+until_ok "and once more" is_twice 'nothing is attached any more'
+kill -STOP "$agent"
+check "attach" "${weir[@]}" attach eth egress qdisc keep
+check "a policy by hand" "${weir[@]}" class set hand rate 5mbit
+kill -CONT "$agent"
+until_ok "is seen" is_twice 'was attached anew'
+is_equal "and stays" "$("${weir[@]}" show config)" "class set hand rate 5mbit"
+check "the file's again" "${weir[@]}" apply "$tmp/conf"
 ip -n "$host" link set eth down
 ip -n "$host" link set eth name renamed
 ip -n "$host" link set renamed up
-until_ok "a renamed device is noticed" said 'is called renamed now'
+until_ok "a renamed device is noticed" said 'the device is called renamed now'
 ip -n "$host" link del renamed
 until_ok "one that goes" said 'the device is gone'
 link "$host" renamed "$peer" eth 1
@@ -235,13 +251,12 @@ renames()
 	for name; do
 		ip -n "$host" link set "$now" down name "$name"
 		ip -n "$host" link set "$name" up
-		until_ok "one is renamed" said "is called $name now"
+		until_ok "one is renamed" said "the device is called $name now"
 		now=$name
 	done
 }
 ip -n "$host" link del renamed
-gone_twice() { [ "$(grep -c '^weir: renamed: egress: the device is gone' "$tmp/log")" = 2 ]; }
-until_ok "one goes again" gone_twice
+until_ok "one goes again" is_twice '^weir: renamed: egress: the device is gone'
 # it holds the lock meanwhile
 check "and that is done with" "${weir[@]}" class set app control queue target 10ms
 kill -STOP "$agent"
