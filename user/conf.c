@@ -314,6 +314,9 @@ int conf_text(struct policy *policy, const char *name, const char *text, size_t 
 	if (!size)
 		return 0;
 	lexer.end = text + size;
+	/* an editor's mark that what follows is UTF-8 */
+	if (size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
+		lexer.at += 3;
 	if (!scratch)
 		return err_set(err, ENOMEM, "%s: out of memory", name);
 	if (memchr(text, '\0', size))

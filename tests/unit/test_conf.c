@@ -374,6 +374,9 @@ static void reads_files(void **state)
 	free(policy);
 	assert_int_equal(text("", NULL, &err), 0);
 	assert_int_equal(text("\n\n#", NULL, &err), 0);
+	assert_int_equal(text("\xef\xbb\xbf", NULL, &err), 0);
+	assert_int_equal(text("\xef\xbb\xbf" "class set a rate 8kbit\n", NULL, &err), 0);
+	assert_int_equal(text("class set a\n\xef\xbb\xbf" "class set b\n", NULL, &err), -EINVAL);
 	assert_int_equal(text("\\\n\\\nclass set a\\\n", NULL, &err), 0);
 }
 
