@@ -17,6 +17,7 @@
 #include "log.h"
 #include "maps.h"
 #include "opts.h"
+#include "push.h"
 #include "qdisc.h"
 #include "quantity.h"
 
@@ -411,8 +412,8 @@ static int attach(const struct instance *instance, struct wish *wish, struct err
 		rc = refresh(instance, err);
 	else if (made)
 		dp_destroy(instance, &ignored);
-	/* what is left of devices that have gone */
-	if (!rc && hook_reap(instance, &ignored) < 0)
+	/* what is left of devices that have gone; an agent, who waits for them, does it itself */
+	if (!rc && !push_is_heard(instance->name) && hook_reap(instance, &ignored) < 0)
 		log_note("%s", ignored.text);
 	if (!rc && !wish->link.up)
 		log_note("%s: is down: nothing passes until it is up", wish->name);

@@ -91,6 +91,15 @@ void push_read(int fd, struct signals *signals, __u64 now_ns)
 	}
 }
 
+bool push_is_heard(const char *instance_name)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address;
+
+	return fd >= 0 && !address_of(instance_name, &address) &&
+	       !connect(fd, (struct sockaddr *)&address, sizeof(address));
+}
+
 static int wait_answer(int fd, struct err *err)
 {
 	struct pollfd pollfd = { .fd = fd, .events = POLLIN };

@@ -20,6 +20,9 @@ int push_open(const char *instance_name, struct err *err);
 /* Takes what has come, up to a bound. */
 void push_read(int fd, struct signals *signals, __u64 now_ns);
 
+/* Is there an agent? */
+bool push_is_heard(const char *instance_name);
+
 /* Sends one and waits for the answer. */
 int push_send(const char *instance_name, const char *text, struct err *err);
 

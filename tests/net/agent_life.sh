@@ -270,6 +270,19 @@ is_equal "it is not put on again" "$("${weir[@]}" -j show devices | jq -r '.[].d
 check "attach" "${weir[@]}" attach renamed egress qdisc keep
 check "detach another" "${weir[@]}" detach spare
 ip -n "$host" link del spare
+# one that goes while another is attached
+kill -STOP "$agent"
+ip -n "$host" link del renamed
+"${spare[@]}"
+check "a user attaches another" "${weir[@]}" attach spare egress qdisc keep
+kill -CONT "$agent"
+gone_thrice() { [ "$(grep -c '^weir: renamed: egress: the device is gone' "$tmp/log")" = 3 ]; }
+until_ok "what has gone is known" gone_thrice
+link "$host" renamed "$peer" eth 1
+has_both() { [ "$("${weir[@]}" -j show devices | jq -c 'map(select(.state == "attached").dev) | sort')" = '["renamed","spare"]' ]; }
+until_ok "and put on when it comes again" has_both
+check "detach another" "${weir[@]}" detach spare
+ip -n "$host" link del spare
 ends TERM
 is_equal "SIGTERM again" $? 0
 files() { ls /run/weir | grep -c "^$host\\."; }
