@@ -35,23 +35,30 @@ static struct policy *policy_read(const char *netns)
 	return policy;
 }
 
-/* A class hears what is in the unit of its target, and zero: does one of those that follow it? */
+/*
+ * A class hears what is in the unit of its target, and zero, and nothing under the name of a signal
+ * that weir finds itself: does one of those that follow it?
+ */
 static int heard_check(const struct policy *policy, const struct signal *signal, struct err *err)
 {
+	bool own = signal_kind_of(signal->name) != SIGNAL_PUSHED;
 	const struct weir_class *deaf = NULL;
 
-	for (unsigned int i = 0; policy && signal->value && i < WEIR_MAX_CLASSES; i++) {
+	for (unsigned int i = 0; policy && i < WEIR_MAX_CLASSES; i++) {
 		const struct weir_class *class = &policy->classes[i];
 
-		if (!(class->flags & WEIR_CLASS_USED) || strcmp(class->signal, signal->name) ||
-		    signal_kind_of(class->signal) != SIGNAL_PUSHED)
+		if (!(class->flags & WEIR_CLASS_USED) || strcmp(class->signal, signal->name))
 			continue;
-		if (!(class->set & WEIR_SET_TARGET_TIME) == !signal->is_time)
+		if (!own && (!signal->value ||
+			     !(class->set & WEIR_SET_TARGET_TIME) == !signal->is_time))
 			return 0;
 		deaf = deaf ?: class;
 	}
 	if (!deaf)
 		return 0;
+	if (own)
+		return err_set(err, EDOM, "'%s': class %s follows the one that weir finds itself; want "
+			       "a name of your own, and control NAME", signal->name, deaf->name);
 	return err_set(err, EDOM, "%s '%s': want %s, as the target %s of class %s is", signal->name,
 		       signal_value_exact(signal->value, signal->is_time).text,
 		       signal->is_time ? "a number or a share" : "a time",
@@ -66,6 +73,12 @@ int cmd_signal(struct context *context, int argc, char **argv)
 	size_t at = 0;
 
 	for (int i = 0; i < argc; i++) {
+		/* between the others it would not be seen, and they would move up */
+		if (!*argv[i]) {
+			err_set(&context->err, EINVAL, "signal: '': want NAME VALUE [ttl TIME] "
+				"[drain RATE]");
+			return CMD_USAGE;
+		}
 		at += snprintf(text + at, sizeof(text) - at, "%s%s", i ? " " : "", argv[i]);
 		if (at >= sizeof(text)) {
 			err_set(&context->err, EINVAL, "signal: the words are too long");

@@ -83,6 +83,17 @@ part() { push 'part 12ms' && said 'class part: signal "part": 12 ms is a time; w
 until_ok "a time is said there" part
 is_equal "a number was said once" "$(grep -c 'is no time' "$tmp/log")" 1
 check "and gone" "${weir[@]}" class del part
+check "a class that follows what weir finds itself" "${weir[@]}" class set own control backlog
+for value in 12ms 0; do
+	is_equal "pushes nothing under that name: $value" "$("${weir[@]}" signal backlog $value 2>&1; echo $?)" \
+		"weir: signal: 'backlog': class own follows the one that weir finds itself; want a name of \
+your own, and control NAME
+1"
+done
+check "and gone" "${weir[@]}" class del own
+is_equal "an empty name before others" "$("${weir[@]}" signal '' queue 40ms 2>&1; echo $?)" \
+	"weir: signal: '': want NAME VALUE [ttl TIME] [drain RATE]
+2"
 check "a signal above the target" "${weir[@]}" signal queue 40ms ttl 1s
 until_ok "the agent's rate is in force" is_state agent
 compare "slower" "v < t" "$(control rate_bps)" 100000000 "less than configured"
