@@ -38,4 +38,10 @@ int cmd_monitor(struct context *context, int argc, char **argv);
 int cmd_top(struct context *context, int argc, char **argv);
 int cmd_version(struct context *context, int argc, char **argv);
 
+/*
+ * As cmd_attach(), for an agent, which saw without the lock that a hook is lost, or that a device
+ * is back. -EALREADY: there is nothing to put back any more.
+ */
+int attach_back(struct context *context, bool lost, int argc, char **argv);
+
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cmd_attach.c: weir attach DEV [egress|ingress|both] [qdisc keep|fq] [via tcx|clsact] [flows N].
- * The order of steps, and undoing them when one fails; each step is another module's.
+ * cmd_attach.c: weir attach DEV [egress|ingress|both] [qdisc keep|fq] [via tcx|clsact] [flows N],
+ * and the same for an agent that puts a hook back. The order of steps, and undoing them when one
+ * fails; each step is another module's.
  */
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -36,6 +37,7 @@ struct wish {
 	__u32 max_flows;			/* 0: not said */
 	struct link link;
 	bool l3;
+	bool back, lost_alone;		/* an agent's: put back, where it is known as lost */
 	struct weir_dev lost[WEIR_HOOK_COUNT];	/* records of hooks that somebody has wiped */
 };
 
@@ -206,6 +208,22 @@ static int check_hooks(const struct instance *instance, struct wish *wish, struc
 			wish->lost[r->key.hook] = r->dev;
 	}
 	return rc;
+}
+
+/* Has somebody put on or taken off what an agent is to put back, since that has seen it? */
+static int check_back(const struct instance *instance, struct wish *wish, struct err *err)
+{
+	bool lost = !wish->lost_alone;
+	int rc;
+
+	if (!instance_exists(instance))
+		return err_set(err, EALREADY, "nothing is attached any more");
+	rc = check_hooks(instance, wish, err);
+	if (rc)
+		return rc == -EEXIST ? -EALREADY : rc;
+	for (int hook = 0; hook < WEIR_HOOK_COUNT; hook++)
+		lost |= wish->hooks[hook] && wish->lost[hook].prog_id;
+	return lost ? 0 : err_set(err, EALREADY, "%s: is not known as lost any more", wish->name);
 }
 
 /* Nothing came of it: a hook that was lost before stays known as one, or no agent would mend it. */
@@ -396,7 +414,9 @@ static int attach(const struct instance *instance, struct wish *wish, struct err
 
 	if (rc)
 		return rc;
-	if (instance_exists(instance)) {
+	if (wish->back) {
+		rc = check_back(instance, wish, err);
+	} else if (instance_exists(instance)) {
 		rc = check_flows(instance, wish, err);
 		if (!rc)
 			rc = check_hooks(instance, wish, err);
@@ -420,24 +440,39 @@ static int attach(const struct instance *instance, struct wish *wish, struct err
 	return rc;
 }
 
-int cmd_attach(struct context *context, int argc, char **argv)
+static int run(struct context *context, struct wish *wish)
 {
 	struct instance instance;
-	struct wish wish = {};
-	int back, rc;
+	int back, rc = instance_open(&instance, context->netns, !wish->back, &context->err);
 
-	if (parse(&wish, argc, argv, &context->err))
-		return CMD_USAGE;
-	rc = instance_open(&instance, context->netns, true, &context->err);
 	if (rc)
-		return CMD_FAILED;
+		return rc;
 	rc = instance_lock(&instance, &context->err);
+	if (rc == -ENOENT && wish->back)
+		rc = -EALREADY;
 	if (!rc)
 		rc = instance_enter(&instance, &back, &context->err);
 	if (!rc) {
-		rc = attach(&instance, &wish, &context->err);
+		rc = attach(&instance, wish, &context->err);
 		instance_leave(back);
 	}
 	instance_close(&instance);
-	return rc ? CMD_FAILED : CMD_DONE;
+	return rc;
+}
+
+int cmd_attach(struct context *context, int argc, char **argv)
+{
+	struct wish wish = {};
+
+	if (parse(&wish, argc, argv, &context->err))
+		return CMD_USAGE;
+	return run(context, &wish) ? CMD_FAILED : CMD_DONE;
+}
+
+int attach_back(struct context *context, bool lost, int argc, char **argv)
+{
+	struct wish wish = { .back = true, .lost_alone = lost };
+	int rc = parse(&wish, argc, argv, &context->err);
+
+	return rc ? rc : run(context, &wish);
 }

@@ -189,14 +189,15 @@ static bool treat(struct repair *repair, const struct instance *instance, struct
 
 /*
  * `weir attach` does it, with the words of then: what a wiped hook has left it clears itself. It is
- * tried again at each look; that it fails is said when more do than at the last one.
+ * tried again at each look; that it fails is said when more do than at the last one. -EALREADY: who
+ * was at work there meanwhile has left nothing to be put back.
  */
-static int attach_again(struct repair *repair, const char *netns, const char *name,
+static int attach_again(struct repair *repair, const char *netns, bool lost, const char *name,
 			enum weir_hook hook, __u32 flags)
 {
 	struct context context = { .netns = netns };
 	char *words[6];
-	int n = 0;
+	int n = 0, r;
 
 	words[n++] = (char *)name;
 	words[n++] = (char *)hook_name(hook);
@@ -206,12 +207,13 @@ static int attach_again(struct repair *repair, const char *netns, const char *na
 		words[n++] = "qdisc";
 		words[n++] = "keep";
 	}
-	if (cmd_attach(&context, n, words) == CMD_DONE)
-		return 0;
+	r = attach_back(&context, lost, n, words);
+	if (!r || r == -EALREADY)
+		return r;
 	if (++repair->failed > repair->failed_before)
 		log_note("%s: %s: cannot be put on again, and is tried every second: %s", name,
 			 hook_name(hook), context.err.text);
-	return -EIO;
+	return r;
 }
 
 static void treat_all(struct repair *repair, const char *netns)
@@ -248,7 +250,7 @@ static void attach_lost(struct repair *repair, const struct instance *instance, 
 
 		if (examine(instance, r) != LOST || !if_indextoname(r->key.ifindex, name))
 			continue;
-		if (!attach_again(repair, netns, name, r->key.hook, r->dev.flags))
+		if (!attach_again(repair, netns, true, name, r->key.hook, r->dev.flags))
 			log_note("%s: %s: weir's program had been taken off; it is put back", name,
 				 hook_name(r->key.hook));
 	}
@@ -263,7 +265,7 @@ static bool has_record(const struct hook_list *list, __u32 ifindex, enum weir_ho
 	return false;
 }
 
-static void attach_back(struct repair *repair, const struct hook_list *list, const char *netns)
+static void devices_back(struct repair *repair, const struct hook_list *list, const char *netns)
 {
 	unsigned int kept = 0;
 
@@ -274,7 +276,7 @@ static void attach_back(struct repair *repair, const struct hook_list *list, con
 		if (ifindex && has_record(list, ifindex, gone.hook))
 			continue;
 		if (ifindex &&
-		    !attach_again(repair, netns, gone.name, gone.hook, gone.flags)) {
+		    !attach_again(repair, netns, false, gone.name, gone.hook, gone.flags)) {
 			log_note("%s: %s: the device is back; weir is put on again", gone.name,
 				 hook_name(gone.hook));
 			continue;
@@ -332,7 +334,7 @@ void repair_check(struct repair *repair, const struct instance *instance, const 
 	repair->failed = 0;
 	if (lost)
 		attach_lost(repair, instance, netns);
-	attach_back(repair, &list, netns);
+	devices_back(repair, &list, netns);
 	if (rules_moved(policy) || change_cgroups_moved(policy))
 		touch_rules(netns);
 }

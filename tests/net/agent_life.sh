@@ -249,6 +249,20 @@ tc -n "$host" qdisc del dev renamed ingress
 until_ok "and put on when it can be" said 'taken off; it is put back'
 is_equal "attached again" "$(state)" attached
 is_equal "said once" "$(grep -c 'cannot be put on' "$tmp/log")" 1
+# one that seems lost, to whom waits for the lock of a detach that is under way
+pins=/sys/fs/bpf/weir/v1/$host
+mapfile -t key < <(bpftool -j map dump pinned "$pins/devices" | jq -r '.[0].key[]')
+waits() { ! "${weir[@]}" signal queue 1ms 2> /dev/null; }
+answers() { "${weir[@]}" signal queue 1ms 2> /dev/null; }
+exec {lock}< "$pins"
+check "the lock is had" flock "$lock"
+tc -n "$host" qdisc del dev renamed clsact
+until_ok "the agent waits for it" waits
+check "the hook is taken off" bpftool map delete pinned "$pins/devices" key "${key[@]}"
+exec {lock}<&-
+until_ok "the agent goes on" answers
+is_equal "what was taken off meanwhile is not put back" "$("${weir[@]}" -j show devices)" "[]"
+check "attach it again" "${weir[@]}" attach renamed egress qdisc keep via clsact
 # a device that comes back, and that a user attaches before the agent does: it is theirs to detach
 spare=(ip -n "$host" link add spare up type veth peer name far)
 "${spare[@]}"
