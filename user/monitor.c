@@ -221,8 +221,12 @@ unsigned int monitor_devices_get(const struct instance *instance, const struct h
 	for (size_t i = 0; i < list->n && n < MONITOR_DEVICES; i++) {
 		const struct hook_record *record = &list->items[i];
 		const struct monitor_device *was = find(before, n_before, &record->key);
-		struct monitor_device *device = &ret[n++];
+		struct monitor_device *device = &ret[n];
 
+		/* announced: a command is at work there, or died, before there was a program */
+		if (!record->dev.prog_id)
+			continue;
+		n++;
 		*device = (struct monitor_device){ .key = record->key };
 		snprintf(device->name, sizeof(device->name), "%.15s", record->dev.name);
 		device->edt = record->dev.flags & WEIR_DEV_EDT;

@@ -42,8 +42,24 @@ says "and held back" "class-rate +media: its buckets share the class's rate: 10 
 says "one whose flows are capped" "flow-rate +rpc: some of its buckets run at their own cap .*: 100 kbit/s"
 "$WEIR" -n "$producer" attach eth ingress
 says "a hook more" "attached +eth ingress: the program is on its hook"
+# its record, as it is before there is a program (prog_id, at 28, is 0)
+devices=/sys/fs/bpf/weir/v1/$producer/devices
+announced=$(bpftool -j map dump pinned "$devices" | jq -r '.[] | select(.formatted.key.hook == 1) |
+	.value[28:32] = ["0", "0", "0", "0"] | "key \(.key | join(" ")) value \(.value | join(" "))"')
 "$WEIR" -n "$producer" detach eth ingress
 says "and less" "detached +eth ingress: taken off its hook"
+# shellcheck disable=SC2086 # one word each
+check "an attach begins" bpftool map update pinned "$devices" $announced
+# a look tells of the policy before it looks at the devices
+for rate in 2mbit 3mbit; do
+	before=$(grep -c ' policy ' "$tmp/lines")
+	"$WEIR" -n "$producer" class set probe rate $rate
+	more() { [ "$(grep -c ' policy ' "$tmp/lines")" -gt "$before" ]; }
+	check "a look at it" wait_until 10 more
+done
+is_equal "what is announced alone is not told" "$(grep -cE '(attached|hook-lost) +eth ingress' "$tmp/lines")" 1
+# shellcheck disable=SC2086
+bpftool map delete pinned "$devices" ${announced%% value*}
 "$WEIR" -n "$producer" attach eth ingress via clsact
 ip netns exec "$producer" tc qdisc del dev eth clsact
 says "a hook that is taken away" "hook-lost +eth ingress: the program is not on its hook"
