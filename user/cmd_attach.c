@@ -121,6 +121,7 @@ static bool is_key(const char *word)
 static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 {
 	int direction = 2, rc;
+	struct err ignored;
 
 	if (argc < 1 || !*argv[0])
 		return err_set(err, EINVAL, "attach: want DEV [egress|ingress|both] [qdisc keep|fq] "
@@ -136,8 +137,11 @@ static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 	}
 	wish->hooks[WEIR_EGRESS] = direction != 1;
 	wish->hooks[WEIR_INGRESS] = direction != 0;
-	if (argc && !is_key(argv[0]))
-		return bad_word(argv[0], err);
+	/* the first, or a direction behind keys */
+	for (int i = 0; i < argc; i += 2)
+		if (!is_key(argv[i]) &&
+		    (!i || opts_choice(argv[i], attach_directions, &ignored) >= 0))
+			return bad_word(argv[i], err);
 	rc = opts_parse(attach_keys, attach_n_keys, argc, argv, wish, err);
 	if (rc) {
 		err_prefix(err, "attach: ");

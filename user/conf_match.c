@@ -77,8 +77,8 @@ static int dev_set(const struct opts_key *key, const char *word, void *target, s
 	size_t n = strlen(word);
 
 	if (!n || n >= sizeof(rule->dev) || strpbrk(word, "/ ") || conf_has_control(word))
-		return err_set(err, EINVAL, "'%s': want the name of a device, 1 to %zu printable characters",
-			       word, sizeof(rule->dev) - 1);
+		return err_set(err, EINVAL, "'%s': want the name of a device, 1 to %zu printable "
+			       "characters but / and blanks", word, sizeof(rule->dev) - 1);
 	memcpy(rule->dev, word, n);
 	rule->fields |= key->bit;
 	return 0;

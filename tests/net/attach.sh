@@ -358,6 +358,7 @@ refused "no such device, nothing near" 1 "no such device$" weir attach wlan0
 refused "no device" 2 "want DEV" weir attach
 refused "unknown word" 2 "unknown word 'egres'; did you mean 'egress'" weir attach eth egres
 refused "two directions" 2 "'ingress': want it right behind DEV, and one of" weir attach eth egress ingress
+refused "a direction behind a key" 2 "'egress': want it right behind DEV" weir attach eth qdisc keep egress
 refused "two directions, detach" 2 "not 'ingress'; want DEV" weir detach eth egress ingress
 refused "words of no command" 2 "class: a word is missing; want set or del" weir class
 refused "words of no command" 2 "match: unknown word 'ad'; want add or del" weir match ad web
