@@ -25,7 +25,7 @@
 #define WEIR_PORT_RANGES 8		/* most ranges in one sport or dport list */
 #define WEIR_PREFIXES 4			/* most prefixes in one src or dst list */
 #define WEIR_PROTOS 4			/* most protocols in one proto list */
-#define WEIR_HIST 24			/* delay histogram: i counts [2^i, 2^(i+1)) us, 0: < 2 us */
+#define WEIR_HIST 24			/* delays: i is [2^i, 2^(i+1)) * 1.024 us, 0 all below */
 
 #define WEIR_RATE_MIN 8000ULL		/* bit/s */
 #define WEIR_RATE_MAX 400000000000ULL	/* bit/s */

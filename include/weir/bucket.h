@@ -22,7 +22,7 @@
 /* the longest packet that is ever charged: BIG TCP is 512 KiB, GSO headers come on top */
 #define WEIR_BYTES_MAX (1U << 20)
 
-/* no clock is slower than that, some 950 bit/s: times WEIR_BYTES_MAX it stays below 2^63 */
+/* no clock is slower than that, some 950 bit/s: times WEIR_BYTES_MAX it is 2^63 */
 #define WEIR_NPB_MAX (1ULL << 43)
 
 /*
