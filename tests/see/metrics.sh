@@ -47,6 +47,12 @@ before=$(sample 'weir_class_bytes_total{class="bulk"')
 get /metrics > "$tmp/plain"
 is_least "bytes grow" "$(sample 'weir_class_bytes_total{class="bulk"')" "$before"
 
+# --- the manual names every label (unit/test_manual.c: every metric)
+sed -n '/^\.Sh HTTP/,/^\.Sh REPLAY/p' "$top/user/man/weir.8" | grep -o '[a-z_]*' | sort -u > "$tmp/words"
+grep -v '^#' "$tmp/plain" | sed 's/"\([^"\\]\|\\.\)*"//g' | grep -o '[a-z_]*=' | tr -d = | sort -u > "$tmp/labels"
+is_equal "labels that the manual does not name" "$(comm -23 "$tmp/labels" "$tmp/words" | xargs)" ""
+is_least "labels" "$(wc -l < "$tmp/labels")" 15
+
 # --- the dashboard names only what exists
 grep -o 'weir_[a-z_]*' "$top/tools/grafana/weir.json" | sort -u > "$tmp/named"
 { sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' "$tmp/plain"
