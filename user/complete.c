@@ -66,10 +66,13 @@ static const struct opts_key *key_find(const struct help_form *form, const char 
 	return NULL;
 }
 
-static bool is_given(const char *name, int argc, char **argv)
+#define GIVEN_MAX 64
+
+/* the keys so far: a value may be called as a key is */
+static bool is_given(const struct opts_key *const *given, const struct opts_key *key)
 {
-	for (int i = 0; i < argc; i++)
-		if (!strcmp(argv[i], name))
+	for (; *given; given++)
+		if (*given == key)
 			return true;
 	return false;
 }
@@ -77,14 +80,16 @@ static bool is_given(const char *name, int argc, char **argv)
 /* the words so far are KEY VALUE pairs: the value of the last key, or a further key */
 static void pairs(const struct help_form *form, int argc, char **argv)
 {
-	const struct opts_key *key;
+	const struct opts_key *key, *given[GIVEN_MAX + 1] = {};
+	unsigned int n_given = 0;
 	bool last = false;
 	int n;
 
 	for (int i = 0; i < argc; i += 1 + n) {
 		key = key_find(form, argv[i]);
-		if (!key)
+		if (!key || n_given == GIVEN_MAX)
 			return;
+		given[n_given++] = key;
 		n = key->flags & OPTS_ALONE ? 0 : 1;
 		if (n && i + 1 == argc)
 			return values_print(key);
@@ -96,7 +101,7 @@ static void pairs(const struct help_form *form, int argc, char **argv)
 		last = key->flags & OPTS_LAST;
 	}
 	for (unsigned int i = 0; !last && (key = help_key(form, i)); i++)
-		if (!is_given(key->name, argc, argv))
+		if (!is_given(given, key))
 			printf("%s\n", key->name);
 }
 

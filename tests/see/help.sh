@@ -117,6 +117,7 @@ completes "signals" class set web control "" -- backlog ce loss none psi rtt
 completes "a resource" class set web control psi "" -- cpu io memory
 completes "behind it" class set web control psi io ta -- target
 completes "keys of a match" match add web s -- sport src
+completes "a key, behind a device that is called so" match add web dev src s -- sport src
 completes "a device of a match" match add web dev l -- lo
 completes "protocols" match add web proto i -- icmp icmp6
 completes "the next of a list" match add web proto tcp,ud -- tcp,udp
