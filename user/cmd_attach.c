@@ -87,7 +87,7 @@ static int set_flows(const struct opts_key *key, const char *word, void *target,
 
 const struct opts_key attach_keys[] = {
 	{ .name = "qdisc", .value = "keep|fq", .choices = qdiscs, .set = set_qdisc,
-	  .help = "leave the root qdisc alone, or insist on fq" },
+	  .help = "keep: put no fq and no ifb there; fq: fail where there can be none" },
 	{ .name = "via", .value = "tcx|clsact", .choices = vias, .set = set_via,
 	  .help = "how to attach; the default is tcx where the kernel has it" },
 	{ .name = "flows", .value = "N", .set = set_flows,

@@ -270,7 +270,7 @@ int quantity_per_second(const char *text, __u64 max, __u64 *ret, struct err *err
 	__u64 value;
 
 	if (scaled(text, units, &value) || !value || value > max)
-		return err_set(err, EINVAL, "'%s': want a number per second such as 200/s, "
+		return err_set(err, EINVAL, "'%s': want a whole number per second such as 200/s, "
 			       "1/s to %llu/s", text, max);
 	*ret = value;
 	return 0;
