@@ -99,7 +99,7 @@ static int control_settle(struct weir_class *class, int argc, char *const *argv,
 	if (class->signal[0])
 		return 0;
 	if (rate && !strcmp(rate, "auto"))
-		return err_set(err, EINVAL, "rate auto: the class has no control to hand its rate "
+		return err_set(err, ENOENT, "rate auto: the class has no control to hand its rate "
 			       "to");
 	if (!class_word(argc, argv, "control"))
 		return 0;

@@ -77,6 +77,12 @@ refuses "a bad prefix" "10.0.0.0/40" match add web src 10.0.0.0/40
 refuses "a bad port" "65536" match add web proto tcp dport 65536
 refuses "too many ports: wrong words" "1,2,3,4,5,6,7,8,9': more than 8" match add web dport 1,2,3,4,5,6,7,8,9
 is_equal "and by its exit status" $status 2
+# what is wrong beside the policy alone: not the words
+for words in "rate auto" "min 1mbit" "rate 1mbit flow-rate 2mbit"; do
+	# shellcheck disable=SC2086 # one word each
+	refuses "$words" "web: " class set web $words
+	is_equal "and by its exit status" $status 1
+done
 refuses "a range upside down" "90-80" match add web proto tcp dport 90-80
 refuses "an action that is none" "polise" class set web action polise
 refuses "attach twice" "eth" attach eth egress

@@ -188,7 +188,7 @@ static const struct {
 	{ "class set web zzzz 1mbit", EINVAL, "web: unknown word 'zzzz'; want rate, flow-rate, per, " },
 	/* a word of which most is another is not near */
 	{ "match add web foo 1", EINVAL, "web: unknown word 'foo'; want dev, hook, " },
-	{ "class set web rate auto", EINVAL, "no control" },
+	{ "class set web rate auto", ENOENT, "no control" },
 	{ "class set web per net", EINVAL, "web: per 'net': want flow, src" },
 	{ "class set web per src/0", EINVAL, "per 'src/0'" },
 	{ "class set web per src/129", EINVAL, "per 'src/129'" },
