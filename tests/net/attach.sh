@@ -398,8 +398,7 @@ is_equal "a read-only bpffs: check" "$(no_place unshare -m sh -c \
 refused "another namespace without -n" 1 "use .weir -n $here." \
 	nsenter --net="/run/netns/$here" "$WEIR" attach eth
 gone "refused"
-check "no bpffs: attach mounts one" unshare -m sh -ec "
-	umount /sys/fs/bpf
+check "no bpffs: attach mounts one" without_bpffs sh -ec "
 	if '$WEIR' -n $here show; then exit 1; fi
 	'$WEIR' -n $here attach eth
 	'$WEIR' -n $here show devices

@@ -109,7 +109,7 @@ setpriv --reuid 65534 --clear-groups --bounding-set -all "${weir[@]}" class set 
 	> "$tmp/stdout" 2> "$tmp/stderr" || status=$?
 judge "no root" "permi|root|privilege" $status
 status=0
-unshare -m sh -c 'umount /sys/fs/bpf; exec "$@"' - "${weir[@]}" class set web rate 1mbit \
+without_bpffs "${weir[@]}" class set web rate 1mbit \
 	> "$tmp/stdout" 2> "$tmp/stderr" || status=$?
 judge "no bpffs" "bpf" $status
 status=0

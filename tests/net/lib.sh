@@ -162,6 +162,13 @@ wait_until()
 	done
 }
 
+# without_bpffs COMMAND...: none is mounted, nor one below that, as far as the command sees
+without_bpffs()
+{
+	unshare -m sh -c 'while mountpoint -q /sys/fs/bpf; do umount /sys/fs/bpf || exit; done
+		exec "$@"' - "$@"
+}
+
 # --- cleaning up, by name and by process id
 
 cleanup()

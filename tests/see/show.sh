@@ -178,7 +178,7 @@ is_equal "killed: whose rate it is" "$(printf '%s\n' "${looks[@]}" | sort -u | p
 # --- check says what is missing where the rest says only that it cannot
 checks() { "$@" -n "$here" -j check | jq -r '.[] | select(.check == "tcx" or .check == "clsact") | .check'; }
 is_equal "check: without a bpffs" \
-	"$(checks unshare -m sh -c 'umount /sys/fs/bpf; exec "$@"' - "$WEIR" | paste -sd,)" tcx,clsact
+	"$(checks without_bpffs "$WEIR" | paste -sd,)" tcx,clsact
 is_equal "check: without privileges" \
 	"$(checks setpriv --reuid 65534 --clear-groups --bounding-set -all "$WEIR" | paste -sd,)" tcx,clsact
 # --- replay: a class that one policy alone has: its dashes stand where the numbers do
