@@ -162,12 +162,30 @@ static bool bpffs_mounted(void)
 	return !statfs(BPFFS, &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
+/* Of those who come at once one mounts: below a second mount lies what the first has pinned. */
+static int mount_lock(void)
+{
+	const struct timespec step = { .tv_nsec = LOCK_STEP_MS * 1000000L };
+	int fd = open(BPFFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	/* anybody may hold it: no longer than that */
+	for (int ms = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && ms < LOCK_WAIT_MS;
+	     ms += LOCK_STEP_MS)
+		nanosleep(&step, NULL);
+	return fd;
+}
+
 static int check_bpffs(bool want_mount, struct err *err)
 {
+	_cleanup_close_ int lock_fd = -1;
+
 	if (bpffs_mounted())
 		return 0;
 	if (!want_mount)
 		return err_set(err, ENOENT, "nothing is attached (no bpffs is mounted on " BPFFS ")");
+	lock_fd = mount_lock();
+	if (bpffs_mounted())
+		return 0;
 	if (mount("bpf", BPFFS, "bpf", 0, "mode=0700"))
 		return err_set(err, errno, BPFFS ": cannot mount bpffs: %s (want: mount -t bpf bpf "
 			       BPFFS ")", strerror(errno));

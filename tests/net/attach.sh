@@ -403,6 +403,10 @@ check "no bpffs: attach mounts one" without_bpffs sh -ec "
 	'$WEIR' -n $here attach eth
 	'$WEIR' -n $here show devices
 	'$WEIR' -n $here detach all"
+# two at once: the second waits, and takes what the first has mounted
+is_equal "no bpffs, and another is about to mount one" "$(without_bpffs sh -c "
+	flock /sys/fs/bpf timeout 1 '$WEIR' -n $here attach eth
+	grep -c ' /sys/fs/bpf ' /proc/self/mountinfo" 2>&1)" 0
 mkdir -p "/sys/fs/bpf/weir/v999/$here"
 refused "pins of another version" 1 "v999/$here: pins of version 999.*rm -r" weir attach eth
 refused "pins of another version: show" 1 "pins of version 999" weir show

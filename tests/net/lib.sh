@@ -213,7 +213,9 @@ need()
 		[ -x "$tool" ] || { echo "Bail out! $tool is not built"; exit 1; }
 	done
 	if [ "$(stat -fc %T /sys/fs/bpf)" != bpf_fs ]; then
-		mount -t bpf bpf /sys/fs/bpf || skip_all "no bpffs"
+		# the lock of `weir attach`: of several that begin at once one mounts
+		flock /sys/fs/bpf sh -c 'mountpoint -q "$1" || mount -t bpf bpf "$1"' - /sys/fs/bpf ||
+			skip_all "no bpffs"
 	fi
 }
 
