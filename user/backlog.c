@@ -6,9 +6,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <string.h>
-#include <time.h>
 #include "backlog.h"
 #include "backlog.skel.h"
+#include "clock.h"
 #include "log.h"
 
 #define FIND_PART 100			/* finding new sockets takes 1 % of a core ... */
@@ -29,10 +29,7 @@ struct backlog {
 /* what a pass costs is the time this thread ran, not that of whoever came between */
 static __u64 cpu_ns(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* flows: the datapath's map; none for a try */

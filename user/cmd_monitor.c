@@ -8,7 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
+#include "clock.h"
 #include "cmd.h"
 #include "control.h"
 #include "maps.h"
@@ -37,14 +37,6 @@ struct follow {
 	__u32 generation;
 	bool begun, lost;
 };
-
-static __u64 clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
 
 /* where the rings and the policy are now: what comes is told from here on */
 static int begin(struct follow *follow, const struct maps *maps)
@@ -189,7 +181,7 @@ static int look(struct follow *follow, struct err *err)
 	struct maps maps;
 	int back, r = instance_open(&instance, follow->netns, false, err);
 
-	follow->monitor.now_ns = clock_ns(CLOCK_MONOTONIC);
+	follow->monitor.now_ns = clock_now_ns();
 	follow->monitor.unix_ms = clock_ns(CLOCK_REALTIME) / 1000000;
 	if (!r)
 		r = maps_open(&maps, &instance, err);

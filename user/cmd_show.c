@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
+#include "clock.h"
 #include "conf.h"
 #include "help.h"
 #include "hook.h"
@@ -259,7 +259,6 @@ static int part_find(int argc, char **argv, struct err *err)
 static int show_open(struct show *show)
 {
 	struct err *err = &show->context->err;
-	struct timespec now;
 	int r;
 
 	r = instance_open(&show->instance, show->context->netns, false, err);
@@ -272,8 +271,7 @@ static int show_open(struct show *show)
 	if (!show->policy || !show->out)
 		return err_set(err, ENOMEM, "out of memory");
 	r = maps_policy_load(&show->maps, show->policy, err);
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	show->now_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	show->now_ns = clock_now_ns();
 	return r;
 }
 

@@ -15,7 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include "clock.h"
 #include "maps.h"
 #include "top.h"
 
@@ -72,10 +72,7 @@ static int look(struct top *top, const struct context *context, struct err *err)
 
 static __u64 now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+	return clock_now_ns() / 1000000;
 }
 
 /* all keys that have come; -EIO when the terminal is gone */

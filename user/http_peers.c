@@ -10,7 +10,7 @@
 #include <event2/http.h>
 #include <linux/types.h>
 #include <stdlib.h>
-#include <time.h>
+#include "clock.h"
 #include "http_peers.h"
 #include "util.h"
 
@@ -30,14 +30,6 @@ struct http_peers {
 	struct event *tick;
 	struct peer peers[PEERS_MAX];
 };
-
-static __u64 now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
 
 /* evhttp's connection; NULL: it has let go of it */
 static struct evhttp_connection *connection_of(const struct peer *peer)
@@ -81,7 +73,7 @@ static void sweep(struct http_peers *peers, __u64 now)
 
 static void tick(evutil_socket_t fd, short what, void *arg)
 {
-	sweep(arg, now_ns());
+	sweep(arg, clock_now_ns());
 }
 
 /* a free place, or that of who has taken longest; streams are fewer than places */
@@ -109,7 +101,7 @@ static struct bufferevent *accepted(struct event_base *base, void *arg)
 	/* closed when freed, hence not before the entry is swept: no other one has its number */
 	struct bufferevent *io = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 	struct http_peers *peers = arg;
-	__u64 now = now_ns();
+	__u64 now = clock_now_ns();
 
 	if (!io)
 		return NULL;
@@ -128,7 +120,7 @@ static void peer_becomes(struct http_peers *peers, struct evhttp_request *reques
 	for (unsigned int i = 0; io && i < PEERS_MAX; i++)
 		if (peers->peers[i].io == io) {
 			peers->peers[i].state = state;
-			peers->peers[i].since_ns = now_ns();
+			peers->peers[i].since_ns = clock_now_ns();
 			return;
 		}
 }

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <time.h>
+#include "clock.h"
 #include "http_seen.h"
 #include "quantity.h"
 #include "seer.h"
@@ -46,14 +46,6 @@ struct http_seen {
 	struct client clients[WAITING_MAX];
 	struct http_stream *listeners[LISTENERS_MAX];
 };
-
-static __u64 now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
 
 static void reply(struct evhttp_request *request, const char *type, const void *data, size_t size)
 {
@@ -208,7 +200,7 @@ static bool is_fresh(const struct http_seen *seen, __u64 fresh_ns)
 		return false;
 	if (fresh_ns < seen->last->apart_ns)
 		fresh_ns = seen->last->apart_ns;
-	return now_ns() - seen->last->at_ns < fresh_ns;
+	return clock_now_ns() - seen->last->at_ns < fresh_ns;
 }
 
 /* while somebody listens; each tick has its look unless that costs too much */

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include "caps.h"
+#include "clock.h"
 #include "http.h"
 #include "http_seen.h"
 #include "lock.h"
@@ -57,14 +57,6 @@ struct loop {
 	int result;			/* why it has ended; 0: it was told to */
 };
 
-static __u64 clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 static void policy_read(struct loop *loop)
 {
 	struct steer *steer = &loop->steer;
@@ -72,7 +64,7 @@ static void policy_read(struct loop *loop)
 	int r = maps_policy_load(&loop->maps, steer->policy, &err);
 
 	if (!r)
-		r = steer_policy(steer, clock_ns(), &err);
+		r = steer_policy(steer, clock_now_ns(), &err);
 	if (r)
 		log_note("%s", err.text);
 }
@@ -203,7 +195,7 @@ static void step(struct loop *loop, __u64 now_ns)
 
 static void step_at(struct loop *loop, __u64 due_ns)
 {
-	__u64 now_ns = clock_ns(), wait_us = due_ns > now_ns ? (due_ns - now_ns) / 1000 : 0;
+	__u64 now_ns = clock_now_ns(), wait_us = due_ns > now_ns ? (due_ns - now_ns) / 1000 : 0;
 	const struct timeval wait = { .tv_usec = wait_us };
 
 	loop->due_ns = due_ns;
@@ -213,7 +205,7 @@ static void step_at(struct loop *loop, __u64 due_ns)
 static void on_step(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *loop = arg;
-	__u64 now_ns = clock_ns(), next_ns;
+	__u64 now_ns = clock_now_ns(), next_ns;
 
 	step(loop, now_ns);
 	/* an interval is one, however late a step came */
@@ -230,7 +222,7 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 static void step_now(void *arg)
 {
 	struct loop *loop = arg;
-	__u64 now_ns = clock_ns(), due_ns = loop->news_ns + CONTROL_INTERVAL_MIN_NS / 2;
+	__u64 now_ns = clock_now_ns(), due_ns = loop->news_ns + CONTROL_INTERVAL_MIN_NS / 2;
 
 	/* not counted from any step: one that found nothing new would hold up what comes then */
 	if (now_ns >= due_ns) {
@@ -245,7 +237,7 @@ static void step_now(void *arg)
 static void on_push(evutil_socket_t fd, short what, void *arg)
 {
 	struct loop *loop = arg;
-	__u64 now_ns = clock_ns(), due_ns = loop->step_ns + CONTROL_INTERVAL_MIN_NS;
+	__u64 now_ns = clock_now_ns(), due_ns = loop->step_ns + CONTROL_INTERVAL_MIN_NS;
 
 	push_read(fd, loop->steer.signals, now_ns);
 	if (now_ns + EARLY_NS >= due_ns)

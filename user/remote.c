@@ -11,8 +11,8 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <weir/abi.h>
+#include "clock.h"
 #include "log.h"
 #include "remote.h"
 #include "resolve.h"
@@ -49,14 +49,6 @@ struct remote {
 	struct remote *next;
 };
 
-static __u64 clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 static bool number(const json_t *json, const char *key, __u64 most, __u64 *ret)
 {
 	const json_t *value = json_object_get(json, key);
@@ -73,7 +65,7 @@ static int take(struct remote *remote, const char *text, size_t size)
 	json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
 	struct signal signal = { .ttl_ns = 200000000 };
 	const char *unit = json_string_value(json_object_get(json, "unit"));
-	__u64 age_ns = 0, now_ns = clock_ns();
+	__u64 age_ns = 0, now_ns = clock_now_ns();
 	bool ok;
 
 	ok = number(json, "value", SIGNAL_VALUE_MAX, &signal.value) && unit &&

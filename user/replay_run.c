@@ -10,10 +10,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <weir/bucket.h>
+#include "clock.h"
 #include "dp_replay.h"
 #include "log.h"
 #include "quantity.h"
@@ -221,18 +221,10 @@ static int take(struct run *run, const struct replay_packet *packet)
 	return note_flows(run, &keys);
 }
 
-static __u64 real_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
-
 static void progress(struct run *run)
 {
 	const struct replay_capture *capture = replay_reader_capture(run->replay->reader);
-	__u64 now = real_ns(), at = replay_reader_offset(run->replay->reader), took, left;
+	__u64 now = clock_now_ns(), at = replay_reader_offset(run->replay->reader), took, left;
 
 	if (now - run->shown_ns < 250000000)
 		return;
@@ -336,7 +328,7 @@ int replay_run(struct replay *replay, struct err *err)
 	r = run->parser ? sides_open(run, err) : err_set(err, ENOMEM, "out of memory");
 	if (!r) {
 		stop_on_interrupt();
-		run->began_ns = run->shown_ns = real_ns();
+		run->began_ns = run->shown_ns = clock_now_ns();
 		r = run_all(run, err);
 	}
 	free(run->parser);

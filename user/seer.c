@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <time.h>
+#include "clock.h"
 #include "live.h"
 #include "seer.h"
 #include "show.h"
@@ -57,19 +57,6 @@ void seer_answer_free(struct seer_answer *answer)
 		return;
 	free(answer->body);
 	free(answer);
-}
-
-static __u64 clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
-
-static __u64 now_ns(void)
-{
-	return clock_ns(CLOCK_MONOTONIC);
 }
 
 /* the instance opened, with this thread in its namespace */
@@ -131,7 +118,7 @@ static struct seen *look(struct seer *seer)
 
 	if (!seen)
 		return NULL;
-	seen->at_ns = now_ns();
+	seen->at_ns = clock_now_ns();
 	r = view_open(seer, &view, &seen->err);
 	if (!r)
 		r = snapshot_take(&view.maps, &view.instance, &query,
@@ -181,7 +168,7 @@ static void pass(struct seer *seer, struct seer_answer *answer)
 {
 	struct context context = { .json = true };
 	_cleanup_free_ struct policy *policy = calloc(1, sizeof(*policy));
-	struct show show = { .context = &context, .policy = policy, .now_ns = now_ns() };
+	struct show show = { .context = &context, .policy = policy, .now_ns = clock_now_ns() };
 	_cleanup_(view_close) struct view view = VIEW_NONE;
 	int r = view_open(seer, &view, &context.err);
 
@@ -255,7 +242,7 @@ static void kept_give(const struct seer_answer *kept, struct seer_answer *answer
 /* how long no other pass for a question is to begin */
 static __u64 answer_question(struct seer *seer, struct seer_answer *answer)
 {
-	__u64 begin = now_ns(), cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID), apart_ns;
+	__u64 begin = clock_now_ns(), cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID), apart_ns;
 	const struct seer_answer *kept = kept_find(seer, answer, begin);
 
 	if (kept) {
@@ -285,7 +272,7 @@ static struct seer_answer *take_first(struct seer_answer **list)
 static struct seer_answer *take_due(struct seer *seer)
 {
 	struct seer_answer **at = &seer->waiting;
-	__u64 now = now_ns();
+	__u64 now = clock_now_ns();
 
 	while (*at && now < seer->next_ns && !kept_find(seer, *at, now))
 		at = &(*at)->next;

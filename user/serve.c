@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include "clock.h"
 #include "serve.h"
 
 /* one that stands for long is not silence: who follows hears that it still does */
@@ -26,14 +26,6 @@ struct serve {
 	const struct steer *steer;
 	struct follower *followers;
 };
-
-static __u64 clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 static json_t *signal_json(const struct signal *signal, __u64 now_ns)
 {
@@ -72,7 +64,7 @@ static void list(struct evhttp_request *request, const char *rest, void *arg)
 	const struct steer *steer = serve->steer;
 	const struct signal *pushed = NULL;
 	json_t *all = json_array();
-	__u64 now_ns = clock_ns();
+	__u64 now_ns = clock_now_ns();
 	struct signal signal;
 
 	while ((pushed = signals_next(steer->signals, pushed)))
@@ -121,7 +113,7 @@ static void follow(struct serve *serve, struct evhttp_request *request, const ch
 static void one(struct evhttp_request *request, const char *name, void *arg)
 {
 	struct serve *serve = arg;
-	__u64 now_ns = clock_ns();
+	__u64 now_ns = clock_now_ns();
 	struct signal signal;
 	struct err err;
 

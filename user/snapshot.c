@@ -7,18 +7,10 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include "clock.h"
 #include "hook.h"
 #include "maps.h"
 #include "snapshot.h"
-
-static __u64 clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
 
 void snapshot_free(struct snapshot *snapshot)
 {
@@ -315,7 +307,7 @@ int snapshot_take(const struct maps *maps, const struct instance *instance,
 		return r;
 	snprintf(snapshot->instance, sizeof(snapshot->instance), "%s", instance->name);
 	snapshot->generation = policy->generation;
-	snapshot->now_ns = clock_ns(CLOCK_MONOTONIC);
+	snapshot->now_ns = clock_now_ns();
 	snapshot->unix_ms = clock_ns(CLOCK_REALTIME) / 1000000;
 	r = classes_read(maps, policy, snapshot);
 	if (!r)
@@ -329,7 +321,7 @@ int snapshot_take(const struct maps *maps, const struct instance *instance,
 		qsort(snapshot->devices, snapshot->n_devices, sizeof(*snapshot->devices),
 		      device_order);
 	snapshot_compare(snapshot, before);
-	snapshot->took_ns = clock_ns(CLOCK_MONOTONIC) - snapshot->now_ns;
+	snapshot->took_ns = clock_now_ns() - snapshot->now_ns;
 	snapshot->cost_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns;
 	*ret = snapshot;
 	snapshot = NULL;
