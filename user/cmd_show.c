@@ -13,17 +13,8 @@
 #include "help.h"
 #include "hook.h"
 #include "quantity.h"
+#include "reasons.h"
 #include "show.h"
-
-static const struct {
-	const char *name;
-	bool drops;
-	const char *text;
-} reasons[WEIR_R_COUNT] = {
-#define X(e, name, drops, text) [WEIR_R_##e] = { name, drops, text },
-	WEIR_REASONS(X)
-#undef X
-};
 
 static int device_order(const void *a, const void *b)
 {

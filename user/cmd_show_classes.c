@@ -8,16 +8,12 @@
 #include "conf.h"
 #include "control.h"
 #include "quantity.h"
+#include "reasons.h"
 #include "show.h"
 #include "signals.h"
 #include "snapshot.h"
 
 static const char *const action_names[WEIR_ACTION_COUNT] = { "pace", "police", "observe" };
-static const char *const reason_names[WEIR_R_COUNT] = {
-#define X(e, name, drops, text) [WEIR_R_##e] = name,
-	WEIR_REASONS(X)
-#undef X
-};
 
 /* the ladder of design: which of its rungs this class has on this host */
 static void means(const struct weir_class *class, __u32 can, bool edt, char *buf, size_t size)
@@ -55,11 +51,11 @@ static void counters(struct out *out, const struct weir_class_stats *stats)
 	out_u64(out, "delay_ns", stats->delay_ns);
 }
 
-static void reasons(struct out *out, const struct weir_class_stats *stats)
+static void by_reason(struct out *out, const struct weir_class_stats *stats)
 {
 	out_sub(out, "reasons");
 	for (unsigned int i = 0; i < WEIR_R_COUNT; i++) {
-		out_sub(out, reason_names[i]);
+		out_sub(out, reasons[i].name);
 		out_u64(out, "packets", stats->packets[i]);
 		out_u64(out, "bytes", stats->bytes[i]);
 		out_sub_end(out);
@@ -119,7 +115,7 @@ static void class_row(struct show *show, const struct snapshot_class *class, __u
 	out_str(out, "means", buf);
 	counters(out, &class->total);
 	steering(show, class->slot);
-	reasons(out, &class->total);
+	by_reason(out, &class->total);
 	out_row_end(out);
 }
 

@@ -12,13 +12,8 @@
 #include "flow_filter.h"
 #include "flow_rows.h"
 #include "quantity.h"
+#include "reasons.h"
 #include "show.h"
-
-static const char *const reason_names[WEIR_R_COUNT] = {
-#define X(e, name, drops, text) [WEIR_R_##e] = name,
-	WEIR_REASONS(X)
-#undef X
-};
 
 #define ROWS 131072			/* more, and nobody asked for an order: as they come */
 #define MIX 4				/* one of those that were kept among so many of these: */
@@ -151,8 +146,8 @@ static void flow_row(struct show *show, const struct flow_row *row)
 	out_time(out, "delay", flow->delayed ? flow->delay_ns / flow->delayed : 0);
 	out_time(out, "age", age);
 	out_only(out, OUT_BOTH);
-	out_str(out, "reason", flow->last_reason < WEIR_R_COUNT ? reason_names[flow->last_reason] :
-		NULL);
+	out_str(out, "reason", flow->last_reason < WEIR_R_COUNT ?
+		reasons[flow->last_reason].name : NULL);
 	out_row_end(out);
 }
 

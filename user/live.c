@@ -9,6 +9,7 @@
 #include "conf.h"
 #include "control.h"
 #include "live.h"
+#include "reasons.h"
 
 /* takes the value over; a failure shows as a missing object in the end */
 static void set(json_t *object, const char *name, json_t *value)
@@ -116,7 +117,7 @@ static json_t *one_flow(const struct snapshot_flow *flow)
 	set_u64(ret, "delayed", f->delayed);
 	set_u64(ret, "delay_ns", f->delay_ns);
 	set_text(ret, "reason", f->last_reason < WEIR_R_COUNT ?
-		 snapshot_reason_names[f->last_reason] : "?");
+		 reasons[f->last_reason].name : "?");
 	return ret;
 }
 

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 #include "conf.h"
+#include "control.h"
 #include "metrics.h"
+#include "reasons.h"
 
 struct family;
 
@@ -180,7 +182,7 @@ static void class_reasons(const struct writer *to)
 		for (unsigned int r = 0; r < WEIR_R_COUNT; r++) {
 			class_start(to, class, suffix(to));
 			label(to, "verdict", r < WEIR_R_FIRST_DROP ? "pass" : "drop", ",");
-			label(to, "reason", snapshot_reason_names[r], ",");
+			label(to, "reason", reasons[r].name, ",");
 			number(to, "}", values[r]);
 		}
 	}
@@ -242,17 +244,11 @@ static void control(const struct writer *to)
 /* the reason of the controller's last step: a stateset */
 static void control_reason(const struct writer *to)
 {
-	static const char *const names[WEIR_C_COUNT] = {
-#define X(e, name, text) [WEIR_C_##e] = name,
-		WEIR_CONTROL_REASONS(X)
-#undef X
-	};
-
 	for (unsigned int i = 0; i < to->snapshot->n_classes; i++)
 		for (unsigned int r = 0; to->snapshot->classes[i].steered && r < WEIR_C_COUNT;
 		     r++) {
 			class_start(to, &to->snapshot->classes[i], "");
-			label(to, to->family->name, names[r], ",");
+			label(to, to->family->name, control_reason_name(r), ",");
 			number(to, "}", to->snapshot->classes[i].steering.reason == r);
 		}
 }

@@ -9,19 +9,10 @@
 #include <string.h>
 #include "conf.h"
 #include "out.h"
+#include "reasons.h"
 #include "replay.h"
 
 #define TEXT_FLOWS 20
-
-static const struct {
-	const char *name;
-	bool drops;
-	const char *text;
-} reasons[WEIR_R_COUNT] = {
-#define X(e, name, drops, text) [WEIR_R_##e] = { name, drops, text },
-	WEIR_REASONS(X)
-#undef X
-};
 
 /* the two sides' numbers for one row; NULL: the class is not in that policy */
 struct pair {

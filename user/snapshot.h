@@ -39,7 +39,6 @@ enum snapshot_state {
 
 extern const char *const snapshot_state_names[SNAPSHOT_STATE_COUNT];
 extern const char *const snapshot_state_texts[SNAPSHOT_STATE_COUNT];
-extern const char *const snapshot_reason_names[WEIR_R_COUNT];
 
 /* what happened between two pictures, per second; a count below one per second shows as one */
 struct snapshot_rates {

@@ -22,12 +22,6 @@ const char *const snapshot_state_texts[SNAPSHOT_STATE_COUNT] = {
 #undef X
 };
 
-const char *const snapshot_reason_names[WEIR_R_COUNT] = {
-#define X(e, name, drops, text) [WEIR_R_##e] = name,
-	WEIR_REASONS(X)
-#undef X
-};
-
 const char *const snapshot_sort_names[SNAPSHOT_SORT_COUNT] = {
 	[SNAPSHOT_BY_RATE] = "rate", [SNAPSHOT_BY_BYTES] = "bytes",
 	[SNAPSHOT_BY_PACKETS] = "packets", [SNAPSHOT_BY_MARKED] = "marked",

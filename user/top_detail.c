@@ -9,16 +9,8 @@
 #include "conf.h"
 #include "control.h"
 #include "quantity.h"
+#include "reasons.h"
 #include "top.h"
-
-static const struct {
-	bool drops;
-	const char *text;
-} reasons[WEIR_R_COUNT] = {
-#define X(e, name, drops, text) [WEIR_R_##e] = { drops, text },
-	WEIR_REASONS(X)
-#undef X
-};
 
 /* lines go down the screen; a name in front, where there is one, and a text that wraps */
 struct page {
@@ -135,7 +127,7 @@ void top_draw_class(const struct top *top)
 		top_count(name, class->total.packets[i]);
 		snprintf(text, sizeof(text), "%s packets, %s: %s", name,
 			 quantity_size_show(class->total.bytes[i]).text, reasons[i].text);
-		line(&page, snapshot_reason_names[i], reasons[i].drops ? TOP_BAD : TOP_PLAIN, text);
+		line(&page, reasons[i].name, reasons[i].drops ? TOP_BAD : TOP_PLAIN, text);
 	}
 }
 
@@ -166,7 +158,7 @@ static void flow_counters(struct page *page, const struct top *top,
 		line(page, "its socket", TOP_PLAIN, text);
 	}
 	if (reason < WEIR_R_COUNT) {
-		snprintf(text, sizeof(text), "%s: %s", snapshot_reason_names[reason],
+		snprintf(text, sizeof(text), "%s: %s", reasons[reason].name,
 			 reasons[reason].text);
 		line(page, "last packet", TOP_PLAIN, text);
 	}

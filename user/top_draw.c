@@ -9,6 +9,7 @@
 #include <time.h>
 #include "conf.h"
 #include "control.h"
+#include "reasons.h"
 #include "top.h"
 
 enum { C_NAME, C_STATE, C_RATE, C_LIMIT, C_BAR, C_LEVEL, C_ACTIVE, C_P50, C_P99, C_MARK, C_DELAY,
@@ -127,7 +128,7 @@ static void flow_row(const struct snapshot_flow *flow, struct top_row *row)
 	strcpy(row->cells[F_DELAY], "-");
 	if (flow->flow.delayed)
 		top_time(row->cells[F_DELAY], flow->flow.delay_ns / flow->flow.delayed);
-	strcpy(row->cells[F_REASON], reason < WEIR_R_COUNT ? snapshot_reason_names[reason] : "-");
+	strcpy(row->cells[F_REASON], reason < WEIR_R_COUNT ? reasons[reason].name : "-");
 	row->colors[F_MARKED] = flow->flow.marked ? TOP_MARK : TOP_PLAIN;
 	row->colors[F_DROPPED] = flow->flow.dropped ? TOP_BAD : TOP_PLAIN;
 	row->colors[F_RATE] = flow->rate_bps ? TOP_PLAIN : TOP_DIM;
