@@ -179,20 +179,6 @@ void backlog_policy(struct backlog *backlog, const struct policy *policy,
 	skel->bss->generation = policy->generation;
 }
 
-static int run(int link)
-{
-	_cleanup_close_ int iter = bpf_iter_create(link);
-	char buf[64];
-	ssize_t n;
-
-	if (iter < 0)
-		return -errno;
-	do {
-		n = read(iter, buf, sizeof(buf));
-	} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
-	return n < 0 ? -errno : 0;
-}
-
 /* the packet is none: a program of tc wants one, of a device; 0: any */
 static int run_packet(const struct backlog *backlog, __u32 ifindex)
 {
@@ -233,7 +219,7 @@ static int find(struct backlog *backlog, __u64 now_ns)
 	if (now_ns < backlog->next_find_ns)
 		return 0;
 	backlog->skel->bss->n_left_out = 0;
-	r = run(backlog->find_link);
+	r = hook_iterator_run(backlog->find_link);
 	wait = (cpu_ns() - start) * FIND_PART;
 	wait = wait < FIND_MIN_NS ? FIND_MIN_NS : wait > FIND_MAX_NS ? FIND_MAX_NS : wait;
 	backlog->next_find_ns = now_ns + wait;
@@ -259,9 +245,9 @@ int backlog_pass(struct backlog *backlog, __u64 now_ns)
 		class->rtt_n = class->senders = 0;
 	}
 	if (!r)
-		r = backlog->by_key ? run_keys(backlog) : run(backlog->tcp_link);
+		r = backlog->by_key ? run_keys(backlog) : hook_iterator_run(backlog->tcp_link);
 	if (!r && backlog->udp)
-		r = run(backlog->udp_link);
+		r = hook_iterator_run(backlog->udp_link);
 	backlog->cost_ns = cpu_ns() - start;
 	return r;
 }

@@ -277,16 +277,9 @@ int dp_queue_fd(const struct instance *instance, struct err *err)
 
 static int walk(int prog_fd)
 {
-	_cleanup_close_ int iter = hook_iterator_open(prog_fd);
-	char buf[4096];
-	ssize_t n;
+	_cleanup_close_ int link = hook_iterator_link(prog_fd);
 
-	if (iter < 0)
-		return iter;
-	do {
-		n = read(iter, buf, sizeof(buf));
-	} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
-	return n < 0 ? -errno : 0;
+	return link < 0 ? link : hook_iterator_run(link);
 }
 
 static int sockets_walk(const struct instance *instance, enum maps_walk mode, struct err *err)

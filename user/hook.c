@@ -90,15 +90,18 @@ int hook_map_iterator_link(int prog_fd, int map_fd)
 	return link < 0 ? -errno : link;
 }
 
-int hook_iterator_open(int prog_fd)
+int hook_iterator_run(int link)
 {
-	_cleanup_close_ int link = hook_iterator_link(prog_fd);
-	int iter;
+	_cleanup_close_ int iter = bpf_iter_create(link);
+	char buf[64];
+	ssize_t n;
 
-	if (link < 0)
-		return link;
-	iter = bpf_iter_create(link);
-	return iter < 0 ? -errno : iter;
+	if (iter < 0)
+		return -errno;
+	do {
+		n = read(iter, buf, sizeof(buf));
+	} while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+	return n < 0 ? -errno : 0;
 }
 
 static int link_path(const struct instance *instance, const struct weir_dev_key *key, char *path,

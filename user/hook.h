@@ -47,12 +47,12 @@ int hook_cgroup_open(void);
 int hook_sockops_link(int prog_fd);
 #define HOOK_SOCKOPS_FULL "64 programs are at the root of cgroup v2, as many as the kernel takes"
 
-/* A link of an iterator's program, for those who open it again and again. */
+/* A link of an iterator's program, -errno; map_fd: of the map that it goes over. */
 int hook_iterator_link(int prog_fd);
 int hook_map_iterator_link(int prog_fd, int map_fd);
 
-/* An iterator over the sockets of the namespace that the caller is in, to be read to its end. */
-int hook_iterator_open(int prog_fd);
+/* One run of a link's iterator, in the network namespace that the caller is in; 0 or -errno. */
+int hook_iterator_run(int link);
 
 /* What is recorded in map "devices", by ifindex and hook. */
 struct hook_record {
