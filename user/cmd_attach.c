@@ -411,7 +411,6 @@ static int refresh(const struct instance *instance, struct err *err)
 
 static int attach(const struct instance *instance, struct wish *wish, struct err *err)
 {
-	const struct dp_options options = { .max_flows = wish->max_flows };
 	struct err ignored;
 	bool made = false;
 	int rc = find_device(wish, err);
@@ -425,7 +424,7 @@ static int attach(const struct instance *instance, struct wish *wish, struct err
 		if (!rc)
 			rc = check_hooks(instance, wish, err);
 	} else {
-		rc = dp_create(instance, &options, err);
+		rc = dp_create(instance, wish->max_flows, err);
 		made = !rc;
 	}
 	if (!rc)

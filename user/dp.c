@@ -213,10 +213,9 @@ static int link_sockops(const struct instance *instance, struct weir_bpf *skel, 
 	return pin_fd(instance, link, SOCKOPS_LINK, err);
 }
 
-int dp_create(const struct instance *instance, const struct dp_options *options, struct err *err)
+int dp_create(const struct instance *instance, __u32 max_flows, struct err *err)
 {
 	_cleanup_(skeleton_free) struct weir_bpf *skel = NULL;
-	__u32 max_flows = options->max_flows ? options->max_flows : DP_FLOWS_DEFAULT;
 	struct err ignored;
 	__u32 can = 0;
 	int rc;
@@ -225,7 +224,8 @@ int dp_create(const struct instance *instance, const struct dp_options *options,
 		return err_set(err, EEXIST, "%s: is there already", instance->dir);
 	rc = instance_remove_pins(instance, err);
 	if (!rc)
-		rc = load_what_works(instance->netns_cookie, max_flows, &skel, err);
+		rc = load_what_works(instance->netns_cookie, max_flows ?: DP_FLOWS_DEFAULT,
+				     &skel, err);
 	if (rc)
 		return rc;
 	rc = instance_sign(instance, err);

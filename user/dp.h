@@ -14,15 +14,12 @@
 #define DP_FLOWS_MIN 1024
 #define DP_FLOWS_MAX (16 * 1024 * 1024)
 
-struct dp_options {
-	__u32 max_flows;		/* 0: DP_FLOWS_DEFAULT */
-};
-
 /*
- * Loads and pins a new instance; -EEXIST where there is one. What a command that was killed has
- * left is cleaned first; nothing is left behind on failure. The lock must be held.
+ * Loads and pins a new instance, with a flow table of max_flows (0: DP_FLOWS_DEFAULT); -EEXIST
+ * where there is one. What a command that was killed has left is cleaned first; nothing is left
+ * behind on failure. The lock must be held.
  */
-int dp_create(const struct instance *instance, const struct dp_options *options, struct err *err);
+int dp_create(const struct instance *instance, __u32 max_flows, struct err *err);
 
 /* Gives sockets their own pacing back, then removes every pin of the instance. */
 int dp_destroy(const struct instance *instance, struct err *err);
