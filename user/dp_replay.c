@@ -21,12 +21,6 @@ struct dp_replay {
 	int driver_fd, tick_fd;
 };
 
-/* what weir_level_at() takes; as in bpf/timer.h */
-struct tick {
-	__u64 now;
-	__u32 base, busy;
-};
-
 static int load(struct dp_replay *replay, enum weir_hook hook, __u32 max_flows, struct err *err)
 {
 	struct bpf_program *program, *packet;
@@ -161,8 +155,7 @@ int dp_replay_run_alone(struct dp_replay *replay, const void *frame, size_t size
 
 int dp_replay_tick(struct dp_replay *replay, __u64 now_ns)
 {
-	struct tick tick = { .now = now_ns };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &tick, .ctx_size_in = sizeof(tick));
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &now_ns, .ctx_size_in = sizeof(now_ns));
 
 	return bpf_prog_test_run_opts(replay->tick_fd, &opts) ? -errno : 0;
 }

@@ -96,7 +96,6 @@ void harness_reset(struct harness *h)
 	clear_hash(h->skel->maps.fragments);
 	clear_hash(h->skel->maps.devices);
 	clear_array(h->skel->maps.tables, sizeof(struct weir_table), WEIR_TABLE_COUNT);
-	clear_array(h->skel->maps.leases, sizeof(struct weir_lease), WEIR_MAX_CLASSES);
 	clear_array(h->skel->maps.door, sizeof(struct weir_door), WEIR_DOOR_SLOTS);
 	clear_array(h->skel->maps.class_state, sizeof(struct weir_class_state), WEIR_MAX_CLASSES);
 	clear_array(h->skel->maps.class_stats, stats, WEIR_MAX_CLASSES);
@@ -185,8 +184,8 @@ void harness_device(struct harness *h, enum weir_hook hook, __u32 flags)
 
 void harness_tick(struct harness *h)
 {
-	struct { __u64 now; __u32 base, busy, events, leased; } tick = { .now = h->now_ns };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &tick, .ctx_size_in = sizeof(tick));
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &h->now_ns,
+		    .ctx_size_in = sizeof(h->now_ns));
 
 	if (bpf_prog_test_run_opts(bpf_program__fd(h->skel->progs.weir_level_at), &opts))
 		fprintf(stderr, "harness: tick: %s\n", strerror(errno));
@@ -252,15 +251,6 @@ int harness_repeat(struct harness *h, enum weir_hook hook, const struct frame *f
 	__u32 verdict;
 
 	return test_run(h, hook, frame, NULL, repeat, &verdict);
-}
-
-void harness_level(struct harness *h)
-{
-	struct { __u64 now, rest; } tick = { .now = h->now_ns };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &tick, .ctx_size_in = sizeof(tick));
-
-	if (bpf_prog_test_run_opts(bpf_program__fd(h->skel->progs.weir_level_at), &opts))
-		fprintf(stderr, "harness: level: %s\n", strerror(errno));
 }
 
 void harness_establish(struct harness *h, enum weir_hook hook, const struct spec *spec)

@@ -58,7 +58,7 @@ void harness_device(struct harness *h, enum weir_hook hook, __u32 flags);
 /* The same at ingress, with the index of its ifb. */
 void harness_ifb(struct harness *h, __u32 flags, __u32 ifindex);
 
-/* The level's timer at h->now_ns. */
+/* The pass of the timer that moves the levels and tells events, at h->now_ns. */
 void harness_tick(struct harness *h);
 
 /* A packet in words; what is 0 is left out or takes its default. */
@@ -100,8 +100,6 @@ void frame_key(const struct spec *spec, enum weir_hook hook, struct weir_flow_ke
 int harness_run(struct harness *h, enum weir_hook hook, struct frame *frame);
 /* The same program over and over; ns per run, negative on failure. */
 int harness_repeat(struct harness *h, enum weir_hook hook, const struct frame *frame, int repeat);
-/* The pass of the timer that moves the levels, at h->now_ns. */
-void harness_level(struct harness *h);
 /* An established flow: packets until it has an entry. */
 void harness_establish(struct harness *h, enum weir_hook hook, const struct spec *spec);
 

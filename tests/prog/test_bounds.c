@@ -126,7 +126,7 @@ static void run(struct harness *h, const struct load *load)
 					       60 + random_u32() % (load->largest - 60);
 
 		while (tick <= h->now_ns) {
-			harness_level(h);
+			harness_tick(h);
 			tick += 4 * MSEC;
 		}
 		offer(h, random_u32() % FLOWS, bytes, &n);

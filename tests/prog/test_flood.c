@@ -102,7 +102,7 @@ static void run_mix(struct harness *h, struct mix *mix)
 	for (step = 0; step < steps; step++) {		/* of 200 us */
 		h->now_ns += 200 * USEC;
 		if (step % 20 == 0)
-			harness_level(h);
+			harness_tick(h);
 		established_send(h, mix, next);
 		for (due += mix->strangers_per_ms * 200; due >= 1000; due -= 1000) {
 			stranger_build(&frame, &model, seen++);

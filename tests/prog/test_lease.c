@@ -81,7 +81,7 @@ static void paced_flows(struct harness *h, bool fair, __u64 drop_at_ns, int n)
 		harness_establish(h, EGRESS, &(struct spec){ .sport = flow, .payload = 958 });
 	h->now_ns += 50 * MSEC;
 	if (fair)
-		harness_level(h);
+		harness_tick(h);
 }
 
 static void a_lease_ends_at_its_ns(void **state)
@@ -121,7 +121,7 @@ static void a_cut_is_noted(void **state)
 		harness_reset(h);
 		paced_class(h, fair);
 		lease(h, 8 * MBIT, h->now_ns + 100 * SEC);
-		harness_level(h);
+		harness_tick(h);
 		h->now_ns += 20 * MSEC;
 		harness_establish(h, EGRESS, &(struct spec){ .payload = 958 });
 		lease(h, 4 * MBIT, h->now_ns + 100 * SEC);
@@ -276,7 +276,7 @@ static void a_hold_limits_nobody(void **state)
 		for (flow = 0; flow < 9; flow++)
 			send_spec(h, EGRESS, &(struct spec){ .sport = 1, .payload = 958 });
 		if (!(ms % 4))
-			harness_level(h);
+			harness_tick(h);
 		if (ms > 500)
 			assert_in_range(level_bps(h, 0), 60 * MBIT, 80 * MBIT);
 	}
@@ -296,7 +296,7 @@ static void the_level_follows_a_lease(void **state)
 	for (at = start; at < start + 4 * SEC; at += 4 * MSEC) {
 		h->now_ns = at;
 		send_spec(h, EGRESS, &spec);
-		harness_level(h);
+		harness_tick(h);
 		if (at > start + 4 * MSEC && at < end)
 			assert_in_range(level_bps(h, 0), 1, 1 * MBIT);
 		else if (at > end + SEC)
@@ -322,7 +322,7 @@ static __u64 nine_flows(struct harness *h)
 				waits += frame.skb.tstamp - h->now_ns;
 		}
 		h->now_ns += 4 * MSEC;
-		harness_level(h);
+		harness_tick(h);
 	}
 	return waits;
 }

@@ -54,7 +54,7 @@ static void advance(struct harness *h, __u64 ns)
 				s->next_ns += WIRE * 8 * SEC / s->bps * s->train;
 			}
 		}
-		harness_level(h);
+		harness_tick(h);
 	}
 }
 

@@ -171,7 +171,7 @@ static void lease(struct harness *h, __u64 bps)
 	assert_int_equal(bpf_map_update_elem(harness_map(h, "leases"), &slot, &value, BPF_ANY), 0);
 	h->now_ns += 4 * MSEC;
 	send_spec(h, EGRESS, &packet);
-	harness_level(h);
+	harness_tick(h);
 }
 
 static void a_level(void **state)

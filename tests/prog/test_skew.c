@@ -27,13 +27,13 @@ static void the_timer_is_behind_a_packet(void **state)
 	harness_rate(class, 8 * MBIT, 0);
 	harness_commit(h);
 	harness_establish(h, EGRESS, &spec);
-	harness_level(h);
+	harness_tick(h);
 	level = class_state(h, 0).npb_level;
 	assert_int_not_equal(level, 0);
 	h->now_ns += 20 * MSEC;
 	send_spec(h, EGRESS, &spec);
 	h->now_ns -= 100;
-	harness_level(h);
+	harness_tick(h);
 	assert_int_equal(class_state(h, 0).npb_level, level);
 }
 

@@ -48,7 +48,7 @@ static void prepare(struct harness *h, int n)
 	}
 	for (i = 0; i < 40; i++) {
 		h->now_ns += 50 * MSEC;
-		harness_level(h);
+		harness_tick(h);
 	}
 }
 
@@ -75,7 +75,7 @@ static void an_equal_share_at_once(void **state)
 		h->now_ns += 4 * MSEC;
 		for (i = 0; i < FLOWS; i++)
 			pass(h, i, FULL);
-		harness_level(h);
+		harness_tick(h);
 		now = state_of(h);
 		/* half of it while an excess is worked off (weir_level_damped) */
 		assert_in_range(now.level_bps, RATE / FLOWS * 85 / 100, RATE / FLOWS * 115 / 100);
@@ -111,7 +111,7 @@ static void no_share_without_need(void **state)
 		pass(h, i, FULL);
 		h->now_ns += 125 * USEC;
 		if (i % 32 == 31)
-			harness_level(h);
+			harness_tick(h);
 	}
 	assert_in_range(weir_bps(state_of(h).npb_level), RATE * 99 / 100, RATE);
 }
@@ -132,7 +132,7 @@ static __u64 run(struct harness *h, int n, int ms)
 					passed += FULL;
 			}
 		h->now_ns += 4 * MSEC;
-		harness_level(h);
+		harness_tick(h);
 	}
 	return passed;
 }
@@ -174,7 +174,7 @@ static void a_rate_that_comes_later(void **state)
 		for (i = 0; i < FLOWS; i++)
 			pass(h, i, FULL);
 		h->now_ns += 50 * MSEC;
-		harness_level(h);
+		harness_tick(h);
 	}
 	harness_rate(harness_class(h, 0), RATE, 0);
 	harness_commit(h);
@@ -213,7 +213,7 @@ static void who_comes_from_another_class(void **state)
 		pass(h, 50, FULL);
 		assert_true(harness_flow(h, &spec, EGRESS, &flow));
 		if (ms % 4 == 0)
-			harness_level(h);
+			harness_tick(h);
 		now = state_in(h, 1);
 	}
 	rule->sport[0].lo = 1000;
