@@ -19,9 +19,6 @@
 #include "maps.h"
 #include "qdisc.h"
 
-/* enum bpf_attach_type of kernel 6.6; libbpf 1.1 and its headers do not know them */
-#define TCX_INGRESS 46
-#define TCX_EGRESS 47
 #define TCX_PROGRAMS 64			/* as many as a chain takes */
 
 /*
@@ -147,15 +144,26 @@ static bool link_there(const struct instance *instance, const struct weir_dev_ke
 	return info.xdp.ifindex == key->ifindex;
 }
 
+static enum bpf_attach_type tcx_type(const struct weir_dev_key *key)
+{
+	return key->hook == WEIR_EGRESS ? HOOK_TCX_EGRESS : HOOK_TCX_INGRESS;
+}
+
+/* the ids of the hook's tcx programs, in their order; how many, or -errno */
+static int tcx_chain(const struct weir_dev_key *key, __u32 ids[TCX_PROGRAMS])
+{
+	__u32 n = TCX_PROGRAMS;
+
+	return bpf_prog_query(key->ifindex, tcx_type(key), 0, NULL, ids, &n) ? -errno : (int)n;
+}
+
 /* A link goes along where its device is moved to another namespace, and keeps its number. */
 static bool in_chain(const struct weir_dev_key *key, const struct weir_dev *dev)
 {
-	__u32 ids[TCX_PROGRAMS], n = ARRAY_SIZE(ids);
+	__u32 ids[TCX_PROGRAMS];
+	int n = tcx_chain(key, ids);
 
-	if (bpf_prog_query(key->ifindex, key->hook == WEIR_EGRESS ? TCX_EGRESS : TCX_INGRESS, 0,
-			   NULL, ids, &n))
-		return false;
-	for (__u32 i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 		if (ids[i] == dev->prog_id)
 			return true;
 	return false;
@@ -177,34 +185,24 @@ int hook_alive(const struct instance *instance, const struct weir_dev_key *key,
 	return yes;
 }
 
-/* is another tcx program the last of the chain? */
-static int tcx_behind(const struct weir_dev_key *key, const struct weir_dev *dev)
-{
-	__u32 ids[TCX_PROGRAMS], n = ARRAY_SIZE(ids);
-
-	if (bpf_prog_query(key->ifindex, key->hook == WEIR_EGRESS ? TCX_EGRESS : TCX_INGRESS, 0,
-			   NULL, ids, &n))
-		return -errno;
-	return n && n <= ARRAY_SIZE(ids) && ids[n - 1] != dev->prog_id;
-}
-
 int hook_others(const struct weir_dev_key *key, const struct weir_dev *dev, bool *ret_before,
 		bool *ret_behind, struct err *err)
 {
 	bool tcx = dev->flags & WEIR_DEV_TCX;
-	int behind = tcx ? tcx_behind(key, dev) : 0, rc;
 	struct filter_count filters;
+	__u32 ids[TCX_PROGRAMS];
+	int n = tcx ? tcx_chain(key, ids) : 0, rc;
 
-	if (behind < 0)
-		return err_set(err, -behind, "%s: %s: cannot list tcx programs: %s", dev->name,
-			       names[key->hook], strerror(-behind));
+	if (n < 0)
+		return err_set(err, -n, "%s: %s: cannot list tcx programs: %s", dev->name,
+			       names[key->hook], strerror(-n));
 	/* filters come behind every tcx program */
 	rc = qdisc_clsact_others(key->ifindex, key->hook, tcx ? 0 : dev->tc_priority, &filters,
 				 err);
 	if (rc)
 		return rc;
 	*ret_before = filters.before;
-	*ret_behind = behind || filters.behind > ifb_filters(dev);
+	*ret_behind = (n && ids[n - 1] != dev->prog_id) || filters.behind > ifb_filters(dev);
 	return 0;
 }
 
@@ -254,8 +252,7 @@ static int attach_tcx(const struct instance *instance, const struct maps *maps,
 
 	if (rc)
 		return err_set(err, -rc, "%s: path too long", instance->dir);
-	link = bpf_link_create(prog_fd, key->ifindex,
-			       key->hook == WEIR_EGRESS ? TCX_EGRESS : TCX_INGRESS, NULL);
+	link = bpf_link_create(prog_fd, key->ifindex, tcx_type(key), NULL);
 	if (link < 0 && errno == EINVAL)
 		return err_set(err, EOPNOTSUPP, "%s: %s: this kernel has no tcx (6.6): want via clsact",
 			       dev->name, names[key->hook]);

@@ -11,6 +11,10 @@
 #include <weir/abi.h>
 #include "pin.h"
 
+/* enum bpf_attach_type of kernel 6.6; libbpf 1.1 and its headers do not know them */
+#define HOOK_TCX_INGRESS 46
+#define HOOK_TCX_EGRESS 47
+
 enum hook_via { HOOK_VIA_AUTO, HOOK_VIA_TCX, HOOK_VIA_CLSACT };
 
 /* "egress", "ingress" */

@@ -31,7 +31,6 @@
 #include "qdisc.h"
 
 #define LO_IFINDEX 1			/* in every new namespace */
-#define TCX_EGRESS 47			/* enum bpf_attach_type of kernel 6.6 */
 #define TCP_BPF_SOCK_OPS_CB_FLAGS 1008	/* kernel 6.12 */
 /* bytes/s that mean nothing to a test connection; which one is found says what worked */
 #define RATE_BOTH 2000000000
@@ -95,7 +94,7 @@ static void try_hooks(struct probe *probes)
 		put_errno(probes, PROBE_CLSACT, false);
 		return;
 	}
-	link = bpf_link_create(prog, LO_IFINDEX, TCX_EGRESS, NULL);
+	link = bpf_link_create(prog, LO_IFINDEX, HOOK_TCX_EGRESS, NULL);
 	put_errno(probes, PROBE_TCX, link >= 0);
 	rc = qdisc_clsact_make(LO_IFINDEX, WEIR_EGRESS, &err);
 	if (rc >= 0) {
@@ -125,9 +124,9 @@ static int sockops_program(__be16 port)
 	const struct bpf_insn insns[] = {
 		MOV_REG(BPF_REG_6, BPF_REG_1),
 		LOAD_W(BPF_REG_2, BPF_REG_6, offsetof(struct bpf_sock_ops, op)),
-		JNE(BPF_REG_2, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB, 23),
+		JNE(BPF_REG_2, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB, 22),
 		LOAD_W(BPF_REG_2, BPF_REG_6, offsetof(struct bpf_sock_ops, remote_port)),
-		JNE(BPF_REG_2, (__s32)htonl(ntohs(port)), 21),
+		JNE(BPF_REG_2, (__s32)htonl(ntohs(port)), 20),
 		MOV_IMM(BPF_REG_1, 0),
 		STORE_W(BPF_REG_10, BPF_REG_1, -4),
 		MOV_REG(BPF_REG_1, BPF_REG_6),
@@ -148,7 +147,6 @@ static int sockops_program(__be16 port)
 		ADD_IMM(BPF_REG_4, -8),
 		MOV_IMM(BPF_REG_5, 4),
 		CALL(BPF_FUNC_setsockopt),
-		INSN(BPF_JMP | BPF_JA, 0, 0, 0, 0),
 		MOV_IMM(BPF_REG_0, 1),
 		EXIT(),
 	};
