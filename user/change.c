@@ -91,21 +91,17 @@ bool change_cgroups_moved(const struct policy *policy)
 static int cgroup_resolve(struct weir_rule *rule, const char *class_name, struct err *err)
 {
 	_cleanup_close_ int root = hook_cgroup_open();
-	__u64 id;
+	__u64 id = root < 0 ? 0 : cgroup_id(root, rule->cgroup);
 
-	if (root < 0)
-		return err_set(err, ENOENT, "%s: cgroup '%s': cgroup v2 is not mounted", class_name,
-			       rule->cgroup);
-	id = cgroup_id(root, rule->cgroup);
-	if (!id) {
-		/* one that is in force and has gone since is no reason to refuse another change */
-		if (rule->cgroup_id)
-			return 0;
-		return err_set(err, ENOENT, "%s: cgroup '%s': no such cgroup below the mount of "
-			       "cgroup v2", class_name, rule->cgroup);
+	/* one that is in force and has gone since is no reason to refuse another change */
+	if (!id && !rule->cgroup_id)
+		return err_set(err, ENOENT, "%s: cgroup '%s': %s", class_name, rule->cgroup,
+			       root < 0 ? "cgroup v2 is not mounted" :
+			       "no such cgroup below the mount of cgroup v2");
+	if (id) {
+		rule->cgroup_id = id;
+		rule->cgroup_level = depth(rule->cgroup);
 	}
-	rule->cgroup_id = id;
-	rule->cgroup_level = depth(rule->cgroup);
 	return 0;
 }
 

@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "change.h"
 #include "cmd.h"
 #include "dp.h"
 #include "hook.h"
 #include "lock.h"
 #include "log.h"
-#include "maps.h"
 #include "opts.h"
 #include "qdisc.h"
 
@@ -70,16 +70,9 @@ static int detach_one(const struct instance *instance, const struct hook_record 
 
 static int refresh(const struct instance *instance, struct err *err)
 {
-	struct maps maps;
 	int rc = dp_sockets_release(instance, err);
 
-	if (!rc)
-		rc = maps_open(&maps, instance, err);
-	if (rc)
-		return rc;
-	rc = maps_policy_touch(&maps, err);
-	maps_close(&maps);
-	return rc;
+	return rc ? rc : change_touch(instance, err);
 }
 
 static int not_attached(const struct wish *wish, struct err *err)

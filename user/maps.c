@@ -343,17 +343,6 @@ int maps_policy_store(const struct maps *maps, const struct policy *policy, stru
 	return r ? err_set(err, -r, "cannot store the policy: %s", strerror(-r)) : 0;
 }
 
-int maps_policy_touch(const struct maps *maps, struct err *err)
-{
-	_cleanup_free_ struct policy *policy = calloc(1, sizeof(*policy));
-	int r;
-
-	if (!policy)
-		return err_set(err, ENOMEM, "out of memory");
-	r = maps_policy_load(maps, policy, err);
-	return r ?: maps_policy_store(maps, policy, err);
-}
-
 int maps_class_stats(const struct maps *maps, unsigned int slot, struct weir_class_stats *ret)
 {
 	_cleanup_free_ struct weir_class_stats *cpus = calloc(maps->n_cpus, sizeof(*cpus));
@@ -377,12 +366,7 @@ int maps_class_state(const struct maps *maps, unsigned int slot, struct weir_cla
 
 int maps_table_get(const struct maps *maps, enum weir_table_index which, struct weir_table *ret)
 {
-	struct weir_table table;
-	int r = get(maps->tables, which, &table);
-
-	if (!r)
-		*ret = table;
-	return r;
+	return get(maps->tables, which, ret);
 }
 
 int maps_lease_get(const struct maps *maps, unsigned int slot, struct weir_lease *ret)
@@ -393,12 +377,7 @@ int maps_lease_get(const struct maps *maps, unsigned int slot, struct weir_lease
 int maps_device_get(const struct maps *maps, const struct weir_dev_key *key,
 		    struct weir_dev *ret_dev)
 {
-	struct weir_dev dev;
-
-	if (bpf_map_lookup_elem(maps->devices, key, &dev))
-		return -errno;
-	*ret_dev = dev;
-	return 0;
+	return bpf_map_lookup_elem(maps->devices, key, ret_dev) ? -errno : 0;
 }
 
 int maps_device_put(const struct maps *maps, const struct weir_dev_key *key,

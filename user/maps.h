@@ -48,9 +48,6 @@ int maps_policy_load(const struct maps *maps, struct policy *ret_policy, struct 
  */
 int maps_policy_store(const struct maps *maps, const struct policy *policy, struct err *err);
 
-/* Ask every flow to be classified anew (a qdisc or a device has changed). */
-int maps_policy_touch(const struct maps *maps, struct err *err);
-
 /* Counters of a class, summed over the CPUs, and its state. */
 int maps_class_stats(const struct maps *maps, unsigned int slot, struct weir_class_stats *ret);
 int maps_class_state(const struct maps *maps, unsigned int slot, struct weir_class_state *ret);
