@@ -65,7 +65,6 @@ struct weir_tcp {
 #define WEIR_TCP_FIN 0x01
 #define WEIR_TCP_SYN 0x02
 #define WEIR_TCP_RST 0x04
-#define WEIR_TCP_ACK 0x10
 
 /* of a UDP packet: DHCP is control, three ports are those of tunnels */
 static __always_inline void weir_parse_udp(struct weir_packet *p)

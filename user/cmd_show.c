@@ -16,16 +16,6 @@
 #include "reasons.h"
 #include "show.h"
 
-static int device_order(const void *a, const void *b)
-{
-	const struct weir_dev_key *x = &((const struct hook_record *)a)->key;
-	const struct weir_dev_key *y = &((const struct hook_record *)b)->key;
-
-	if (x->ifindex != y->ifindex)
-		return x->ifindex < y->ifindex ? -1 : 1;
-	return (x->hook > y->hook) - (x->hook < y->hook);
-}
-
 static void device_row(struct show *show, const struct weir_dev_key *key,
 		       const struct weir_dev *dev)
 {
@@ -61,8 +51,6 @@ int show_devices(struct show *show, int argc, char **argv)
 
 	if (r)
 		return r;
-	if (list.n)
-		qsort(list.items, list.n, sizeof(*list.items), device_order);
 	out_list(show->out, "devices");
 	for (size_t i = 0; i < list.n; i++)
 		device_row(show, &list.items[i].key, &list.items[i].dev);

@@ -14,6 +14,7 @@
 #include "quantity.h"
 #include "reasons.h"
 #include "show.h"
+#include "snapshot.h"
 
 #define ROWS 131072			/* more, and nobody asked for an order: as they come */
 #define MIX 4				/* one of those that were kept among so many of these: */
@@ -168,8 +169,8 @@ static int collect(const struct weir_flow_key *key, const struct weir_flow *flow
 {
 	struct query *query = arg;
 	const struct policy *policy = query->show->policy;
-	struct flow_row row = { *key, *flow,
-		flow->last_seen_ns + SHOW_ACTIVE_NS > query->show->now_ns ? flow->rate_bps : 0 };
+	bool active = flow->last_seen_ns + SNAPSHOT_ACTIVE_NS > query->show->now_ns;
+	struct flow_row row = { *key, *flow, active ? flow->rate_bps : 0 };
 
 	if (!policy_class_has(&policy->classes[flow->class_slot % WEIR_MAX_CLASSES], flow))
 		row.flow.class_slot = WEIR_MAX_CLASSES;

@@ -378,7 +378,7 @@ static int line_of(const char *object, const char *verb, const char *name,
 	return r;
 }
 
-int conf_class_line(const struct weir_class *class, struct opts_text *ret)
+static int class_line(const struct weir_class *class, struct opts_text *ret)
 {
 	return line_of("class", "set", class->name, conf_class_keys, conf_n_class_keys, class,
 		       ret);
@@ -401,7 +401,7 @@ static int class_lines(const struct weir_class *class, bool is_default,
 
 	if (class->flags & WEIR_CLASS_FROZEN)
 		base.rate_bps = class->auto_bps;
-	r = conf_class_line(&base, &text);
+	r = class_line(&base, &text);
 	/* "default" is there without a word */
 	if (!r && (!is_default || strcmp(text.text, "class set default")))
 		r = line(text.text, arg);

@@ -29,8 +29,7 @@ int conf_verb(int argc, char *const *argv, struct err *err);
 int conf_text(struct policy *policy, const char *name, const char *text, size_t size,
 	      struct err *err);
 
-/* The canonical line of a class or a match. */
-int conf_class_line(const struct weir_class *class, struct opts_text *ret);
+/* The canonical line of a match. */
 int conf_match_line(const struct policy *policy, const struct weir_rule *rule,
 		    struct opts_text *ret);
 

@@ -15,9 +15,7 @@ const char *const conf_law_words[] = { "ff", "aimd", "pi", NULL };
 /* `psi` takes its resource with it, and a cgroup */
 unsigned int conf_control_words(int argc, char *const *argv)
 {
-	if (!argc || strcmp(argv[0], "psi"))
-		return 1;
-	if (argc < 2)
+	if (argc < 2 || strcmp(argv[0], "psi"))
 		return 1;
 	/* without a path, too: signal_check() says what is missing */
 	if (argc >= 3 && !strcmp(argv[2], "cgroup"))

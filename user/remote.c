@@ -78,7 +78,6 @@ static int take(struct remote *remote, const char *text, size_t size)
 		signal.stalled = json_is_true(json_object_get(json, "stalled"));
 		/* 1: older than this machine is up */
 		signal.at_ns = now_ns > age_ns ? now_ns - age_ns : 1;
-		signal.count = remote->last.count + 1;
 		/* what is older than what is known is not news */
 		if (signal.at_ns > remote->last.at_ns) {
 			remote->last = signal;

@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <weir/bucket.h>
+#include <weir/level.h>
 #include "log.h"
 #include "psi.h"
 #include "sense.h"
@@ -52,7 +52,7 @@ static int wire_read(const struct steer *steer, unsigned int slot, struct steer_
 int sense_producers(const struct steer *steer, unsigned int slot,
 		    const struct weir_class_state *state, __u64 now_ns)
 {
-	__u64 window_ns = state->npb_level ? weir_cost(16 * 1514, state->npb_level) : 0;
+	__u64 window_ns = state->npb_level ? weir_cost(WEIR_WINDOW_BYTES, state->npb_level) : 0;
 	__u64 recent = longest(LIMITED_NS, 2 * (window_ns < 500000000 ? window_ns : 500000000));
 	struct steer_class *c = &steer->classes[slot];
 	double span_ns, bps, part;
@@ -220,7 +220,7 @@ static int sockets_step(struct steer *steer, __u64 now_ns)
 		struct steer_class *c = &steer->classes[i];
 
 		if (c->kind == SIGNAL_BACKLOG ||
-		    (steer->serve && c->name[0] && !sense_needs_sockets(c->kind) && !c->kind &&
+		    (steer->serve && c->name[0] && !c->kind &&
 		     backlog_class(steer->backlog, i)->sockets))
 			r = backlog_sample(steer, i, now_ns);
 		else if (sense_needs_sockets(c->kind))
@@ -343,7 +343,7 @@ bool sense_serve(const struct steer_class *c, struct signal *ret)
 		.value = c->sample.value, .is_time = c->sample.is_time,
 		.stalled = c->sample.stalled, .clear = c->sample.clear,
 		.at_ns = c->sample.at_ns, .ttl_ns = c->sample.ttl_ns,
-		.drain_bps = c->sample.drain_bps, .count = 1,
+		.drain_bps = c->sample.drain_bps,
 	};
 	snprintf(ret->name, sizeof(ret->name), "%s", c->name);
 	return true;

@@ -21,9 +21,6 @@ struct show {
 	char dev[16];			/* its name */
 };
 
-/* a flow that was silent for this long has no rate and is not active */
-#define SHOW_ACTIVE_NS 1000000000ULL
-
 int show_devices(struct show *show, int argc, char **argv);
 int show_classes(struct show *show, int argc, char **argv);
 int show_flows(struct show *show, int argc, char **argv);

@@ -360,7 +360,6 @@ static void sweep(struct signals *signals, __u64 now_ns)
 int signals_put(struct signals *signals, const struct signal *signal, __u64 now_ns)
 {
 	unsigned int at = place(signals, signal->name);
-	__u64 count = signals->slots[at].count;
 
 	if (!signals->slots[at].name[0]) {
 		if (signals->n >= SIGNALS_MAX)
@@ -373,7 +372,6 @@ int signals_put(struct signals *signals, const struct signal *signal, __u64 now_
 	}
 	signals->slots[at] = *signal;
 	signals->slots[at].at_ns = now_ns;
-	signals->slots[at].count = count + 1;
 	return 0;
 }
 

@@ -65,7 +65,6 @@ struct signal {
 	__u64 at_ns;			/* when it was heard; 0: never */
 	__u64 ttl_ns;
 	__u64 drain_bps;		/* what the consumer takes; 0: not told */
-	__u64 count;			/* how often it was heard */
 };
 
 struct signals;

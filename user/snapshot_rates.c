@@ -4,10 +4,10 @@
  * of the delay, and what holds a class back. Pure: no libbpf, no clock, no log.
  */
 #include <string.h>
+#include <weir/aqm.h>
 #include <weir/bucket.h>
 #include "snapshot.h"
 
-#define MTU_BYTES 1514
 #define AIM_NS 4000000ULL		/* the debt that the datapath steers a paced socket to */
 
 const char *const snapshot_state_names[SNAPSHOT_STATE_COUNT] = {
@@ -73,7 +73,7 @@ bool snapshot_flow_ahead(const struct weir_flow *flow, const struct weir_class *
 		cap = level_bps;
 	if (!cap || flow->bucket.tat <= flow->last_seen_ns)
 		return false;
-	packet_ns = weir_cost(MTU_BYTES, weir_npb(cap));
+	packet_ns = weir_cost(WEIR_MTU, weir_npb(cap));
 	return flow->bucket.tat - flow->last_seen_ns >
 	       (flow->flags & WEIR_FLOW_ACTUATED ? (AIM_NS + packet_ns) / 2 : 2 * packet_ns);
 }

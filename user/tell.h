@@ -31,7 +31,7 @@ struct tell_budget {
 	__u8 reason;
 };
 
-/* Goes on behind what an earlier agent wrote. */
+/* Goes on behind what an earlier agent wrote; -errno. */
 int tell_start(struct tell *tell, const struct maps *maps);
 
 void tell_decision(struct tell *tell, const struct maps *maps, struct weir_decision *decision,

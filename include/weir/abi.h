@@ -133,7 +133,6 @@ struct weir_range {
 #define WEIR_M_DSCP 0x080
 #define WEIR_M_MARK 0x100
 #define WEIR_M_CGROUP 0x200
-#define WEIR_M_FAMILY 0x400		/* set when a prefix list or ICMP proto implies it */
 
 /* Map "rules", array[2 * WEIR_MAX_RULES]: bank * WEIR_MAX_RULES + position; first match wins. */
 struct weir_rule {

@@ -82,7 +82,6 @@ struct run {
 	struct age *ages;
 	unsigned int n_ages, max_ages;
 	uint64_t memory_bytes[EVENTS_MAX + 1];	/* most seen in a phase, both ends */
-	uint64_t retrans;
 	bool stop;			/* atomic */
 };
 
