@@ -8,7 +8,9 @@
 
 #include <linux/types.h>
 
-/* Family 4: the last four bytes. At most 46 bytes with the end; where it ends. */
+#define ADDRESS_BYTES 46		/* the longest, with its end */
+
+/* Family 4: the last four bytes. Returns where the text ends. */
 char *address_put(char *to, const __u8 addr[16], __u8 family);
 
 #endif

@@ -73,7 +73,7 @@ static const char *class_name(const struct policy *policy, const struct weir_flo
 static void end_point(struct show *show, const char *name, const __u8 addr[16], __be16 port,
 		      __u8 family)
 {
-	char text[INET6_ADDRSTRLEN + OUT_PLAIN], *at = text;
+	char text[ADDRESS_BYTES + OUT_PLAIN], *at = text;
 	bool bracket = !show->context->json && family != 4;
 
 	if (bracket)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <jansson.h>
+#include "address.h"
 #include "conf.h"
 #include "control.h"
 #include "live.h"
@@ -83,10 +84,9 @@ static json_t *one_class(const struct snapshot_class *class)
 
 static void set_address(json_t *object, const char *name, const __u8 addr[16], __u8 family)
 {
-	char text[INET6_ADDRSTRLEN] = "?";
+	char text[ADDRESS_BYTES];
 
-	inet_ntop(family == 4 ? AF_INET : AF_INET6, family == 4 ? addr + 12 : addr, text,
-		  sizeof(text));
+	address_put(text, addr, family);
 	set_text(object, name, text);
 }
 

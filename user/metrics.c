@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include "address.h"
 #include "conf.h"
 #include "control.h"
 #include "metrics.h"
@@ -256,18 +257,17 @@ static void control_reason(const struct writer *to)
 static void flow_start(const struct writer *to, const struct snapshot_flow *flow)
 {
 	const struct weir_flow_key *key = &flow->key;
-	char address[INET6_ADDRSTRLEN], protocol[CONF_PROTO];
-	int family = key->family == 4 ? AF_INET : AF_INET6;
+	char address[ADDRESS_BYTES], protocol[CONF_PROTO];
 
 	start(to, suffix(to));
 	label(to, "class", flow->class_name, "{");
 	label(to, "dev", flow->dev, ",");
 	label(to, "hook", key->hook == WEIR_EGRESS ? "egress" : "ingress", ",");
 	label(to, "proto", conf_proto_name(key->proto, protocol), ",");
-	label(to, "src", inet_ntop(family, key->src + (key->family == 4 ? 12 : 0), address,
-				   sizeof(address)) ?: "", ",");
-	label(to, "dst", inet_ntop(family, key->dst + (key->family == 4 ? 12 : 0), address,
-				   sizeof(address)) ?: "", ",");
+	address_put(address, key->src, key->family);
+	label(to, "src", address, ",");
+	address_put(address, key->dst, key->family);
+	label(to, "dst", address, ",");
 	/* the key's flags, and a tunnel's number, tell apart what is otherwise the same */
 	text_add(to->text, ",sport=\"%u\",dport=\"%u\",form=\"%s\"", ntohs(key->sport),
 		 ntohs(key->dport), key->flags & WEIR_KEY_FRAG ? "fragment" :

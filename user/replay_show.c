@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include "address.h"
 #include "conf.h"
 #include "out.h"
 #include "reasons.h"
@@ -238,10 +239,9 @@ static void show_classes(struct out *out, const struct replay *replay)
 static void end_point(struct out *out, const char *name, const char *port_name,
 		      const __u8 addr[16], __be16 port, __u8 family)
 {
-	char text[INET6_ADDRSTRLEN] = "?", with_port[INET6_ADDRSTRLEN + 10];
+	char text[ADDRESS_BYTES], with_port[ADDRESS_BYTES + 10];
 
-	inet_ntop(family == 4 ? AF_INET : AF_INET6, family == 4 ? addr + 12 : addr, text,
-		  sizeof(text));
+	address_put(text, addr, family);
 	snprintf(with_port, sizeof(with_port), family == 4 ? "%s:%u" : "[%s]:%u", text,
 		 ntohs(port));
 	out_only(out, OUT_TEXT);

@@ -222,40 +222,31 @@ static int flows_read(const struct maps *maps, const struct snapshot_query *quer
 	return 0;
 }
 
-struct device_call {
-	const struct instance *instance;
-	struct snapshot *snapshot;
-};
-
-static int device_take(const struct weir_dev_key *key, const struct weir_dev *dev, void *arg)
+static int devices_read(const struct instance *instance, struct snapshot *snapshot,
+			struct err *err)
 {
-	const struct device_call *call = arg;
-	struct snapshot *snapshot = call->snapshot;
-	struct snapshot_device *devices, *device;
+	_cleanup_(hook_list_free) struct hook_list list = {};
+	int r = hook_list_get(instance, &list, err);
 
-	devices = realloc(snapshot->devices, (snapshot->n_devices + 1) * sizeof(*devices));
-	if (!devices)
-		return -ENOMEM;
-	snapshot->devices = devices;
-	device = &devices[snapshot->n_devices++];
-	*device = (struct snapshot_device){ .key = *key, .flags = dev->flags };
-	if (!if_indextoname(key->ifindex, device->name)) {
-		device->gone = true;
-		snprintf(device->name, sizeof(device->name), "%.15s", dev->name);
-	} else {
-		device->lost = !hook_alive(call->instance, key, dev);
+	if (r)
+		return r;
+	snapshot->devices = calloc(list.n ?: 1, sizeof(*snapshot->devices));
+	if (!snapshot->devices)
+		return err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < list.n; i++) {
+		const struct hook_record *record = &list.items[i];
+		struct snapshot_device *device = &snapshot->devices[snapshot->n_devices++];
+
+		device->key = record->key;
+		device->flags = record->dev.flags;
+		if (if_indextoname(record->key.ifindex, device->name)) {
+			device->lost = !hook_alive(instance, &record->key, &record->dev);
+		} else {
+			device->gone = true;
+			snprintf(device->name, sizeof(device->name), "%.15s", record->dev.name);
+		}
 	}
 	return 0;
-}
-
-static int device_order(const void *a, const void *b)
-{
-	const struct weir_dev_key *x = &((const struct snapshot_device *)a)->key;
-	const struct weir_dev_key *y = &((const struct snapshot_device *)b)->key;
-
-	if (x->ifindex != y->ifindex)
-		return x->ifindex < y->ifindex ? -1 : 1;
-	return (x->hook > y->hook) - (x->hook < y->hook);
 }
 
 /* the number of the last one: from where it was before, if that is still there */
@@ -297,7 +288,6 @@ int snapshot_take(const struct maps *maps, const struct instance *instance,
 	_cleanup_free_ struct policy *policy = calloc(1, sizeof(*policy));
 	_cleanup_(snapshot_freep) struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
 	__u64 cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-	struct device_call call = { instance, snapshot };
 	int r;
 
 	if (!policy || !snapshot)
@@ -312,14 +302,12 @@ int snapshot_take(const struct maps *maps, const struct instance *instance,
 	r = classes_read(maps, policy, snapshot);
 	if (!r)
 		r = flows_read(maps, query, snapshot);
-	if (!r)
-		r = maps_devices_each(maps, device_take, &call);
 	if (r)
 		return err_set(err, -r, "cannot read the maps: %s", strerror(-r));
+	r = devices_read(instance, snapshot, err);
+	if (r)
+		return r;
 	decisions_read(maps, before, snapshot);
-	if (snapshot->n_devices)
-		qsort(snapshot->devices, snapshot->n_devices, sizeof(*snapshot->devices),
-		      device_order);
 	snapshot_compare(snapshot, before);
 	snapshot->took_ns = clock_now_ns() - snapshot->now_ns;
 	snapshot->cost_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns;

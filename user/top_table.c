@@ -7,6 +7,7 @@
 #include <curses.h>
 #include <stdio.h>
 #include <string.h>
+#include "address.h"
 #include "quantity.h"
 #include "top.h"
 
@@ -64,15 +65,14 @@ void top_signal(char cell[TOP_CELL], __u64 value, bool is_time)
 void top_address(char cell[TOP_CELL], const struct weir_flow_key *key, bool dst)
 {
 	const __u8 *addr = dst ? key->dst : key->src;
-	char text[INET6_ADDRSTRLEN] = "?";
+	char text[ADDRESS_BYTES];
 	unsigned int port = ntohs(dst ? key->dport : key->sport);
-	bool v4 = key->family == 4;
 
-	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? addr + 12 : addr, text, sizeof(text));
+	address_put(text, addr, key->family);
 	if (!port && key->proto != IPPROTO_TCP && key->proto != IPPROTO_UDP)
 		snprintf(cell, TOP_CELL, "%s", text);
 	else
-		snprintf(cell, TOP_CELL, v4 ? "%s:%u" : "[%s]:%u", text, port);
+		snprintf(cell, TOP_CELL, key->family == 4 ? "%s:%u" : "[%s]:%u", text, port);
 }
 
 static void put_ascii(const char *text, int n)
