@@ -76,7 +76,6 @@ int cmd_check(struct context *context, int argc, char **argv)
 {
 	struct probe probes[PROBE_COUNT];
 	struct out *out;
-	int rc;
 
 	if (argc) {
 		err_set(&context->err, EINVAL, "check: unknown word '%s': want none", argv[0]);
@@ -102,8 +101,5 @@ int cmd_check(struct context *context, int argc, char **argv)
 		out_row_end(out);
 	}
 	out_list_end(out);
-	rc = out_close(out);
-	if (rc)
-		err_set(&context->err, -rc, "cannot write the output: %s", strerror(-rc));
-	return rc || !probe_works(probes) ? CMD_FAILED : CMD_DONE;
+	return out_close(out, &context->err) || !probe_works(probes) ? CMD_FAILED : CMD_DONE;
 }

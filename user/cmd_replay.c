@@ -228,9 +228,7 @@ static int run(struct context *context, struct replay *replay, const char *file,
 	if (r && r != -EIO)
 		return r;
 	findings(replay);
-	shown = replay_show(replay, context->json);
-	if (shown && shown != -EPIPE && !r)
-		err_set(err, -shown, "cannot write the output: %s", strerror(-shown));
+	shown = replay_show(replay, context->json, err);
 	return r ?: shown;
 }
 

@@ -282,13 +282,8 @@ static int show_once(struct context *context, int argc, char **argv, bool again)
 		wrong_words = r == -EINVAL;
 		instance_leave(back);
 	}
-	closed = show.out ? out_close(show.out) : 0;
-	if (!r && closed) {
-		r = closed;
-		/* a reader that has seen enough is nothing to talk about */
-		if (r != -EPIPE)
-			err_set(&context->err, -r, "cannot write the output: %s", strerror(-r));
-	}
+	closed = show.out ? out_close(show.out, &context->err) : 0;
+	r = r ?: closed;
 	if (show.maps.n_cpus)
 		maps_close(&show.maps);
 	instance_close(&show.instance);

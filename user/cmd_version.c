@@ -36,7 +36,6 @@ int cmd_version(struct context *context, int argc, char **argv)
 	char libbpf[32], list[256] = "";
 	size_t n = 0;
 	struct out *out;
-	int rc;
 
 	if (argc) {
 		err_set(&context->err, EINVAL, "version: unknown word '%s': want none", argv[0]);
@@ -62,8 +61,5 @@ int cmd_version(struct context *context, int argc, char **argv)
 		out_bool(out, features[i].name, features[i].in);
 	out_sub_end(out);
 	out_row_end(out);
-	rc = out_close(out);
-	if (rc)
-		err_set(&context->err, -rc, "cannot write the output: %s", strerror(-rc));
-	return rc ? CMD_FAILED : CMD_DONE;
+	return out_close(out, &context->err) ? CMD_FAILED : CMD_DONE;
 }

@@ -101,7 +101,7 @@ static void tell(struct monitor *monitor, const struct line *line)
 		line_json(out, line, unix_ms);
 	else if (out)
 		line_text(out, line, unix_ms);
-	r = out_close(out);
+	r = out_close(out, NULL);
 	if (r)
 		monitor->failed = r;
 }

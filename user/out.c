@@ -134,7 +134,7 @@ void out_screen(struct out *out, unsigned int lines, unsigned int columns)
 	screen_begin(&out->screen);
 }
 
-int out_close(struct out *out)
+int out_close(struct out *out, struct err *err)
 {
 	int r;
 
@@ -147,6 +147,8 @@ int out_close(struct out *out)
 	if (fflush(out->to) == EOF)
 		fail(out, errno ? errno : EIO);
 	r = out->failed;
+	if (r && r != -EPIPE && err && !err->text[0])
+		err_set(err, -r, "cannot write the output: %s", strerror(-r));
 	table_free(out->table);
 	free(out);
 	return r;

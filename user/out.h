@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <linux/types.h>
+#include "util.h"
 
 struct out;
 
@@ -28,8 +29,12 @@ struct out *out_open_to(FILE *to, bool json);
 /* To a terminal, before anything else: as much as fits, over what is there. */
 void out_screen(struct out *out, unsigned int lines, unsigned int columns);
 
-/* Flushes and frees; 0 or the -errno of the first failed write. NULL is allowed (-ENOMEM). */
-int out_close(struct out *out);
+/*
+ * Flushes and frees; 0 or the -errno of the first failed write. NULL is allowed (-ENOMEM). err,
+ * which may be NULL, gets words about it where it has none yet: but not of -EPIPE, for a reader
+ * that has seen enough is nothing to talk about.
+ */
+int out_close(struct out *out, struct err *err);
 
 /* Has a write failed? What follows is for nobody. */
 bool out_failed(const struct out *out);

@@ -192,6 +192,7 @@ void replay_free(struct replay *replay);
 
 /* --- replay_show.c */
 
-int replay_show(const struct replay *replay, bool json);
+/* 0, or -errno of the output with words where there are none yet. */
+int replay_show(const struct replay *replay, bool json, struct err *err);
 
 #endif

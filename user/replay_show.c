@@ -389,7 +389,7 @@ static void show_notes(struct out *out, const struct replay *replay, bool json, 
 	out_list_end(out);
 }
 
-int replay_show(const struct replay *replay, bool json)
+int replay_show(const struct replay *replay, bool json, struct err *err)
 {
 	struct out *out = out_open(json);
 	__u32 n_flows = 0;
@@ -407,6 +407,8 @@ int replay_show(const struct replay *replay, bool json)
 		show_link(out, replay);
 	show_notes(out, replay, json, n_flows);
 	out_group_end(out);
-	closed = out_close(out);
+	closed = out_close(out, err);
+	if (r && !err->text[0])
+		err_set(err, -r, "cannot show the flows: %s", strerror(-r));
 	return r ?: closed;
 }

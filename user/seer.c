@@ -158,7 +158,7 @@ static int show_text(struct show *show, struct seer_answer *answer)
 		return err_set(&answer->err, ENOMEM, "out of memory");
 	show->out = out_open_to(to, true);
 	r = show->out ? show_run(show, answer) : -ENOMEM;
-	closed = out_close(show->out);
+	closed = out_close(show->out, NULL);
 	if (fclose(to) == EOF && !closed)
 		closed = -errno;
 	return r ?: closed;
