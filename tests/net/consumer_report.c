@@ -53,29 +53,21 @@ static double window_start(const struct phase *p, uint64_t end_ns)
 
 static void ages_print(struct run *run, const struct phase *p)
 {
-	struct age *first = run->ages;
-	unsigned int n = 0, settled = 0;
+	struct age *settled = calloc(run->n_ages + 1, sizeof(*settled));
+	unsigned int n = 0;
 
-	/* those of this phase come first in what is left */
-	for (unsigned int i = 0; i < run->n_ages; i++) {
+	for (unsigned int i = 0; i < run->n_ages && settled; i++) {
 		uint64_t at_ns = run->ages[i].at_ms * MSEC;
 
 		if (at_ns >= p->from_ns + run->options.after_ns && at_ns < p->to_ns)
-			settled++;
-	}
-	first = calloc(settled ? settled : 1, sizeof(*first));
-	for (unsigned int i = 0; i < run->n_ages && first; i++) {
-		uint64_t at_ns = run->ages[i].at_ms * MSEC;
-
-		if (at_ns >= p->from_ns + run->options.after_ns && at_ns < p->to_ns)
-			first[n++] = run->ages[i];
+			settled[n++] = run->ages[i];
 	}
 	if (n) {
-		qsort(first, n, sizeof(*first), by_us);
-		printf(",\"age_p50_ms\":%.1f,\"age_p99_ms\":%.1f", first[n / 2].us / 1e3,
-		       first[(uint64_t)n * 99 / 100].us / 1e3);
+		qsort(settled, n, sizeof(*settled), by_us);
+		printf(",\"age_p50_ms\":%.1f,\"age_p99_ms\":%.1f", settled[n / 2].us / 1e3,
+		       settled[(uint64_t)n * 99 / 100].us / 1e3);
 	}
-	free(first);
+	free(settled);
 }
 
 static void phase_print(struct run *run, const struct phase *p)

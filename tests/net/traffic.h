@@ -154,6 +154,8 @@ void udp_sink(struct loop *loop, struct flow *flow);
 void rr_client(struct loop *loop, struct flow *flow);
 void rr_server(struct loop *loop, struct spec *spec);
 bool tcp_connected(struct flow *flow);
+/* the flow whose connection has come, its rx_fd set; NULL: none of ours */
+struct flow *tcp_accept(struct loop *loop, struct end *listener);
 void tcp_start(struct loop *loop, struct end *end, end_fn then);
 
 /* traffic_flood.c: exit status */

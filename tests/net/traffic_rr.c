@@ -147,22 +147,13 @@ static void server_ready(struct loop *loop, struct end *end, uint64_t now)
 
 static void server_accept(struct loop *loop, struct end *end, uint64_t now)
 {
-	struct sockaddr_in6 peer;
-	socklen_t len = sizeof(peer);
-	int fd = accept4(end->fd, (void *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct flow *flow;
+	struct flow *flow = tcp_accept(loop, end);
 	struct end *server;
 
 	(void)now;
-	if (fd < 0)
+	if (!flow)
 		return;
-	flow = flow_by_port(loop->run, end->spec, ntohs(peer.sin6_port));
-	if (!flow || flow->rx_fd >= 0) {
-		close(fd);
-		return;
-	}
-	flow->rx_fd = fd;
-	server = loop_add(loop, fd, EPOLLIN, NULL);
+	server = loop_add(loop, flow->rx_fd, EPOLLIN, NULL);
 	server->spec = end->spec;
 	server->left = end->spec->size_bytes;
 	server->ready = server_ready;

@@ -59,6 +59,25 @@ void tcp_start(struct loop *loop, struct end *end, end_fn then)
 	loop_events(loop, end, EPOLLOUT);
 }
 
+struct flow *tcp_accept(struct loop *loop, struct end *listener)
+{
+	struct sockaddr_in6 peer;
+	socklen_t len = sizeof(peer);
+	int fd = accept4(listener->fd, (void *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct flow *flow;
+
+	if (fd < 0)
+		return NULL;
+	/* the port lies at the same place in both families */
+	flow = flow_by_port(loop->run, listener->spec, ntohs(peer.sin6_port));
+	if (!flow || flow->rx_fd >= 0) {
+		close(fd);
+		return NULL;
+	}
+	flow->rx_fd = fd;
+	return flow;
+}
+
 static void source_stop(struct loop *loop, struct end *end, uint64_t now)
 {
 	struct flow *flow = end->flow;
@@ -185,21 +204,12 @@ static void sink_ready(struct loop *loop, struct end *end, uint64_t now)
 
 static void sink_accept(struct loop *loop, struct end *end, uint64_t now)
 {
-	struct sockaddr_in6 peer;
-	socklen_t len = sizeof(peer);
-	int fd = accept4(end->fd, (void *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct flow *flow;
+	struct flow *flow = tcp_accept(loop, end);
 	struct end *sink;
 
-	if (fd < 0)
+	if (!flow)
 		return;
-	flow = flow_by_port(loop->run, end->spec, ntohs(peer.sin6_port));
-	if (!flow || flow->rx_fd >= 0) {
-		close(fd);
-		return;
-	}
-	flow->rx_fd = fd;
-	sink = loop_add(loop, fd, EPOLLIN, flow);
+	sink = loop_add(loop, flow->rx_fd, EPOLLIN, flow);
 	sink->ready = sink_ready;
 	sink->timer = loop->run->arrivals ? sink_arrivals : sink_stop;
 	sink->due_ns = loop->run->arrivals ? now : flow->stop_ns;

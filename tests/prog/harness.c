@@ -174,12 +174,22 @@ void harness_commit(struct harness *h)
 	set(h->skel->maps.control, &zero, &control);
 }
 
-void harness_device(struct harness *h, enum weir_hook hook, __u32 flags)
+static void device(struct harness *h, enum weir_hook hook, __u32 flags, __u32 ifb)
 {
 	struct weir_dev_key key = { .ifindex = HARNESS_IFINDEX, .hook = hook };
-	struct weir_dev dev = { .name = "lo", .flags = flags };
+	struct weir_dev dev = { .name = "lo", .flags = flags, .ifb_ifindex = ifb };
 
 	set(h->skel->maps.devices, &key, &dev);
+}
+
+void harness_device(struct harness *h, enum weir_hook hook, __u32 flags)
+{
+	device(h, hook, flags, 0);
+}
+
+void harness_ifb(struct harness *h, __u32 flags, __u32 ifindex)
+{
+	device(h, WEIR_INGRESS, flags, ifindex);
 }
 
 void harness_tick(struct harness *h)
@@ -189,14 +199,6 @@ void harness_tick(struct harness *h)
 
 	if (bpf_prog_test_run_opts(bpf_program__fd(h->skel->progs.weir_level_at), &opts))
 		fprintf(stderr, "harness: tick: %s\n", strerror(errno));
-}
-
-void harness_ifb(struct harness *h, __u32 flags, __u32 ifindex)
-{
-	struct weir_dev_key key = { .ifindex = HARNESS_IFINDEX, .hook = WEIR_INGRESS };
-	struct weir_dev dev = { .name = "lo", .flags = flags, .ifb_ifindex = ifindex };
-
-	set(h->skel->maps.devices, &key, &dev);
 }
 
 static int program_fd(struct harness *h, enum weir_hook hook, bool l3)

@@ -3,30 +3,7 @@
  * test_conf_print.c: the round trip: any policy prints as a file that makes the same bytes, and
  * the form of what is printed.
  */
-#include "unit.h"
-#include "conf.h"
-
-static int words(struct policy *policy, const char *line, struct err *err)
-{
-	char copy[1024], *argv[64];
-	int argc = 0;
-
-	snprintf(copy, sizeof(copy), "%s", line);
-	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
-		argv[argc++] = word;
-	return conf_words(policy, argc, argv, err);
-}
-
-static struct policy *policy_of(const char *text)
-{
-	struct policy *policy = policy_new();
-	struct err err = {};
-
-	assert_non_null(policy);
-	if (conf_text(policy, "test", text, strlen(text), &err) || policy_finish(policy, &err))
-		fail_msg("%s", err.text);
-	return policy;
-}
+#include "words.h"
 
 static char file[4 << 20];
 
