@@ -192,7 +192,9 @@ static void connect_next(struct remote *remote)
 	watch(remote);
 	evhttp_request_set_header_cb(request, headers_came);
 	evhttp_request_set_chunked_cb(request, received);
-	snprintf(host, sizeof(host), "%.60s:%u", remote->url.host, remote->url.port);
+	/* an IPv6 address stands in brackets there, and its zone means nothing to others */
+	snprintf(host, sizeof(host), strchr(remote->url.host, ':') ? "[%.*s]:%u" : "%.*s:%u",
+		 (int)strcspn(remote->url.host, "%"), remote->url.host, remote->url.port);
 	evhttp_add_header(evhttp_request_get_output_headers(request), "Host", host);
 	snprintf(path, sizeof(path), "/api/v1/signals/%s?follow", remote->url.name);
 	if (evhttp_make_request(remote->connection, request, EVHTTP_REQ_GET, path))

@@ -107,21 +107,22 @@ unset "pids[-1]"
 # one that answers and has nothing to say yet is not left alone for longer and longer
 cat > "$tmp/mute.py" <<- 'END'
 	import socket
-	server = socket.create_server(("127.0.0.1", 9092))
+	server = socket.create_server(("::1", 9092), family=socket.AF_INET6)
 	for n in range(9):
 	    client = server.accept()[0]
-	    client.recv(4096)
-	    print(n, flush=True)
+	    request = client.recv(4096).decode().split("\r\n")
+	    print(n, *[line for line in request if line.startswith("Host:")], flush=True)
 	    client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
 	    client.close()
 END
 ip netns exec "$host" python3 "$tmp/mute.py" > "$tmp/mute" &
 pids+=($!)
 wait_until 10 listens 9092
-check "follows one that has nothing to say" "${weir[@]}" class set mute control http://127.0.0.1:9092/x
+check "follows one that has nothing to say" "${weir[@]}" class set mute control 'http://[::1]:9092/x'
 if wait_until 5 grep -q 8 "$tmp/mute"; then ok "it is asked again soon"; else
 	not_ok "it is asked again soon" "$(tail -n 1 "$tmp/mute")"
 fi
+is_equal "by its address in brackets" "$(sed -n '1s/^0 //p' "$tmp/mute")" 'Host: [::1]:9092'
 last_ends
 ends TERM
 
