@@ -24,9 +24,12 @@ static int lock_file(const char *path, int flags, bool *ret_held)
 	struct stat ours, theirs;
 	int fd;
 
-	/* one that ends takes its file away: what is locked must be what is there */
+	/*
+	 * Who may open it may hold it. One that ends takes its file away: what is locked must be
+	 * what is there.
+	 */
 	for (;;) {
-		fd = open(path, O_RDWR | O_CLOEXEC | flags, 0644);
+		fd = open(path, O_RDWR | O_CLOEXEC | flags, 0600);
 		if (fd < 0)
 			return -errno;
 		*ret_held = !flock(fd, LOCK_EX | LOCK_NB);

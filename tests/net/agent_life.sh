@@ -54,6 +54,7 @@ until_ok "readiness is told" grep -q READY=1 "$tmp/heard"
 until_ok "the watchdog is fed" grep -q WATCHDOG=1 "$tmp/heard"
 not_ok_if "a second agent is refused" "${weir[@]}" run
 is_equal "the second has not taken the socket away" "$([ -S "$sock" ] && echo there)" there
+is_equal "nobody else may open its lock, and so hold it" "$(stat -c %a "/run/weir/$host.lock")" 600
 is_equal "who may push" "$(stat -c %a "$sock")" 660
 
 # --- pushed signals
