@@ -54,7 +54,7 @@ struct top_column {
 struct top_row {
 	char cells[TOP_COLUMNS][TOP_CELL];
 	enum top_color colors[TOP_COLUMNS];
-	int permille;			/* of the bar; -1: none */
+	int permille;			/* of the bar, to 1000; -1: none */
 	bool chosen;			/* has the cursor */
 	char note[192];			/* instead of cells: a line about the row above */
 };

@@ -88,14 +88,15 @@ static void class_row(const struct snapshot_class *class, struct top_row *row)
 {
 	/* the bar is against the rate of the class, or against its flows' caps together */
 	__u64 limit = class->limit_bps ?: class->conf.flow_rate_bps * class->active;
+	__u64 passed = class->rates.passed_bps;
 
 	snprintf(row->cells[C_NAME], TOP_CELL, "%s", class->conf.name);
 	strcpy(row->cells[C_STATE], snapshot_state_names[class->state]);
 	row->colors[C_STATE] = row->colors[C_BAR] = state_color(class->state);
-	top_rate(row->cells[C_RATE], class->rates.passed_bps);
+	top_rate(row->cells[C_RATE], passed);
 	rate_or_none(row->cells[C_LIMIT], class->limit_bps);
 	rate_or_none(row->cells[C_LEVEL], share(class));
-	row->permille = limit ? (int)((double)class->rates.passed_bps * 1000 / limit) : -1;
+	row->permille = !limit ? -1 : passed < limit ? (int)(passed * 1000.0 / limit) : 1000;
 	top_count(row->cells[C_ACTIVE], class->active);
 	strcpy(row->cells[C_P50], "-");
 	strcpy(row->cells[C_P99], "-");

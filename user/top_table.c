@@ -99,7 +99,7 @@ static void put_bar(const struct top *top, int width, int permille)
 {
 	static const char *const eighths[] = { " ", "\u258f", "\u258e", "\u258d", "\u258c",
 					       "\u258b", "\u258a", "\u2589", "\u2588" };
-	int full = permille < 0 ? 0 : (permille > 1000 ? 1000 : permille) * width * 8 / 1000;
+	int full = permille < 0 ? 0 : permille * width * 8 / 1000;
 
 	for (int i = 0; i < width; i++, full -= 8) {
 		if (permille < 0)
