@@ -11,8 +11,8 @@
 #include "clock.h"
 #include "cmd.h"
 #include "control.h"
-#include "maps.h"
 #include "monitor.h"
+#include "view.h"
 #include "watch.h"
 
 #define INTERVAL_NS 100000000L
@@ -177,24 +177,12 @@ static int look_inside(struct follow *follow, const struct instance *instance,
 /* opens the maps each time: a detach and an attach in between make new ones */
 static int look(struct follow *follow, struct err *err)
 {
-	struct instance instance = { .netns_fd = -1, .lock_fd = -1 };
-	struct maps maps;
-	int back, r = instance_open(&instance, follow->netns, false, err);
+	_cleanup_(view_close) struct view view = VIEW_NONE;
+	int r = view_open(&view, follow->netns, err);
 
 	follow->monitor.now_ns = clock_now_ns();
 	follow->monitor.unix_ms = clock_ns(CLOCK_REALTIME) / 1000000;
-	if (!r)
-		r = maps_open(&maps, &instance, err);
-	if (!r) {
-		r = instance_enter(&instance, &back, err);
-		if (!r) {
-			r = look_inside(follow, &instance, &maps, err);
-			instance_leave(back);
-		}
-		maps_close(&maps);
-	}
-	instance_close(&instance);
-	return r;
+	return r ?: look_inside(follow, &view.instance, &view.maps, err);
 }
 
 /* until there is news of devices, or it is time */

@@ -15,11 +15,12 @@
 #include "quantity.h"
 #include "reasons.h"
 #include "show.h"
+#include "view.h"
 
 static void device_row(struct show *show, const struct weir_dev_key *key,
 		       const struct weir_dev *dev)
 {
-	bool alive = hook_alive(&show->instance, key, dev);
+	bool alive = hook_alive(show->instance, key, dev);
 	struct out *out = show->out;
 	char name[IF_NAMESIZE];
 
@@ -47,7 +48,7 @@ static void device_row(struct show *show, const struct weir_dev_key *key,
 int show_devices(struct show *show, int argc, char **argv)
 {
 	_cleanup_(hook_list_free) struct hook_list list = {};
-	int r = hook_list_get(&show->instance, &list, &show->context->err);
+	int r = hook_list_get(show->instance, &list, &show->context->err);
 
 	if (r)
 		return r;
@@ -118,7 +119,7 @@ static int show_reasons(struct show *show, int argc, char **argv)
 
 	for (unsigned int slot = 0; slot < WEIR_MAX_CLASSES; slot++) {
 		if (!(show->policy->classes[slot].flags & WEIR_CLASS_USED) ||
-		    maps_class_stats(&show->maps, slot, &stats))
+		    maps_class_stats(show->maps, slot, &stats))
 			continue;
 		for (unsigned int i = 0; i < WEIR_R_COUNT; i++) {
 			sum.packets[i] += stats.packets[i];
@@ -143,13 +144,13 @@ static int show_reasons(struct show *show, int argc, char **argv)
 static int table_row(struct show *show, enum weir_table_index which)
 {
 	static const char *const names[WEIR_TABLE_COUNT] = { "flows", "buckets" };
-	__u64 size = show->maps.max_flows, used;
+	__u64 size = show->maps->max_flows, used;
 	struct out *out = show->out;
 	struct weir_table table;
-	int r = maps_table_get(&show->maps, which, &table);
+	int r = maps_table_get(show->maps, which, &table);
 
 	if (!r)
-		r = maps_table_count(&show->maps, which, &used);
+		r = maps_table_count(show->maps, which, &used);
 	if (r)
 		return r;
 	out_row(out);
@@ -235,21 +236,18 @@ static int part_find(int argc, char **argv, struct err *err)
 		       "flows, signals, config or reasons", argv[0]);
 }
 
-static int show_open(struct show *show)
+static int show_open(struct show *show, struct view *view)
 {
 	struct err *err = &show->context->err;
-	int r;
+	int r = view_open(view, show->context->netns, err);
 
-	r = instance_open(&show->instance, show->context->netns, false, err);
-	if (!r)
-		r = maps_open(&show->maps, &show->instance, err);
 	if (r)
 		return r;
 	show->policy = calloc(1, sizeof(*show->policy));
 	show->out = out_open(show->context->json);
 	if (!show->policy || !show->out)
 		return err_set(err, ENOMEM, "out of memory");
-	r = maps_policy_load(&show->maps, show->policy, err);
+	r = maps_policy_load(show->maps, show->policy, err);
 	show->now_ns = clock_now_ns();
 	return r;
 }
@@ -265,28 +263,23 @@ static void on_screen(struct out *out)
 
 static int show_once(struct context *context, int argc, char **argv, bool again)
 {
-	struct show show = { .context = context, .instance = { .netns_fd = -1, .lock_fd = -1 } };
-	int part = part_find(argc, argv, &context->err), back, r, closed;
+	_cleanup_(view_close) struct view view = VIEW_NONE;
+	struct show show = { .context = context, .instance = &view.instance, .maps = &view.maps };
+	int part = part_find(argc, argv, &context->err), r, closed;
 	bool wrong_words = false;
 
 	if (part < -1)
 		return CMD_USAGE;
-	r = show_open(&show);
-	if (!r)
-		r = instance_enter(&show.instance, &back, &context->err);
+	r = show_open(&show, &view);
 	if (!r) {
 		if (again && !context->json)
 			on_screen(show.out);
 		r = part < 0 ? show_summary(&show, 0, NULL) :
 			       parts[part].run(&show, argc - 1, argv + 1);
 		wrong_words = r == -EINVAL;
-		instance_leave(back);
 	}
 	closed = show.out ? out_close(show.out, &context->err) : 0;
 	r = r ?: closed;
-	if (show.maps.n_cpus)
-		maps_close(&show.maps);
-	instance_close(&show.instance);
 	free(show.policy);
 	return wrong_words ? CMD_USAGE : r ? CMD_FAILED : CMD_DONE;
 }

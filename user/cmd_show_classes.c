@@ -160,11 +160,11 @@ int show_classes(struct show *show, int argc, char **argv)
 	int wanted, r = slot_wanted(show, argc, argv, &wanted);
 
 	if (!r)
-		r = snapshot_take(&show->maps, &show->instance, &query, NULL, &snapshot,
+		r = snapshot_take(show->maps, show->instance, &query, NULL, &snapshot,
 				  &show->context->err);
 	if (r)
 		return r;
-	r = maps_can_get(&show->maps, &can);
+	r = maps_can_get(show->maps, &can);
 	if (r)
 		return err_set(&show->context->err, -r, "cannot read the maps: %s", strerror(-r));
 	for (unsigned int i = 0; i < snapshot->n_devices; i++)

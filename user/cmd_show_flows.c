@@ -198,7 +198,7 @@ static bool pass(struct query *query, int *ret_r)
 {
 	flow_rows_begin(query->rows, query->limit);
 	query->written = 0;
-	*ret_r = maps_flows_each(&query->show->maps, collect, query);
+	*ret_r = maps_flows_each(query->show->maps, collect, query);
 	if (*ret_r)
 		return false;
 	if (!query->streams)

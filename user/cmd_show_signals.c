@@ -14,12 +14,12 @@ static bool has_run_out(struct show *show, unsigned int slot, const struct weir_
 	struct weir_lease lease;
 
 	return step->new_bps && !(step->flags & WEIR_D_OBSERVE) &&
-	       !maps_lease_get(&show->maps, slot, &lease) && lease.expires_ns <= show->now_ns;
+	       !maps_lease_get(show->maps, slot, &lease) && lease.expires_ns <= show->now_ns;
 }
 
 bool show_steering(struct show *show, unsigned int slot, struct weir_decision *ret)
 {
-	return !maps_steering_get(&show->maps, slot, ret) &&
+	return !maps_steering_get(show->maps, slot, ret) &&
 	       !strncmp(ret->class, show->policy->classes[slot].name, WEIR_NAME_LEN) &&
 	       ret->at_ns + WEIR_DECISION_OLD_NS > show->now_ns && !has_run_out(show, slot, ret);
 }

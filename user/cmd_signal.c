@@ -7,28 +7,19 @@
 #include <stdio.h>
 #include <string.h>
 #include "cmd.h"
-#include "maps.h"
 #include "policy.h"
 #include "push.h"
+#include "view.h"
 
 /* the policy in force; NULL where it cannot be read here, which is no reason to keep silent */
 static struct policy *policy_read(const char *netns)
 {
-	struct instance instance = { .netns_fd = -1, .lock_fd = -1 };
+	_cleanup_(view_close) struct view view = VIEW_NONE;
 	struct policy *policy = calloc(1, sizeof(*policy));
 	struct err ignored;
-	struct maps maps;
-	int r = policy ? instance_open(&instance, netns, false, &ignored) : -ENOMEM;
 
-	if (!r) {
-		r = maps_open(&maps, &instance, &ignored);
-		if (!r) {
-			r = maps_policy_load(&maps, policy, &ignored);
-			maps_close(&maps);
-		}
-		instance_close(&instance);
-	}
-	if (r) {
+	if (!policy || view_open(&view, netns, &ignored) ||
+	    maps_policy_load(&view.maps, policy, &ignored)) {
 		free(policy);
 		return NULL;
 	}

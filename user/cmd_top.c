@@ -16,8 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "clock.h"
-#include "maps.h"
 #include "top.h"
+#include "view.h"
 
 static volatile sig_atomic_t stopped;
 
@@ -38,36 +38,25 @@ static bool wanted(const struct weir_flow_key *key, const char *class_name, cons
 /* opens the maps each time: a detach and an attach in between make new ones */
 static int look(struct top *top, const struct context *context, struct err *err)
 {
-	struct instance instance = { .netns_fd = -1, .lock_fd = -1 };
+	_cleanup_(view_close) struct view view = VIEW_NONE;
 	struct snapshot *next = NULL;
-	struct maps maps;
-	int r, back = -1;
+	struct err gone;
+	int r = view_open(&view, context->netns, err);
 
-	r = instance_open(&instance, context->netns, false, err);
-	if (!r)
-		r = maps_open(&maps, &instance, err);
-	if (!r) {
-		r = instance_enter(&instance, &back, err);
-		if (!r) {
-			struct err gone;
-
-			top_filter_take(top);
-			/* a device that is gone leaves nothing to show, which is no error */
-			flow_filter_resolve(&top->filter, &gone);
-			top->query.max_flows = top->view == TOP_FLOW ? 1 : TOP_FLOWS;
-			top->query.wanted = wanted;
-			top->query.arg = top;
-			r = snapshot_take(&maps, &instance, &top->query, top->snapshot, &next, err);
-			instance_leave(back);
-		}
-		maps_close(&maps);
-	}
-	instance_close(&instance);
-	if (!r) {
-		snapshot_free(top->snapshot);
-		top->snapshot = next;
-	}
-	return r;
+	if (r)
+		return r;
+	top_filter_take(top);
+	/* a device that is gone leaves nothing to show, which is no error */
+	flow_filter_resolve(&top->filter, &gone);
+	top->query.max_flows = top->view == TOP_FLOW ? 1 : TOP_FLOWS;
+	top->query.wanted = wanted;
+	top->query.arg = top;
+	r = snapshot_take(&view.maps, &view.instance, &top->query, top->snapshot, &next, err);
+	if (r)
+		return r;
+	snapshot_free(top->snapshot);
+	top->snapshot = next;
+	return 0;
 }
 
 static __u64 now_ms(void)

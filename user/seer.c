@@ -15,6 +15,7 @@
 #include "seer.h"
 #include "show.h"
 #include "snapshot.h"
+#include "view.h"
 
 #define WAITING_MAX 8
 #define WAIT_MAX_NS 10000000000ULL	/* for the passes of those who asked before */
@@ -59,39 +60,6 @@ void seer_answer_free(struct seer_answer *answer)
 	free(answer);
 }
 
-/* the instance opened, with this thread in its namespace */
-struct view {
-	struct instance instance;
-	struct maps maps;
-	int back;
-	bool mapped, entered;
-};
-
-#define VIEW_NONE { .instance = { .netns_fd = -1, .lock_fd = -1 } }
-
-static void view_close(struct view *view)
-{
-	if (view->entered)
-		instance_leave(view->back);
-	if (view->mapped)
-		maps_close(&view->maps);
-	instance_close(&view->instance);
-}
-
-static int view_open(const struct seer *seer, struct view *view, struct err *err)
-{
-	int r;
-
-	r = instance_open(&view->instance, seer->has_netns ? seer->netns : NULL, false, err);
-	if (!r)
-		r = maps_open(&view->maps, &view->instance, err);
-	view->mapped = !r;
-	if (!r)
-		r = instance_enter(&view->instance, &view->back, err);
-	view->entered = !r;
-	return r;
-}
-
 /* Looks may follow each other at once; rates of a few milliseconds would be noise. */
 static const struct snapshot *base_of(const struct seer *seer, __u64 now)
 {
@@ -119,7 +87,7 @@ static struct seen *look(struct seer *seer)
 	if (!seen)
 		return NULL;
 	seen->at_ns = clock_now_ns();
-	r = view_open(seer, &view, &seen->err);
+	r = view_open(&view, seer->has_netns ? seer->netns : NULL, &seen->err);
 	if (!r)
 		r = snapshot_take(&view.maps, &view.instance, &query,
 				  base_of(seer, seen->at_ns), &snapshot, &seen->err);
@@ -168,12 +136,11 @@ static void pass(struct seer *seer, struct seer_answer *answer)
 {
 	struct context context = { .json = true };
 	_cleanup_free_ struct policy *policy = calloc(1, sizeof(*policy));
-	struct show show = { .context = &context, .policy = policy, .now_ns = clock_now_ns() };
 	_cleanup_(view_close) struct view view = VIEW_NONE;
-	int r = view_open(seer, &view, &context.err);
+	struct show show = { .context = &context, .instance = &view.instance, .maps = &view.maps,
+			     .policy = policy, .now_ns = clock_now_ns() };
+	int r = view_open(&view, seer->has_netns ? seer->netns : NULL, &context.err);
 
-	show.instance = view.instance;
-	show.maps = view.maps;
 	if (!r)
 		r = policy ? maps_policy_load(&view.maps, policy, &context.err) : -ENOMEM;
 	if (!r)

@@ -12,8 +12,8 @@
 
 struct show {
 	struct context *context;
-	struct instance instance;
-	struct maps maps;
+	const struct instance *instance;
+	const struct maps *maps;
 	struct policy *policy;
 	struct out *out;
 	__u64 now_ns;			/* CLOCK_MONOTONIC, as the datapath's */
