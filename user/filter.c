@@ -15,33 +15,38 @@
 
 #define QUEUE_HANDLE 0x77656972		/* "weir" */
 
+struct counting {
+	struct filter_count *count;
+	__u32 ours;			/* priority */
+};
+
 static int count_cb(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct tcmsg *tcm = mnl_nlmsg_get_payload(nlh);
-	struct filter_count *count = ((void **)arg)[0];
-	__u32 priority = tcm->tcm_info >> 16, ours = *(__u32 *)((void **)arg)[1];
+	const struct counting *counting = arg;
+	__u32 priority = tcm->tcm_info >> 16;
 
 	if (!tcm->tcm_handle)		/* a priority, not a filter */
 		return MNL_CB_OK;
-	if (priority < ours)
-		count->before++;
-	else if (priority > ours)
-		count->behind++;
+	if (priority < counting->ours)
+		counting->count->before++;
+	else if (priority > counting->ours)
+		counting->count->behind++;
 	else
-		count->at++;
+		counting->count->at++;
 	return MNL_CB_OK;
 }
 
 int filter_count(__u32 ifindex, enum weir_hook hook, __u32 priority, struct filter_count *ret)
 {
-	void *arg[] = { ret, &priority };
+	struct counting counting = { ret, priority };
 	char buf[RTNL_BYTES];
 	struct tcmsg *tcm = rtnl_tc(buf, RTM_GETTFILTER, NLM_F_DUMP, ifindex);
 
 	*ret = (struct filter_count){};
 	tcm->tcm_parent = TC_H_MAKE(TC_H_CLSACT, hook == WEIR_EGRESS ? TC_H_MIN_EGRESS :
 								       TC_H_MIN_INGRESS);
-	return rtnl_talk((struct nlmsghdr *)buf, count_cb, arg);
+	return rtnl_talk((struct nlmsghdr *)buf, count_cb, &counting);
 }
 
 static struct nlmsghdr *queue_request(char *buf, __u16 type, __u16 flags, __u32 ifindex)
