@@ -112,7 +112,9 @@ static int run(struct top *top, const struct context *context)
 		}
 		top_draw(top);
 		due = due_ms(top, looked);
-		r = keys_read(top, top->paused ? -1 : due > now ? (int)(due - now) : 0);
+		/* a signal may have come while that was looked at and drawn */
+		r = stopped ? 0 :
+		    keys_read(top, top->paused ? -1 : due > now ? (int)(due - now) : 0);
 		if (r)
 			return r;
 	}
