@@ -150,10 +150,12 @@ is_lossless()
 
 # --- waiting
 
-# wait_until SECONDS COMMAND...: polls until the command succeeds
+# wait_until SECONDS COMMAND...: polls until the command succeeds. So long is enough where nothing
+# else runs; whoever has a part of a CPU has four times as long. No bound on a time: who wants one
+# measures it.
 wait_until()
 {
-	local end=$((SECONDS + $1 + 1))
+	local end=$((SECONDS + 4 * $1 + 1))
 	shift
 
 	until "$@" > /dev/null 2>&1; do

@@ -154,7 +154,7 @@ done
 counted=()
 for name in "${names[@]}"; do
 	wait_until 15 has_joined "$name" || note "$name: $(cat "$tmp/hungry.$name")"
-	if ! wait_until 5 has_stalled "$name"; then
+	if ! wait_until 1 has_stalled "$name"; then
 		skip "$name" "the kernel counts no stalls"
 		continue
 	fi

@@ -55,7 +55,7 @@ get()
 	local path=$1
 	shift
 
-	ip netns exec "$producer" curl -sf --max-time 10 "$@" "http://$LISTEN$path"
+	ip netns exec "$producer" curl -sf --max-time 60 "$@" "http://$LISTEN$path"
 }
 
 # status PATH [CURL OPTION...]
@@ -64,7 +64,7 @@ status()
 	local path=$1
 	shift
 
-	ip netns exec "$producer" curl -s -o "$tmp/body" -w '%{http_code}' --max-time 10 "$@" \
+	ip netns exec "$producer" curl -s -o "$tmp/body" -w '%{http_code}' --max-time 60 "$@" \
 		"http://$LISTEN$path"
 }
 

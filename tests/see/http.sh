@@ -17,7 +17,7 @@ agent listen $LISTEN
 raw()
 {
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	ip netns exec "$producer" timeout 5 bash -c \
+	ip netns exec "$producer" timeout 60 bash -c \
 		'exec 3<> "/dev/tcp/${1%:*}/${1#*:}"; printf "%b" "$2" >&3; cat <&3' - $LISTEN "$1" \
 		> "$tmp/raw"
 }
@@ -137,7 +137,7 @@ for i in range(ROUNDS):
     for other in others:
         other.sendall(b"GET /api/v1/flows HTTP/1.1\r\nHost: x\r\n\r\n" * 10)
     scrape.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    scrape.settimeout(10)
+    scrape.settimeout(60)
     served += scrape.recv(64).startswith(b"HTTP/1.1 200 ")
     for one in [*others, scrape]:
         one.close()

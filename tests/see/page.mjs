@@ -57,10 +57,13 @@ async function value(expression) {
 	return result.value;
 }
 
-/* true when it becomes so; looks again as soon as the page has changed or drawn */
+/*
+ * True when it becomes so; looks again as soon as the page has changed or drawn. So long is enough
+ * where nothing else runs: who has a part of a CPU has four times as long.
+ */
 function becomes(expression, seconds) {
 	return value(`new Promise(done => {
-		const end = performance.now() + ${seconds} * 1000;
+		const end = performance.now() + ${seconds} * 4000;
 		const look = () => { try { if (${expression}) return done(true); } catch {}
 			if (performance.now() > end) return done(false);
 			setTimeout(look, 50); };
@@ -71,7 +74,7 @@ function becomes(expression, seconds) {
 async function picture(name, width, height, scheme) {
 	await call("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: width < 500 });
 	await call("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
-	await becomes("false", 0.3);
+	await value("new Promise(done => setTimeout(done, 300))");
 	const { data } = await call("Page.captureScreenshot", { format: "png" });
 	writeFileSync(`${pictures}/${name}.png`, Buffer.from(data, "base64"));
 }
@@ -260,7 +263,7 @@ async function look() {
 	say("hosts", [...hosts].join(" "));
 }
 
-const end = setTimeout(() => { say("timeout", "yes"); browser.kill(); process.exit(1); }, 330000);
+const end = setTimeout(() => { say("timeout", "yes"); browser.kill(); process.exit(1); }, 830000);
 try {
 	await look();
 	/* what follows may say that the connection is lost: that is its task */

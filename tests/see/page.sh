@@ -15,7 +15,7 @@ agent listen $LISTEN
 agent_pid=${pids[-1]}
 "$WEIR" -n "$producer" signal queue 5ms ttl 300s
 mkdir "$tmp/profile"
-ip netns exec "$producer" timeout 380 node "$(dirname "$0")/page.mjs" "http://$LISTEN/" \
+ip netns exec "$producer" timeout 860 node "$(dirname "$0")/page.mjs" "http://$LISTEN/" \
 	"$tmp/profile" "$tmp" "$agent_pid" > "$tmp/seen" 2> "$tmp/failed" &
 pids+=($!)
 browser_pid=$!
