@@ -334,6 +334,7 @@ agent()
 	local ns=$1 log=$tmp/agent.$1
 	shift
 
+	: > "$log"		# now: what is started in the background may come later than the look
 	"$WEIR" -n "$ns" run "$@" 2> "$log" &
 	pids+=($!)
 	wait_until 10 grep -q 'the agent runs' "$log" || not_ok "weir run $*" "$(cat "$log")"
@@ -342,6 +343,7 @@ agent()
 # told NETNS: likewise; what it decides is kept as JSON
 told()
 {
+	: > "$tmp/told.$1" > "$tmp/agent.$1"
 	"$WEIR" -n "$1" -j run > "$tmp/told.$1" 2> "$tmp/agent.$1" &
 	pids+=($!)
 	wait_until 10 grep -q 'the agent runs' "$tmp/agent.$1" || not_ok "weir run" "$(cat "$tmp/agent.$1")"

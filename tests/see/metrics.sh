@@ -177,13 +177,13 @@ behaves "alone"
 before=$(rss)
 for kind in silent:1000 slow:1000 deaf:400 pages:1000 garbage:1000 large:200 absurd:1000; do
 	ip netns exec "$producer" node "$tmp/clients.mjs" "${kind%:*}" "${kind#*:}" "${LISTEN#*:}" \
-		> "$tmp/clients" 2>&1 &
+		> "$tmp/$kind" 2>&1 &
 	clients=$!
 	pids+=($clients)
-	wait_until 30 grep -q open "$tmp/clients" || not_ok "$kind: $(head -n 3 "$tmp/clients")"
+	wait_until 30 grep -q open "$tmp/$kind" || not_ok "$kind: $(head -n 3 "$tmp/$kind")"
 	behaves "$kind clients"
 	if [ $kind = slow:1000 ]; then
-		check "none of them stays longer than 10 s or so" wait_until 20 grep -q closed "$tmp/clients"
+		check "none of them stays longer than 10 s or so" wait_until 20 grep -q closed "$tmp/$kind"
 	fi
 	kill $clients
 	wait $clients 2> /dev/null
@@ -228,11 +228,11 @@ for address in 127.0.0.1:9912 '[::1]:9912'; do
 	kill ${pids[-1]}
 	wait ${pids[-1]}
 done
-"$WEIR" -n "$lone" run listen '*:0' > "$tmp/lone" 2>&1 &
+"$WEIR" -n "$lone" run listen '*:0' > "$tmp/anywhere" 2>&1 &
 pids+=($!)
-check "listen *" wait_until 10 grep -q 'the agent runs' "$tmp/lone"
+check "listen *" wait_until 10 grep -q 'the agent runs' "$tmp/anywhere"
 for url in 'http://0\.0\.0\.0:' 'http://\[::]:'; do
-	check "it says where: $url" grep -q "serves $url[1-9][0-9]*/" "$tmp/lone"
+	check "it says where: $url" grep -q "serves $url[1-9][0-9]*/" "$tmp/anywhere"
 done
 kill ${pids[-1]}
 wait ${pids[-1]}

@@ -87,8 +87,10 @@ says "nothing is attached" "lost +nothing is attached"
 "$WEIR" -n "$producer" attach eth egress
 says "and attached again" "found +attached again"
 "$WEIR" -n "$producer" detach all
+twice() { [ "$(grep -cE " $1 " "$tmp/lines")" = 2 ]; }
+check "nothing is, once more" wait_until 10 twice lost
 "$WEIR" -n "$producer" attach eth egress flows 1024
-says "a small table" "found +attached again"
+check "a small table" wait_until 10 twice found
 # each port a flow, with a second packet, so that the doorkeeper lets it in
 ip netns exec "$producer" bash -c 'for port in {10000..13000}; do exec 9>/dev/udp/10.88.1.2/$port || exit
 	echo >&9; echo >&9; exec 9>&-; done' 2> /dev/null
@@ -166,7 +168,7 @@ listens()
 	grep -q policy "$tmp/all" && grep -q policy "$tmp/text" && grep -q policy "$tmp/late"
 }
 check "three readers" wait_until 10 listens
-kill -STOP $late
+stops $late
 bursts=()
 for ((i = 0; i < ROUNDS; i++)); do
 	bursts+=(udp from "$here" to "$there" addr 10.88.1.2 port 20000 rate 500mbit size 1000
