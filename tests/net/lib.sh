@@ -171,16 +171,34 @@ without_bpffs()
 		exec "$@"' - "$@"
 }
 
+# last_ends: what was started last is not needed any more
+last_ends()
+{
+	kill "${pids[-1]}" 2> /dev/null
+	wait "${pids[-1]}" 2> /dev/null
+	unset "pids[-1]"
+}
+
 # --- cleaning up, by name and by process id
+
+# is_child PID: or is that number another's by now? They come round within minutes
+is_child()
+{
+	grep -qs "^PPid:.$$\$" "/proc/$1/status"
+}
 
 cleanup()
 {
-	local ns pid
+	local ns pid socket
 
 	trap '' INT TERM HUP
-	for pid in "${pids[@]}"; do
-		kill "$pid" 2> /dev/null && wait "$pid" 2> /dev/null
+	for socket in "$tmp"/tmux*; do
+		[ ! -S "$socket" ] || tmux -S "$socket" kill-server 2> /dev/null
 	done
+	for pid in "${pids[@]}"; do
+		# one that was stopped has to go on to end
+		is_child "$pid" && kill "$pid" && kill -CONT "$pid" && wait "$pid"
+	done 2> /dev/null
 	for ns in "${netns_made[@]}"; do
 		[ ! -d "/sys/fs/bpf/weir/v1/$ns" ] || "$WEIR" -n "$ns" detach all > /dev/null 2>&1
 		rm -rf "/sys/fs/bpf/weir"/v*/"$ns"

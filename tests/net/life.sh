@@ -48,11 +48,3 @@ until_ok()
 
 	if wait_until 8 "$@"; then ok "$what"; else not_ok "$what" "$(control reason): $(tail -n 5 "$tmp/log")"; fi
 }
-
-# what was started last is not needed any more
-last_ends()
-{
-	kill "${pids[-1]}" 2> /dev/null
-	wait "${pids[-1]}" 2> /dev/null
-	unset "pids[-1]"
-}

@@ -171,7 +171,6 @@ moved() { now=$(clock) && [ "$now" != "$was" ]; }
 
 in_tmux -f /dev/null new-session -d -x 80 -y 24 \
 	"env TERM=screen LC_ALL=C $WEIR -n $here top; echo left with \$?; exec cat"
-pids+=("$(in_tmux display -p '#{pid}')")
 check "top: all of them" wait_until 20 shows "^weir $here: 1 hook, 1 class, 100[0-9]{4} flows"
 pid=$(pgrep -f "^$WEIR -n $here top")
 check "top: says how often it looks" wait_until 20 shows " every [0-9.]+ s [0-9:]{8}$"

@@ -97,7 +97,6 @@ wait $watch_pid
 if command -v tmux > /dev/null; then
 	in_tmux() { tmux -S "$tmp/tmux" "$@"; }
 	in_tmux -f /dev/null new-session -d -x 80 -y 10 "$WEIR -n $producer show flows watch 200ms"
-	pids+=("$(in_tmux display -p '#{pid}')")
 	top_line() { in_tmux capture-pane -p | grep -n '^DEV .*CLASS' | grep -q '^1:'; }
 	check "the heading is the first line" wait_until 10 top_line
 	is_equal "nothing has scrolled away" "$(in_tmux display -p '#{history_size}')" 0

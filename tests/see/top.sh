@@ -25,7 +25,6 @@ start()
 	socket=$(mktemp -u "$tmp/tmux-XXXXXX")
 	in_tmux -f /dev/null new-session -d -x "${size%x*}" -y "${size#*x}" \
 		"env $* $WEIR -n $producer top; echo left with \$?; exec cat"
-	pids+=("$(in_tmux display -p '#{pid}')")
 }
 
 keys()
