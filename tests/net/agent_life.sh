@@ -76,9 +76,9 @@ check "a class with a share for its target" "${weir[@]}" class set part control 
 is_equal "a time is refused there" "$("${weir[@]}" signal part 12ms 2>&1; echo $?)" \
 	"weir: signal: part '12ms': want a number or a share, as the target 5 of class part is
 1"
-check "zero is zero" "${weir[@]}" signal part 0ms
+until_ok "zero is zero" "${weir[@]}" signal part 0ms
 check "a class that hears times" "${weir[@]}" class set too control part target 5ms
-check "one of two hears it" "${weir[@]}" signal part 12ms
+until_ok "one of two hears it" "${weir[@]}" signal part 12ms
 check "and gone" "${weir[@]}" class del too
 part() { push 'part 12ms' && said 'class part: signal "part": 12 ms is a time; want a number'; }
 until_ok "a time is said there" part
@@ -95,14 +95,17 @@ check "and gone" "${weir[@]}" class del own
 is_equal "an empty name before others" "$("${weir[@]}" signal '' queue 40ms 2>&1; echo $?)" \
 	"weir: signal: '': want NAME VALUE [ttl TIME] [drain RATE]
 2"
-check "a signal above the target" "${weir[@]}" signal queue 40ms ttl 1s
-until_ok "the agent's rate is in force" is_state agent
+# one that has no answer within a second is pushed again: an agent may have to wait for its CPU
+above() { "${weir[@]}" signal queue 40ms ttl 30s && is_state agent; }
+until_ok "a signal above the target: the agent's rate is in force" above
 compare "slower" "v < t" "$(control rate_bps)" 100000000 "less than configured"
-until_ok "silence is held first" is_reason stale
+until_ok "one that stands for a second" "${weir[@]}" signal queue 40ms ttl 1s
+# for a second more, which a look at the state may miss
+until_ok "silence is held first" said 'class app rate [0-9].* -> [0-9].* reason stale'
 until_ok "and then the configured rate comes back" is_reason expired
 until_ok "state" is_state configured
 check "pushed by Python" python3 -c "import socket
-socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'queue 40ms ttl 1s', '$sock')"
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'queue 40ms ttl 30s', '$sock')"
 until_ok "heard" is_state agent
 until_ok "without a drain rate the law in force is said" said 'class app .* law pi '
 is_equal "and shown" "$(control law)" pi
@@ -116,25 +119,25 @@ done
 huge() { "${weir[@]}" signal queue 1000s > /dev/null && is_reason minimum; }
 until_ok "constant and huge: at its minimum" huge
 compare "not below it" "v >= t" "$(control rate_bps)" 1000000 "at least the minimum"
-zero() { "${weir[@]}" signal queue 0ms > /dev/null && [ "$(control rate_bps)" -ge 1000000 ]; }
+zero() { "${weir[@]}" signal queue 0ms 2> "$tmp/late"; [ "$(control rate_bps)" -ge 1000000 ]; }
 for ((i = 0; i < 20; i++)); do zero || not_ok "constant 0" "$(control rate_bps)"; done
 compare "constant 0: not beyond its maximum" "v <= t" "$(control rate_bps)" 200000000 "at most it"
-check "10,000 messages a second for a second" python3 -c "
+check "10,000 messages in a second, or as long as it takes" python3 -c "
 import socket, time
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 end = time.monotonic() + 1
 n = 0
-while time.monotonic() < end:
+while n < 10000 or time.monotonic() < end:
     s.sendto(b'queue %dms' % (n % 100), '$sock')
-    n += 1
-assert n >= 10000, n"
-check "and it still answers" "${weir[@]}" signal queue 40ms
+    n += 1"
+until_ok "and it still answers" "${weir[@]}" signal queue 40ms
 check "2,000 names" python3 -c "
 import socket
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 for i in range(2000): s.sendto(b'name%d 1ms' % i, '$sock')"
-check "the known one is still taken" "${weir[@]}" signal queue 40ms
-not_ok_if "a new one has no room" "${weir[@]}" signal another 40ms
+until_ok "the known one is still taken" "${weir[@]}" signal queue 40ms
+no_room() { ! out=$("${weir[@]}" signal another 40ms 2>&1) && grep 'signals are in use' <<< "$out"; }
+until_ok "a new one has no room" no_room
 
 # --- by hand
 check "a rate set by hand" "${weir[@]}" class set app rate 50mbit
@@ -146,7 +149,7 @@ hot() { "${weir[@]}" signal queue 40ms > /dev/null && is_state agent; }
 until_ok "hands it back" hot
 
 # --- one that stands still, with its socket full: who pushes is told so, and waits no longer
-kill -STOP "$agent"
+stops "$agent"
 check "its socket is full" python3 -c "
 import socket
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -154,7 +157,7 @@ s.setblocking(False)
 try:
     while True: s.sendto(b'queue 40ms', '$sock')
 except BlockingIOError: pass"
-is_equal "who pushes is told" "$(timeout 10 "${weir[@]}" signal queue 40ms 2>&1; echo $?)" \
+is_equal "who pushes is told" "$(timeout 60 "${weir[@]}" signal queue 40ms 2>&1; echo $?)" \
 	"weir: signal: the agent does not answer
 1"
 kill -CONT "$agent"
@@ -240,10 +243,12 @@ is_equal "attached" "$(state)" attached
 # a hook that was wiped and, while another's qdisc is in its place, cannot be put on
 check "detach" "${weir[@]}" detach renamed
 check "attach by clsact" "${weir[@]}" attach renamed egress qdisc keep via clsact
+stops "$agent"		# or it may be there between the two
 tc -n "$host" -batch - <<- 'END'
 	qdisc del dev renamed clsact
 	qdisc add dev renamed ingress
 END
+kill -CONT "$agent"
 until_ok "one that cannot be put on is said" said 'egress: cannot be put on again'
 is_equal "it is known as lost" "$(state)" lost
 tc -n "$host" qdisc del dev renamed ingress
@@ -285,7 +290,7 @@ ip -n "$host" link del renamed
 until_ok "one goes again" is_twice '^weir: renamed: egress: the device is gone'
 # it holds the lock meanwhile
 check "and that is done with" "${weir[@]}" class set app control queue target 10ms
-kill -STOP "$agent"
+stops "$agent"
 link "$host" renamed "$peer" eth 1
 check "a user is sooner" "${weir[@]}" attach renamed egress qdisc keep
 kill -CONT "$agent"

@@ -16,7 +16,7 @@ until_ok "a port that is not there" said ':9/nothing: cannot be reached'
 # one that was pushed once: it is older each time that it is asked for, and in the end too old
 check "follows one that falls silent" "${weir[@]}" class set slow rate 10mbit \
 	control http://127.0.0.1:9090/slow
-check "which is pushed once" "${weir[@]}" signal slow 50ms ttl 8s
+until_ok "which is pushed once" "${weir[@]}" signal slow 50ms ttl 8s
 until_ok "it is heard" said 'class slow rate configured -> .*:9090/slow" value 50 ms'
 if wait_until 25 said 'class slow .* reason expired'; then ok "it expires"; else
 	not_ok "it expires" "$(grep ' slow ' "$tmp/log")"
@@ -29,7 +29,7 @@ cat > "$tmp/follow.py" <<- 'END'
 	for line in s.makefile():
 	    print(line.strip(), flush=True)
 END
-check "one that stands for half a minute" "${weir[@]}" signal slow 50ms ttl 30s
+until_ok "one that stands for half a minute" "${weir[@]}" signal slow 50ms ttl 30s
 ip netns exec "$host" python3 "$tmp/follow.py" > "$tmp/followed" &
 pids+=($!)
 alive() { [ "$(grep -c '^:$' "$tmp/followed")" -ge 2 ]; }
@@ -49,7 +49,8 @@ cat > "$tmp/flood.py" <<- 'END'
 	client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 	text = 'data: {"value": %d, "unit": "ns", "ttl_ns": 1000000000, "drain_bps": 0}\n\n'
 	first, end, n = steps(), time.monotonic() + 2, 0
-	while time.monotonic() < end:
+	# who gets a part of a CPU takes longer for as many
+	while n < 4000 or time.monotonic() < end:
 	    one = text % (5000000, 60000000)[n % 2]
 	    client.sendall(b"%x\r\n%s\r\n" % (len(one), one.encode()))
 	    n += 1
@@ -65,8 +66,8 @@ check "follows one that is sent without a pause" "${weir[@]}" class set flood ra
 wait "${pids[-1]}"
 unset "pids[-1]"
 read -r sent moved < <(tail -n 1 "$tmp/flooded")
-compare "in two seconds so much was sent" "v > t" "$sent" 2000 "a flood"
-is_most "steps a second" "$moved" 250
+is_least "steps a second, while $sent were sent" "$moved" 1
+is_most "nor more" "$moved" 250
 check "and gone" "${weir[@]}" class del flood
 # a class's backlog is served where nothing is pushed by its name, and again when that has expired
 served() { ip netns exec "$host" python3 -c "import json, urllib.request
@@ -74,8 +75,8 @@ print(json.load(urllib.request.urlopen('http://127.0.0.1:9090/api/v1/signals/min
 serves() { [ "$(served)" = "$1" ]; }
 check "a class with a backlog" "${weir[@]}" class set mine control backlog
 until_ok "its backlog is served" serves 0
-check "a signal of its name" "${weir[@]}" signal mine 7ms ttl 1s
-until_ok "is served" serves 7000000
+mine() { "${weir[@]}" signal mine 7ms ttl 1s; serves 7000000; }
+until_ok "a signal of its name is served" mine
 until_ok "and, silent, gives way to the backlog" serves 0
 # ss succeeds where it finds nothing, too
 listens() { ip netns exec "$host" ss -Htln "sport = $1" | grep -q .; }
