@@ -19,9 +19,14 @@ check "class" "${weir[@]}" class set app control queue target 10ms
 check "match" "${weir[@]}" match add app proto udp dport 7000
 told "$host"
 agent=$((${#pids[@]} - 1))
-"$TRAFFIC" run udp from "$host" to "$peer" addr 10.88.1.2 port 7000 size 1000 rate 20mbit stop 4s \
-	name load > "$tmp/out" &
-pids+=($!)
+# sends PORT: 20 mbit, until last_ends: what is done meanwhile takes long on a busy machine
+sends()
+{
+	"$TRAFFIC" run udp from "$host" to "$peer" addr 10.88.1.2 port "$1" size 1000 rate 20mbit \
+		stop 390s name load > "$tmp/out" &
+	pids+=($!)
+}
+sends 7000
 passed() { [ "$(class "$host" app bytes)" -gt 4000000 ]; }
 check "20 mbit pass for more than a second" wait_until 10 passed
 engaged() { jq -se 'any(.event == "decision" and .rate_bps)' "$tmp/told.$host"; }
@@ -31,12 +36,9 @@ is_within "at what passes" "$(jq -s 'map(select(.event == "decision" and .rate_b
 	"$tmp/told.$host")" 20000000 40
 
 # --- made anew: its counters are, too
-wait "${pids[-1]}"
-unset "pids[-1]"
-"$TRAFFIC" run udp from "$host" to "$peer" addr 10.88.1.2 port 7000 size 1000 rate 20mbit stop 8s \
-	name load > "$tmp/again" &
-pids+=($!)
-kill -STOP "${pids[agent]}"
+last_ends
+sends 7000
+stops "${pids[agent]}"
 "${weir[@]}" match del app
 "${weir[@]}" class del app
 check "class" "${weir[@]}" class set app control queue target 10ms
@@ -50,40 +52,44 @@ check "made anew: 20 mbit pass" wait_until 10 passed
 pushed() { "${weir[@]}" signal queue 12ms && [ -n "$(anew)" ]; }
 check "a message above the target takes over" wait_until 5 pushed
 is_within "at what passes" "$(anew)" 20000000 40
+last_ends
 
 # --- a class that follows what was pushed before
 check "class" "${weir[@]}" class set late fair off
 check "match" "${weir[@]}" match add late proto udp dport 7003
-"$TRAFFIC" run udp from "$host" to "$peer" addr 10.88.1.2 port 7003 size 1000 rate 20mbit stop 3s \
-	name late > "$tmp/late" &
-pids+=($!)
+sends 7003
 late() { [ "$(class "$host" late bytes)" -gt 1000000 ]; }
 check "20 mbit pass here, too" wait_until 10 late
-check "a message above the target stands" "${weir[@]}" signal stands 12ms ttl 30s
+check "a message above the target stands" wait_until 5 "${weir[@]}" signal stands 12ms ttl 100s
 check "it is followed" "${weir[@]}" class set late control stands target 10ms min 100kbit
 first() { jq -se 'map(select(.event == "decision" and .class == "late" and .rate_bps))[0].rate_bps' \
 	"$tmp/told.$host"; }
 check "and takes over" wait_until 5 first
 is_within "at what passes" "$(first)" 20000000 40
+last_ends
 
 # --- an agent in the place of another goes on from what that one has set
 check "class" "${weir[@]}" class set again rate 1gbit control again target 10ms
-check "a slow consumer" "${weir[@]}" signal again 12ms drain 20mbit
 slowed() { jq -se 'any(.class == "again" and .rate_bps)' "$tmp/told.$host"; }
-check "sets a rate" wait_until 5 slowed
-kill "${pids[agent]}"
-wait "${pids[agent]}"
-unset "pids[agent]"
-told "$host"
-check "the next agent hears it below its target" "${weir[@]}" signal again 8ms
-check "and decides" wait_until 5 slowed
+# that stands for two seconds: on a busy machine once more
+for ((i = 0; i < 4; i++)); do
+	check "a slow consumer" wait_until 5 "${weir[@]}" signal again 12ms drain 20mbit ttl 100s
+	check "sets a rate" wait_until 5 slowed
+	since=${EPOCHREALTIME/./}
+	last_ends
+	told "$host"
+	check "the next agent hears it below its target" wait_until 5 \
+		"${weir[@]}" signal again 8ms ttl 100s
+	check "and decides" wait_until 5 slowed
+	[ $((${EPOCHREALTIME/./} - since)) -gt 1800000 ] || break
+done
 is_within "near the rate of before" "$(jq -s 'map(select(.class == "again" and .rate_bps))[0].rate_bps' \
 	"$tmp/told.$host")" 20000000 25
 
 # --- a class that is deleted and set again between two looks of the agent is a new one
 begun() { jq -se "map(select(.class == \"again\" and .old_bps == null and .rate_bps)) | length == $1" \
 	"$tmp/told.$host"; }
-check "a slow consumer" "${weir[@]}" signal again 12ms drain 20mbit ttl 30s
+check "a slow consumer" wait_until 5 "${weir[@]}" signal again 12ms drain 20mbit ttl 100s
 check "its rate was set once" begun 1
 "${weir[@]}" class del again
 check "again" "${weir[@]}" class set again rate 1gbit control again target 10ms
@@ -102,14 +108,14 @@ check "match" "${weir[@]}" match add lossy proto tcp dport 7001
 traffic "$tmp/lossy" tcp from "$host" to "$peer" addr 10.88.1.2 port 7001 stop 2s name lossy
 heard() { jq -se "any(.event == \"decision\" and .class == \"$1\" and .value != null)" \
 	"$tmp/told.$host"; }
-check "its losses are heard" heard lossy
+check "its losses are heard" wait_until 5 heard lossy
 "$WEIR" -n "$peer" detach all
 "${weir[@]}" match del lossy
 "${weir[@]}" class del lossy
 check "another in its place" "${weir[@]}" class set clean rate 100mbit control loss
 check "match" "${weir[@]}" match add clean proto tcp dport 7002
 traffic "$tmp/clean" tcp from "$host" to "$peer" addr 10.88.1.2 port 7002 stop 2s name clean
-check "which is heard" heard clean
+check "which is heard" wait_until 5 heard clean
 is_most "of what it has lost, in millionths, at most was heard" "$(jq -s 'map(select(
 	.event == "decision" and .class == "clean").value // 0) | max' "$tmp/told.$host")" 10000000
 finish
