@@ -51,13 +51,12 @@ push 20
 python3 - "/run/weir/$producers.sock" "$tmp/push" 2> /dev/null <<- 'END' &
 	import socket, sys, time
 	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-	end = time.monotonic() + 60
-	while time.monotonic() < end:
+	while True:
 	    s.sendto(open(sys.argv[2], "rb").read().strip(), sys.argv[1])
 	    time.sleep(0.01)
 END
 pids+=($!)
-"$TRAFFIC" run tcp from "$producers" to "$consumer" addr 10.88.1.2 port 7001 cc $cc n 4 stop 60s \
+"$TRAFFIC" run tcp from "$producers" to "$consumer" addr 10.88.1.2 port 7001 cc $cc n 4 stop 390s \
 	> "$tmp/out" &
 load=$!
 pids+=($load)
@@ -69,9 +68,7 @@ is_equal "each cut is to 1 - 0.4 (20 - 10) / 10 of the rate before" \
 is_least "cuts" "$(lines "$producers" 'map(select(.reason == "behind")) | length')" 3
 is_equal "at twice the target" "$(lines "$producers" 'map(.value / .target) | unique')" "[2]"
 carried "$consumer" eth 300000		# what was sent faster is over
-carried "$consumer" eth 500000
-is_most "on the wire at its minimum, bit/s" "$least" 4600000
-is_least "nor less, bit/s" "$most" 3400000
+is_carried "on the wire at its minimum" "$consumer" eth 500000 3400000 4600000
 
 # --- at a tenth of it: by 1/64 of the best rate each loop delay
 push 1

@@ -338,6 +338,20 @@ carried()
 	most=$(((bytes - start) * 8000000 / (from - second + 1)))
 }
 
+# is_carried WHAT NETNS DEV BYTES LEAST MOST: as carried, within these bounds. Who has no CPU for
+# two seconds sends nothing, and an agent loses its lease: one of three times will do
+is_carried()
+{
+	local i
+
+	for i in 1 2 3; do
+		carried "$2" "$3" "$4"
+		[ "$least" -gt "$6" ] || [ "$most" -lt "$5" ] || break
+	done
+	is_most "$1, bit/s" "$least" "$6"
+	is_least "$1, nor less, bit/s" "$most" "$5"
+}
+
 # can_cc NAME: a socket can have this congestion control
 can_cc()
 {

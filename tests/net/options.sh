@@ -27,7 +27,7 @@ cat > "$tmp/app.py" <<- 'END'
 	tell, ask = sys.argv[1:3]
 	s = socket.create_connection(("10.88.1.2", 7000))
 	s.setblocking(False)
-	asked, end = None, time.monotonic() + 60
+	asked, end = None, time.monotonic() + 390
 	while time.monotonic() < end:
 	    try: s.send(bytes(8192))
 	    except BlockingIOError: time.sleep(0.002)

@@ -45,7 +45,7 @@ for k in 2 3 4; do
 	check "class $name" "$WEIR" -n "$producer" class set "$name" rate 40mbit min 4mbit max 60mbit \
 		control "${words[@]}"
 	check "match $name" "$WEIR" -n "$producer" match add "$name" proto tcp dport 700$k
-	flows+=(tcp from "$producer" to "$consumer" addr "10.88.$k.2" port 700$k cc $cc n 4 stop 100s
+	flows+=(tcp from "$producer" to "$consumer" addr "10.88.$k.2" port 700$k cc $cc n 4 stop 390s
 		ecn on)
 done
 agent "$producer"

@@ -18,7 +18,7 @@ cat > "$tmp/ends.py" <<- 'END'
 	import resource, select, socket, sys, time
 	what, n = sys.argv[1], int(sys.argv[2])
 	resource.setrlimit(resource.RLIMIT_NOFILE, (n + 100, n + 100))
-	end = time.monotonic() + 60
+	end = time.monotonic() + 390
 	if what == "server":
 	    server = socket.create_server(("10.88.1.1", 7000), backlog=4096)
 	    poll = select.epoll()
