@@ -157,7 +157,7 @@ is_equal "only eth is attached now" \
 flood=()
 for i in 1 2 3; do
 	flood+=(udp name "flood$i" from "$producer" to "$consumer" addr 10.88.1.2 port 4000
-		spray 60000 size 20 rate 60mbit packets 120000 stop 15s)
+		spray 60000 size 20 rate 60mbit packets 120000 stop 60s)
 done
 traffic "$tmp/out" "${flood[@]}" \
 	rr name talk from "$producer" to "$consumer" addr 10.88.1.2 port 7 interval 10ms stop 4s
@@ -165,8 +165,8 @@ is_equal "full flow map: dropped" "$(class "$producer" default dropped)" 0
 sent=$(jq -s '[.[] | select(.type == "flow") | .sent // 0] | add' "$tmp/out")
 is_equal "full flow map: sent" "$sent" 360000
 is_least "full flow map: every packet was seen" "$(class "$producer" default packets)" "$sent"
-is_equal "full flow map: the conversation's retransmissions" "$(flow "$tmp/out" talk retrans)" 0
-is_least "full flow map: requests answered" "$(flow "$tmp/out" talk count)" 200
+is_lossless "full flow map: the conversation" "$tmp/out" talk
+is_least "full flow map: requests answered" "$(flow "$tmp/out" talk count)" 50
 
 check "detach all" "${weir[@]}" detach all
 is_equal "detach all removes every pin" "$(ls -d "/sys/fs/bpf/weir"/v*/"$producer" 2> /dev/null)" ""

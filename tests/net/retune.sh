@@ -79,7 +79,7 @@ flows=() port=90
 for name in none observe unmatched; do
 	check "class $name" "$WEIR" -n "$producer" class set "$name" flow-rate 20mbit
 	check "match $name" "$WEIR" -n "$producer" match add "$name" proto tcp dport $port
-	flows+=(tcp from "$producer" to "$consumer" addr 10.88.1.2 port $port stop 3s name "$name")
+	flows+=(tcp from "$producer" to "$consumer" addr 10.88.1.2 port $port stop 3500ms name "$name")
 	port=$((port + 1))
 done
 traffic "$tmp/out" series on step 10ms \
@@ -87,8 +87,11 @@ traffic "$tmp/out" series on step 10ms \
 		$WEIR -n $producer class set observe action observe &&
 		$WEIR -n $producer match del unmatched" "${flows[@]}"
 is_equal "all were accepted" "$(jq -r 'select(.type == "event") | .status' "$tmp/out")" 0
+# three commands: on a busy machine they may take more than the second that there is
+end=$(jq -r 'select(.type == "event") | .end_ns' "$tmp/out")
+[ "$end" -gt 2000000000 ] || end=2000000000
 for name in none observe unmatched; do
 	is_most "$name: at 20 mbit before" "$(mean_bps "$name" 500000000 1000000000)" 25000000
-	is_least "$name: let go" "$(mean_bps "$name" 2000000000 3000000000)" 40000000
+	is_least "$name: let go" "$(mean_bps "$name" "$end" 3500000000)" 40000000
 done
 finish
