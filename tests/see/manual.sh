@@ -78,15 +78,17 @@ traffic_pid=
 # two flows to port 443 and one to 9092, from now on
 traffic_starts()
 {
-	! kill -0 "$traffic_pid" 2> /dev/null || return 0
-	ip netns attach here $$
-	"$TRAFFIC" run tcp from here to there addr 10.88.1.2 port 443 n 2 rate 5mbit stop 300s \
-		tcp from here to there addr 10.88.1.2 port 9092 rate 5mbit stop 300s > "$tmp/traffic" 2>&1 &
-	pids+=($!)
-	traffic_pid=$!
+	if ! kill -0 "$traffic_pid" 2> /dev/null; then
+		ip netns attach here $$
+		"$TRAFFIC" run tcp from here to there addr 10.88.1.2 port 443 n 2 rate 5mbit stop 300s \
+			tcp from here to there addr 10.88.1.2 port 9092 rate 5mbit stop 300s \
+			> "$tmp/traffic" 2>&1 &
+		pids+=($!)
+		traffic_pid=$!
+	fi
 	wait_until 20 json show flows -- 'map(select(.rate_bps > 100000)) | length >= 3' || return
 	# the machine's own has no name, as everywhere
-	ip netns del here
+	[ ! -e /run/netns/here ] || ip netns del here
 }
 heard() { json show signals -- '.[0].value == 12000000'; }
 gone() { ! kill -0 "$agent_pid"; }
@@ -161,8 +163,8 @@ does_with_agent()
 		agent_pid=$!
 		wait_until 10 json show signals -- '.[0] | .signal == "backlog" and .state != "no-agent"' ;;
 	"weir signal queue 12ms" | 'in_python '* | 'in_c '*)
-		wait_until 5 heard && weir signal queue 1ms && wait_until 5 json show signals -- \
-			'.[0].value == 1000000' || return
+		wait_until 5 heard && wait_until 5 weir signal queue 1ms &&
+			wait_until 5 json show signals -- '.[0].value == 1000000' || return
 		# of an instance there is one
 		[[ $1 != in_c* ]] || { kill "$agent_pid" && wait_until 5 gone &&
 			weir class set kafka control backlog; } ;;
@@ -221,6 +223,18 @@ words()
 	done < <(if [ $# = 0 ]; then cat; else printf '%s\n' "$1"; fi)
 }
 
+# runs LINE: again where its only fault is that the agent has had no CPU for the second that it has
+runs()
+{
+	local i
+
+	for i in 1 2 3 4; do
+		eval "$1" > "$said" 2>&1 && return
+		grep -q 'the agent does not answer' "$said" || return
+	done
+	false
+}
+
 # commands PAGE: runs the page's examples, line by line
 commands()
 {
@@ -231,7 +245,7 @@ commands()
 		[ "$line" != -- ] || continue
 		# a file each: what runs in the background goes on writing to its own
 		n=$((n + 1)) said=$tmp/said-$n
-		if ! eval "$line" > "$said" 2>&1; then
+		if ! runs "$line"; then
 			not_ok "$line" "$(cat "$said")"
 		elif does "$line" > "$tmp/why" 2>&1; then
 			ok "$line"
