@@ -32,6 +32,7 @@ struct seer {
 	struct snapshot *before, *older;	/* what rates are reckoned from */
 	struct seer_answer *kept[KEPT_MAX];
 	__u64 next_ns;			/* the next pass for a question may begin */
+	bool looked;			/* last; a question comes next */
 
 	pthread_mutex_t lock;		/* over what follows */
 	pthread_cond_t wake;
@@ -255,7 +256,11 @@ static bool work(struct seer *seer)
 	struct seen *seen = NULL, *old = NULL;
 	__u64 apart_ns;
 
-	if (seer->look) {
+	/* in turn: behind others who have the CPU a look takes so long that the next one is due */
+	if (!seer->look || seer->looked)
+		seer->doing = take_due(seer);
+	seer->looked = !seer->doing;
+	if (seer->look && !seer->doing) {
 		seer->look = false;
 		pthread_mutex_unlock(&seer->lock);
 		seen = look(seer);
@@ -263,10 +268,9 @@ static bool work(struct seer *seer)
 		old = seer->seen;
 		seer->seen = seen;
 		seen_free(old);
+	} else if (!seer->doing) {
+		return false;
 	} else {
-		seer->doing = take_due(seer);
-		if (!seer->doing)
-			return false;
 		seer->n_waiting--;
 		pthread_mutex_unlock(&seer->lock);
 		apart_ns = answer_question(seer, seer->doing);
