@@ -223,7 +223,7 @@ until_ok "the file is applied" has_late
 check "detach" "${weir[@]}" detach eth
 is_twice() { [ "$(grep -c "$1" "$tmp/log")" = 2 ]; }
 until_ok "and once more" is_twice 'nothing is attached any more'
-kill -STOP "$agent"
+stops "$agent"
 check "attach" "${weir[@]}" attach eth egress qdisc keep
 check "a policy by hand" "${weir[@]}" class set hand rate 5mbit
 kill -CONT "$agent"
@@ -302,7 +302,7 @@ check "attach" "${weir[@]}" attach renamed egress qdisc keep
 check "detach another" "${weir[@]}" detach spare
 ip -n "$host" link del spare
 # one that goes while another is attached
-kill -STOP "$agent"
+stops "$agent"
 ip -n "$host" link del renamed
 "${spare[@]}"
 check "a user attaches another" "${weir[@]}" attach spare egress qdisc keep

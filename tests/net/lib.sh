@@ -164,6 +164,13 @@ wait_until()
 	done
 }
 
+# stops PID: kill -STOP, and it has: a call that it was in is done
+stops()
+{
+	kill -STOP "$1"
+	wait_until 5 grep -q '^State:.T' "/proc/$1/status"
+}
+
 # without_bpffs COMMAND...: none is mounted, nor one below that, as far as the command sees
 without_bpffs()
 {
