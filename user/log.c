@@ -3,6 +3,7 @@
  * log.c: messages to stderr, one line each. Names come from outside (devices, cgroups, files), so
  * control characters are escaped here, once, for every message.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,35 @@
 #include "log.h"
 #include "util.h"
 
+static bool nowait;
+static unsigned int left_out;
+
+void log_nowait(void)
+{
+	nowait = true;
+}
+
+bool log_takes(int fd)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLOUT };
+
+	return poll(&pollfd, 1, 0) != 0;
+}
+
 static void log_line(const char *format, va_list args)
 {
 	char text[2048], line[4 * sizeof(text) + 16];
 	size_t at;
 	int n;
 
+	if (nowait && !log_takes(STDERR_FILENO)) {
+		left_out++;
+		return;
+	}
+	if (left_out)
+		fprintf(stderr, "weir: %u lines were left out: their reader stood still\n",
+			left_out);
+	left_out = 0;
 	n = vsnprintf(text, sizeof(text), format, args);
 	if (n < 0)
 		return;

@@ -7,11 +7,21 @@
 #define WEIR_LOG_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <bpf/libbpf.h>
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * From here on a line whose reader stands still (a pager, a terminal that was told to wait) is left
+ * out and not waited for; the next one that is written says how many were.
+ */
+void log_nowait(void);
+
+/* Would a line be taken there at once? */
+bool log_takes(int fd);
 
 /* A line on the terminal that the next one overwrites; nothing where stderr is no terminal. */
 void log_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));

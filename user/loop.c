@@ -440,6 +440,7 @@ int loop_run(struct context *context, const struct loop_options *options)
 	if (!r)
 		r = caps_drop(context->netns, &context->err);
 	if (!r) {
+		log_nowait();
 		log_note("%s: the agent runs%s", loop.instance.name,
 			 options->observe ? "; it observes and changes nothing" : "");
 		notify_send("READY=1\nSTATUS=running");

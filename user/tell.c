@@ -127,6 +127,11 @@ void tell_decision(struct tell *tell, const struct maps *maps, struct weir_decis
 	}
 	if (!allowed(budget, decision->at_ns))
 		return;
+	/* a rate does not wait for who reads of it */
+	if (!log_takes(tell->json ? STDOUT_FILENO : STDERR_FILENO)) {
+		budget->left_out++;
+		return;
+	}
 	decision->old_bps = budget->rate_bps;
 	if (tell->json)
 		line_json(decision, signal, budget->left_out);

@@ -181,6 +181,26 @@ is_equal "has that while there is no agent" "$("${weir[@]}" -j show classes |
 check "and is deleted" "${weir[@]}" class del most
 says "and to who pushes a signal" "$host: no agent is running; want .weir run. first" signal queue 40ms
 
+# --- who reads its lines stands still: rates go on, and what was not written is counted
+mkfifo "$tmp/lines"
+exec {lines}<> "$tmp/lines"
+python3 -c "import fcntl; fcntl.fcntl(0, 1031, 4096)" <&$lines	# F_SETPIPE_SZ
+: > "$tmp/log"
+"${weir[@]}" -j run > "$tmp/lines" 2> "$tmp/log" &
+agent=$!
+pids+=("$agent")
+check "lines that nobody reads" wait_until 10 said 'the agent runs'
+is_behind() { "${weir[@]}" signal queue 40ms && is_reason behind; }
+is_ahead() { "${weir[@]}" signal queue 0 && ! is_reason behind; }
+news() { wait_until 5 is_behind && wait_until 5 is_ahead; }
+for ((i = 0; i < 15; i++)); do news || break; done
+is_equal "the agent goes on" $i 15
+counted() { news; dd if="$tmp/lines" iflag=nonblock bs=64k count=1 2> /dev/null | grep '"left_out":[1-9]'; }
+until_ok "read on: what was left out is counted" counted
+exec {lines}>&-
+ends TERM
+is_equal "it ends" $? 0
+
 # --- observe; readiness to a socket of the abstract kind, which is of a namespace
 python3 "$tmp/notify.py" "@$host" > "$tmp/abstract" &
 pids+=($!)
