@@ -122,10 +122,25 @@ int maps_class_states(const struct maps *maps, unsigned int n,
 	return count < n ? -EIO : 0;
 }
 
+/* one that the agent is writing is looked at again, until two looks agree */
+static int decision_get(int fd, __u32 at, struct weir_decision *ret)
+{
+	struct weir_decision again;
+	int r = get(fd, at, ret);
+
+	for (int i = 0; !r && i < 4; i++) {
+		r = get(fd, at, &again);
+		if (!r && !memcmp(ret, &again, sizeof(again)))
+			break;
+		*ret = again;
+	}
+	return r;
+}
+
 int maps_steering_get(const struct maps *maps, unsigned int slot, struct weir_decision *ret)
 {
 	struct weir_decision decision;
-	int r = get(maps->steering, slot, &decision);
+	int r = decision_get(maps->steering, slot, &decision);
 
 	if (!r && !decision.seq)
 		r = -ENOENT;
@@ -137,7 +152,7 @@ int maps_steering_get(const struct maps *maps, unsigned int slot, struct weir_de
 int maps_decision_get(const struct maps *maps, __u64 seq, struct weir_decision *ret)
 {
 	struct weir_decision decision;
-	int r = get(maps->decisions, seq % WEIR_DECISIONS, &decision);
+	int r = decision_get(maps->decisions, seq % WEIR_DECISIONS, &decision);
 
 	if (!r && decision.seq != seq)
 		r = decision.seq > seq ? -ENODATA : -ENOENT;
