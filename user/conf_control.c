@@ -32,12 +32,12 @@ int conf_control_set(const struct opts_key *key, const char *word, void *target,
 		memset(class->signal, 0, sizeof(class->signal));
 		return 0;
 	}
-	r = signal_check(word, err);
-	if (r)
-		return r;
 	if (strlen(word) >= sizeof(class->signal))
 		return err_set(err, EINVAL, "'%.100s': longer than %zu characters", word,
 			       sizeof(class->signal) - 1);
+	r = signal_check(word, err);
+	if (r)
+		return r;
 	memset(class->signal, 0, sizeof(class->signal));
 	strcpy(class->signal, word);
 	return 0;

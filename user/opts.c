@@ -10,7 +10,7 @@
 
 #define WORD_MAX 32			/* no known word is longer */
 #define KEYS_MAX 64
-#define WORDS_BYTES 256
+#define WORDS_BYTES 512
 #define KEYS_FEW 24			/* so many are named where none is near */
 
 static unsigned int least(unsigned int a, unsigned int b)

@@ -15,7 +15,7 @@ static int open_file(const char *words)
 {
 	const char *path;
 	const char *resource = signal_psi_names[signal_psi_of(words, &path)];
-	char file[256];
+	char file[WEIR_PATH_LEN + 32];
 	_cleanup_close_ int root = -1;
 	int fd;
 

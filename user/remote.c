@@ -178,7 +178,7 @@ static struct evhttp_connection *connection_new(struct remote *remote)
 static void connect_next(struct remote *remote)
 {
 	struct evhttp_request *request;
-	char path[128], host[80];
+	char path[128], host[WEIR_PATH_LEN + 16];
 
 	remote->connection = connection_new(remote);
 	request = remote->connection ? evhttp_request_new(ended, remote) : NULL;

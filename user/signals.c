@@ -11,7 +11,6 @@
 #define MILLION 1000000ULL
 #define SLOTS (2 * SIGNALS_MAX)		/* of the hash, a power of two */
 #define WORDS_MAX 8
-#define PATH_BYTES 128			/* with its end: of psi and all behind it */
 
 const char *const signal_psi_names[] = { "cpu", "memory", "io", NULL };
 
@@ -66,13 +65,13 @@ static const char host_chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST
 static bool path_is_plain(const char *path)
 {
 	unsigned char before = 0;
-	char whole[PATH_BYTES + 2];
+	char whole[WEIR_PATH_LEN + 2];
 
 	for (const char *c = path; *c; before = *c++)
 		if (*c == ' ' || is_control(before, *c))
 			return false;
 	snprintf(whole, sizeof(whole), "/%s/", path);
-	return *path && !strstr(whole, "/../");
+	return *path && strlen(path) < WEIR_PATH_LEN && !strstr(whole, "/../");
 }
 
 static int name_check(const char *name, struct err *err)
@@ -102,7 +101,7 @@ enum signal_psi signal_psi_of(const char *words, const char **ret_path)
 
 static int psi_check(const char *words, struct err *err)
 {
-	char copy[PATH_BYTES], *word, *rest = copy;
+	char copy[WEIR_SIGNAL_LEN], *word, *rest = copy;
 
 	snprintf(copy, sizeof(copy), "%s", words);
 	strsep(&rest, " ");
@@ -115,7 +114,8 @@ static int psi_check(const char *words, struct err *err)
 	word = strsep(&rest, " ");
 	if (strcmp(word, "cgroup") || !rest || !path_is_plain(rest))
 		return err_set(err, EINVAL, "'%s': want cgroup PATH behind the resource, a path below "
-			       "the mount of cgroup v2", words);
+			       "the mount of cgroup v2 of at most %d characters", words,
+			       WEIR_PATH_LEN - 1);
 	return 0;
 }
 

@@ -8,7 +8,7 @@
 #define WEIR_SIGNALS_H
 
 #include <stdbool.h>
-#include <linux/types.h>
+#include <weir/abi.h>
 #include "opts.h"
 
 enum signal_kind {
@@ -30,7 +30,7 @@ enum signal_psi signal_psi_of(const char *words, const char **ret_path);
 
 /* The parts of "http://HOST:PORT/NAME"; HOST may be [IPv6]. -EINVAL. */
 struct signal_url {
-	char host[64], name[64];
+	char host[WEIR_PATH_LEN], name[64];
 	unsigned int port;
 };
 int signal_url_parse(const char *words, struct signal_url *ret, struct err *err);

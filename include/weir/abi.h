@@ -21,7 +21,8 @@
 #define WEIR_MAX_CLASSES 1024
 #define WEIR_MAX_RULES 1024
 #define WEIR_NAME_LEN 32		/* with the terminating NUL */
-#define WEIR_SIGNAL_LEN 96		/* likewise: a word, or http://HOST:PORT/NAME */
+#define WEIR_PATH_LEN 256		/* likewise: a container's cgroup takes some 200 */
+#define WEIR_SIGNAL_LEN 288		/* likewise: a word, a URL, or psi of such a cgroup */
 #define WEIR_PORT_RANGES 8		/* most ranges in one sport or dport list */
 #define WEIR_PREFIXES 4			/* most prefixes in one src or dst list */
 #define WEIR_PROTOS 4			/* most protocols in one proto list */
@@ -96,7 +97,6 @@ struct weir_class {
 	__u64 min_bps;			/* the controller's bounds */
 	__u64 max_bps;
 	__u64 target;			/* of the controller: ns, or 1e-6 units of the signal */
-	char signal[WEIR_SIGNAL_LEN];	/* what `control` follows; "" none */
 	__u32 flags;			/* WEIR_CLASS_* */
 	__u32 set;			/* WEIR_SET_* */
 	__u32 overhead;			/* bytes added to every wire packet (int32) */
@@ -111,6 +111,7 @@ struct weir_class {
 	__u64 auto_bps;			/* WEIR_CLASS_FROZEN: what `rate auto` goes back to */
 	__u64 since_generation;		/* the slot has had this class from then on */
 	__u64 reserved2[2];
+	char signal[WEIR_SIGNAL_LEN];	/* what `control` follows; "" none */
 };
 
 /* addr and mask in network byte order; IPv4 as ::ffff:a.b.c.d, so a /8 has plen 104 */
@@ -152,7 +153,7 @@ struct weir_rule {
 	struct weir_range dport[WEIR_PORT_RANGES];
 	struct weir_prefix src[WEIR_PREFIXES];
 	struct weir_prefix dst[WEIR_PREFIXES];
-	char cgroup[128];		/* path below the cgroup v2 mount, as the user gave it */
+	char cgroup[WEIR_PATH_LEN];	/* path below the cgroup v2 mount, as the user gave it */
 };
 
 /*
@@ -456,8 +457,8 @@ struct weir_door {
 	_Static_assert(sizeof(struct type) == (size), #type " changed: raise WEIR_ABI")
 WEIR_ASSERT_SIZE(weir_control, 8);
 WEIR_ASSERT_SIZE(weir_policy, 16);
-WEIR_ASSERT_SIZE(weir_class, 280);
-WEIR_ASSERT_SIZE(weir_rule, 520);
+WEIR_ASSERT_SIZE(weir_class, 472);
+WEIR_ASSERT_SIZE(weir_rule, 648);
 WEIR_ASSERT_SIZE(weir_flow_key, 48);
 WEIR_ASSERT_SIZE(weir_bucket, 64);
 WEIR_ASSERT_SIZE(weir_flow, 184);

@@ -20,7 +20,7 @@ mine=w$$-cgroup
 
 clean()
 {
-	rmdir "$root/$mine"/{a/below,a,b} "$root/$mine" 2> /dev/null
+	find "$root/$mine" -depth -type d -exec rmdir {} + 2> /dev/null
 	[ -z "${mounted-}" ] || umount "$mounted"
 	cleanup
 }
@@ -97,6 +97,22 @@ else
 	is_equal "a cgroup that is not there is refused: $(cat "$tmp/out")" \
 		"$(grep -c "$mine/none" "$tmp/out")" 1
 fi
+# --- a container's own, as the kubelet and a runtime name it
+printf -v id 'e3b0c442%.0s' 1 2 3 4 5 6 7 8
+pod=kubepods-burstable-pod0d3c8f51_6c7e_4c3a_9f0b_8f1b2c3d4e5f.slice/cri-containerd-$id.scope
+pod=b/kubepods.slice/kubepods-burstable.slice/$pod
+mkdir -p "$root/$mine/$pod"
+check "match a container" "${weir[@]}" match add only cgroup "$mine/$pod" pref 2
+inside "$pod" "$tmp/pod" "${udp[@]}" port 7020 rate 20mbit name pod
+inside b "$tmp/b" "${udp[@]}" port 7010 rate 8mbit name b
+ended
+is_rate "a container" "$(total "$tmp/pod")" 5000000 2 "$tmp/pod" 4
+is_rate "not the pod's others" "$(total "$tmp/b")" 8000000 2 "$tmp/b" 4
+words="psi cpu cgroup $mine/$pod"
+# shellcheck disable=SC2086 # words
+check "its pressure" "${weir[@]}" class set each control $words target 50%
+is_equal "is kept whole" "$("${weir[@]}" show config | grep -cF "control \"$words\"")" 1
+
 # --- one that is made anew, as by a service that is restarted, is another of that name: an agent
 # that runs finds it
 "${weir[@]}" run > "$tmp/agent" 2>&1 & pids+=($!)

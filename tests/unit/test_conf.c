@@ -357,6 +357,29 @@ static void reads_files(void **state)
 	assert_int_equal(text("\\\n\\\nclass set a\\\n", NULL, &err), 0);
 }
 
+/* a path of a cgroup as long as it may be, and longer */
+static void takes_long_paths(void **state)
+{
+	char line[512], path[WEIR_PATH_LEN + 1];
+
+	for (size_t n = WEIR_PATH_LEN - 1; n <= WEIR_PATH_LEN; n++) {
+		struct policy *policy = policy_new();
+		struct err err = {};
+		int r = n < WEIR_PATH_LEN ? 0 : -EINVAL;
+
+		memset(path, 'a', n);
+		path[n] = '\0';
+		snprintf(line, sizeof(line), "match add default cgroup %s", path);
+		assert_int_equal(words(policy, line, &err), r);
+		snprintf(line, sizeof(line), "class set a target 5%% control psi memory cgroup %s",
+			 path);
+		assert_int_equal(words(policy, line, &err), r);
+		assert_true(!r == !!strstr(policy->classes[1].signal, path));
+		assert_true(!r || strstr(err.text, "at most 255 characters"));
+		free(policy);
+	}
+}
+
 static void names_the_line(void **state)
 {
 	static const struct {
@@ -400,6 +423,7 @@ int main(void)
 		cmocka_unit_test(a_value_that_is_called_as_a_key),
 		cmocka_unit_test(a_long_word_hides_nothing),
 		cmocka_unit_test(reads_files),
+		cmocka_unit_test(takes_long_paths),
 		cmocka_unit_test(names_the_line),
 	};
 

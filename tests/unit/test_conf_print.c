@@ -249,13 +249,13 @@ static void dscp_by_name(void **state)
 static void longest_line(void **state)
 {
 	struct policy *policy = policy_of("class set aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n");
-	char cgroup[128], line[2048], *argv[32], *save;
+	char cgroup[WEIR_PATH_LEN], line[2048], *argv[32], *save;
 	struct opts_text ret;
 	struct err err = {};
 	int argc = 0;
 
-	memset(cgroup, '"', 127);
-	cgroup[127] = '\0';
+	memset(cgroup, '"', sizeof(cgroup) - 1);
+	cgroup[sizeof(cgroup) - 1] = '\0';
 	strcpy(line, "match add aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa src ");
 	for (int i = 0; i < 8; i++) {
 		strcat(line, i == 4 ? " dst " : i ? "," : "");
