@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include "caps.h"
 #include "clock.h"
+#include "conf.h"
 #include "http.h"
 #include "http_seen.h"
 #include "lock.h"
@@ -102,10 +103,15 @@ static int conf_again(struct loop *loop)
 	return conf_apply(loop);
 }
 
+static int has_line(const char *text, void *arg)
+{
+	return 1;
+}
+
 /* An attach begins with an empty policy; where one has been applied since, that is meant. */
 static void conf_of_new(struct loop *loop)
 {
-	if (!loop->options->conf || !policy_is_new(loop->steer.policy))
+	if (!loop->options->conf || conf_lines(loop->steer.policy, has_line, NULL))
 		return;
 	if (conf_again(loop)) {
 		log_error("%s; the policy is empty", loop->context->err.text);

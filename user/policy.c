@@ -37,14 +37,6 @@ struct policy *policy_new(void)
 	return policy;
 }
 
-bool policy_is_new(const struct policy *policy)
-{
-	for (unsigned int i = 1; i < WEIR_MAX_CLASSES; i++)
-		if (policy->classes[i].flags & WEIR_CLASS_USED)
-			return false;
-	return !policy->n_matches && !policy->classes[0].set;
-}
-
 int policy_class_find(const struct policy *policy, const char *name)
 {
 	for (int i = 0; i < WEIR_MAX_CLASSES; i++)

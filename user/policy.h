@@ -21,9 +21,6 @@ struct policy {
 /* A policy with class "default" in slot 0 and nothing else. NULL when out of memory. */
 struct policy *policy_new(void);
 
-/* Is there nothing in it that anybody has set? */
-bool policy_is_new(const struct policy *policy);
-
 /* Slot of the class, or -ENOENT. */
 int policy_class_find(const struct policy *policy, const char *name);
 

@@ -245,10 +245,10 @@ is_twice() { [ "$(grep -c "$1" "$tmp/log")" = 2 ]; }
 until_ok "and once more" is_twice 'nothing is attached any more'
 stops "$agent"
 check "attach" "${weir[@]}" attach eth egress qdisc keep
-check "a policy by hand" "${weir[@]}" class set hand rate 5mbit
+check "a policy by hand" "${weir[@]}" class set default per src
 kill -CONT "$agent"
 until_ok "is seen" is_twice 'was attached anew'
-is_equal "and stays" "$("${weir[@]}" show config)" "class set hand rate 5mbit"
+is_equal "and stays" "$("${weir[@]}" show config)" "class set default per src"
 check "the file's again" "${weir[@]}" apply "$tmp/conf"
 ip -n "$host" link set eth down
 ip -n "$host" link set eth name renamed
@@ -263,6 +263,7 @@ is_equal "attached" "$(state)" attached
 # a hook that was wiped and, while another's qdisc is in its place, cannot be put on
 check "detach" "${weir[@]}" detach renamed
 check "attach by clsact" "${weir[@]}" attach renamed egress qdisc keep via clsact
+until_ok "which is seen" is_twice "$tmp/conf: applied"	# or it may be there between the two
 stops "$agent"		# or it may be there between the two
 tc -n "$host" -batch - <<- 'END'
 	qdisc del dev renamed clsact
