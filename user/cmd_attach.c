@@ -225,8 +225,16 @@ static int check_back(const struct instance *instance, struct wish *wish, struct
 	rc = check_hooks(instance, wish, err);
 	if (rc)
 		return rc == -EEXIST ? -EALREADY : rc;
-	for (int hook = 0; hook < WEIR_HOOK_COUNT; hook++)
-		lost |= wish->hooks[hook] && wish->lost[hook].prog_id;
+	for (int hook = 0; hook < WEIR_HOOK_COUNT; hook++) {
+		__u32 flags = wish->lost[hook].flags;
+
+		if (!wish->hooks[hook] || !wish->lost[hook].prog_id)
+			continue;
+		/* as it was put on last, which may be later than what the agent has seen */
+		wish->via = flags & WEIR_DEV_TCX ? HOOK_VIA_TCX : HOOK_VIA_CLSACT;
+		wish->keep_qdisc = flags & WEIR_DEV_KEEP;
+		lost = true;
+	}
 	return lost ? 0 : err_set(err, EALREADY, "%s: is not known as lost any more", wish->name);
 }
 

@@ -263,7 +263,6 @@ is_equal "attached" "$(state)" attached
 # a hook that was wiped and, while another's qdisc is in its place, cannot be put on
 check "detach" "${weir[@]}" detach renamed
 check "attach by clsact" "${weir[@]}" attach renamed egress qdisc keep via clsact
-until_ok "which is seen" is_twice "$tmp/conf: applied"	# or it may be there between the two
 stops "$agent"		# or it may be there between the two
 tc -n "$host" -batch - <<- 'END'
 	qdisc del dev renamed clsact
@@ -290,6 +289,19 @@ exec {lock}<&-
 until_ok "the agent goes on" answers
 is_equal "what was taken off meanwhile is not put back" "$("${weir[@]}" -j show devices)" "[]"
 check "attach it again" "${weir[@]}" attach renamed egress qdisc keep via clsact
+# ... and one that was put on in another way meanwhile, and then wiped, comes back in that
+exec {lock}< "$pins"
+check "the lock is had" flock "$lock"
+tc -n "$host" qdisc del dev renamed clsact
+until_ok "the agent waits for it" waits
+stops "$agent"
+exec {lock}<&-
+check "a user detaches" "${weir[@]}" detach renamed
+check "and attaches by tcx" "${weir[@]}" attach renamed egress qdisc keep via tcx
+check "which somebody takes off" bpftool link detach pinned "$pins"/link_*_egress
+kill -CONT "$agent"
+is_back() { [ "$("${weir[@]}" -j show devices | jq -r '.[] | .via + " " + .state')" = "$1 attached" ]; }
+until_ok "it is put back by tcx" is_back tcx
 # a device that comes back, and that a user attaches before the agent does: it is theirs to detach
 spare=(ip -n "$host" link add spare up type veth peer name far)
 "${spare[@]}"
