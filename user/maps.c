@@ -280,6 +280,7 @@ static int slot_clear(const struct maps *maps, unsigned int slot)
 static int slots_clear(const struct maps *maps, const struct policy *policy, __u32 live)
 {
 	bool slots[WEIR_MAX_CLASSES] = {}, any = false;
+	struct weir_table buckets;
 	struct weir_class old;
 	int r = 0;
 
@@ -293,7 +294,10 @@ static int slots_clear(const struct maps *maps, const struct policy *policy, __u
 			any = slots[i] = true;
 		}
 	}
-	return r || !any ? r : maps_buckets_drop(maps, slots);
+	if (!r && any)
+		r = maps_table_get(maps, WEIR_TABLE_BUCKETS, &buckets);
+	/* a pass over a large table takes a while, also where there is nothing in it */
+	return r || !any || !buckets.made ? r : maps_buckets_drop(maps, slots);
 }
 
 /* fills the bank, also over what an older policy left behind there */
