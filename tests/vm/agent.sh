@@ -86,13 +86,14 @@ is_within "after a standstill of 10 s: queue, ms" "$(phase "$tmp/stop" 3 queue_m
 note "stop: $(jq -c 'select(.n == 3)' "$tmp/stop")"
 
 # two packets of each are 485 ms of the consumer's time. Seen after ten seconds: 45.7 to 49.3 of 50
-# mbit (9 to 32 ms of queue); on 6.1, of seven starts, 38.1 to 47.6 (13 to 115 ms)
-least=42000000 most=120
-[[ $(uname -r) != 6.1.* ]] || least=34000000 most=200
-load "$tmp/many" n 1000 step 50ms at 0s speed 50mbit stop 16s after 10s
-is_least "1,000 connections: goodput" "$(phase "$tmp/many" 1 goodput_bps)" $least
-is_most "1,000 connections: queue, ms" "$(phase "$tmp/many" 1 queue_ms)" $most
-note "many: $(jq -c 'select(.n == 1)' "$tmp/many")"
+# mbit (9 to 32 ms of queue); on 6.1 some starts swing for longer, with 38 to 42: one of two
+for try in 1 2; do
+	load "$tmp/many" n 1000 step 50ms at 0s speed 50mbit stop 16s after 10s
+	note "many: $(jq -c 'select(.n == 1)' "$tmp/many")"
+	[ "$(phase "$tmp/many" 1 goodput_bps)" -lt 42000000 ] && [[ $(uname -r) = 6.1.* ]] || break
+done
+is_least "1,000 connections: goodput" "$(phase "$tmp/many" 1 goodput_bps)" 42000000
+is_most "1,000 connections: queue, ms" "$(phase "$tmp/many" 1 queue_ms)" 120
 
 # --- UDP, policed: what may pass at once waits at the consumer, so that it is the target at most.
 # The reader's own count of what waits is of packets' memory: judged by the messages' age
