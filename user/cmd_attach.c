@@ -356,11 +356,24 @@ static int complete(const struct instance *instance, const struct wish *wish,
 	return 0;
 }
 
+/* What of it can be undone is; what cannot is said, for the error is another one. */
+static void undo(const struct instance *instance, const struct weir_dev_key *key,
+		 const struct weir_dev *dev)
+{
+	struct err err;
+	int rc;
+
+	if (qdisc_fq_restore(key->ifindex, dev, &err))
+		log_note("%s", err.text);
+	rc = hook_detach(instance, key, dev, &err);
+	if (rc && rc != -ENOENT)
+		log_note("%s", err.text);
+}
+
 static int attach_hook(const struct instance *instance, const struct wish *wish,
 		       enum weir_hook hook, struct weir_dev *dev, struct err *err)
 {
 	const struct weir_dev_key key = { .ifindex = wish->link.ifindex, .hook = hook };
-	struct err ignored;
 	int rc = 0;
 
 	snprintf(dev->name, sizeof(dev->name), "%s", wish->name);
@@ -372,36 +385,9 @@ static int attach_hook(const struct instance *instance, const struct wish *wish,
 		rc = hook_attach(instance, wish->link.ifindex, hook, wish->via, wish->l3, dev, err);
 	if (!rc)
 		rc = complete(instance, wish, &key, dev, err);
-	if (rc) {
-		qdisc_fq_restore(wish->link.ifindex, dev, &ignored);
-		hook_detach(instance, &key, dev, &ignored);
-	}
+	if (rc)
+		undo(instance, &key, dev);
 	return rc;
-}
-
-static int attach_hooks(const struct instance *instance, const struct wish *wish, struct err *err)
-{
-	struct weir_dev devs[WEIR_HOOK_COUNT] = {};
-	struct err ignored;
-	int rc;
-
-	for (int hook = 0; hook < WEIR_HOOK_COUNT; hook++) {
-		if (!wish->hooks[hook])
-			continue;
-		rc = attach_hook(instance, wish, hook, &devs[hook], err);
-		if (!rc)
-			continue;
-		while (hook--) {
-			struct weir_dev_key key = { .ifindex = wish->link.ifindex, .hook = hook };
-
-			if (!wish->hooks[hook])
-				continue;
-			qdisc_fq_restore(key.ifindex, &devs[hook], &ignored);
-			hook_detach(instance, &key, &devs[hook], &ignored);
-		}
-		return rc;
-	}
-	return 0;
 }
 
 /* Flows that are there learn of the device's flags, and its sockets of weir. */
@@ -413,6 +399,28 @@ static int refresh(const struct instance *instance, struct err *err)
 	if (!rc && dp_sockets_walk(instance, err)) {
 		log_note("sockets older than weir are not paced: %s", err->text);
 		err->text[0] = '\0';
+	}
+	return rc;
+}
+
+static int attach_hooks(const struct instance *instance, const struct wish *wish, struct err *err)
+{
+	struct weir_dev_key key = { .ifindex = wish->link.ifindex };
+	struct weir_dev devs[WEIR_HOOK_COUNT] = {};
+	int rc = 0, hook;
+
+	for (hook = 0; hook < WEIR_HOOK_COUNT && !rc; hook++)
+		if (wish->hooks[hook])
+			rc = attach_hook(instance, wish, hook, &devs[hook], err);
+	/* the one that failed has been undone */
+	if (rc)
+		hook--;
+	else
+		rc = refresh(instance, err);
+	while (rc && hook--) {
+		key.hook = hook;
+		if (wish->hooks[hook])
+			undo(instance, &key, &devs[hook]);
 	}
 	return rc;
 }
@@ -439,9 +447,7 @@ static int attach(const struct instance *instance, struct wish *wish, struct err
 		rc = attach_hooks(instance, wish, err);
 	if (rc)
 		still_lost(instance, wish);
-	if (!rc)
-		rc = refresh(instance, err);
-	else if (made)
+	if (rc && made)
 		dp_destroy(instance, &ignored);
 	/* what is left of devices that have gone; an agent, who waits for them, does it itself */
 	if (!rc && !push_is_heard(instance->name) && hook_reap(instance, &ignored) < 0)

@@ -68,11 +68,16 @@ static int detach_one(const struct instance *instance, const struct hook_record 
 	return rc ? rc : hook_detach(instance, &r->key, &r->dev, err);
 }
 
-static int refresh(const struct instance *instance, struct err *err)
+/* The hooks are off: what else there is to be done does not make that undone. */
+static void refresh(const struct instance *instance)
 {
-	int rc = dp_sockets_release(instance, err);
+	struct err err;
 
-	return rc ? rc : change_touch(instance, err);
+	if (dp_sockets_release(instance, &err))
+		log_note("%s: sockets keep the pacing that they have: %s", instance->name,
+			 err.text);
+	if (change_touch(instance, &err))
+		log_note("%s: flows go on by the devices of before: %s", instance->name, err.text);
 }
 
 static int not_attached(const struct wish *wish, struct err *err)
@@ -121,7 +126,10 @@ static int detach(const struct instance *instance, struct wish *wish, struct err
 	remain = hook_reap(instance, err);
 	if (remain < 0)
 		return remain;
-	return remain ? refresh(instance, err) : dp_destroy(instance, err);
+	if (!remain)
+		return dp_destroy(instance, err);
+	refresh(instance);
+	return 0;
 }
 
 /* Pins that lead to nothing: their namespace is gone, or another has its name now. */

@@ -119,13 +119,17 @@ static struct bpf_tc_hook tc_hook(const struct weir_dev_key *key)
 	return hook;
 }
 
-/* Is the filter that the record names there, with the recorded program? */
-static bool filter_there(const struct weir_dev_key *key, const struct weir_dev *dev)
+/* Is the recorded filter there, with its program? 1, 0, or -errno: the kernel does not say. */
+static int filter_there(const struct weir_dev_key *key, const struct weir_dev *dev)
 {
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = dev->tc_handle, .priority = dev->tc_priority);
 	struct bpf_tc_hook hook = tc_hook(key);
+	int rc = dev->prog_id ? bpf_tc_query(&hook, &opts) : -ENOENT;
 
-	return dev->prog_id && !bpf_tc_query(&hook, &opts) && opts.prog_id == dev->prog_id;
+	/* no filter, no qdisc or chain, no device */
+	if (rc == -ENOENT || rc == -EINVAL || rc == -ENODEV)
+		return 0;
+	return rc ? rc : opts.prog_id == dev->prog_id;
 }
 
 static bool link_there(const struct instance *instance, const struct weir_dev_key *key)
@@ -180,7 +184,8 @@ int hook_alive(const struct instance *instance, const struct weir_dev_key *key,
 		return 0;
 	if (instance_enter(instance, &back, &err))
 		return 0;
-	yes = dev->flags & WEIR_DEV_TCX ? in_chain(key, dev) : filter_there(key, dev);
+	/* what is not known to be gone is not given up */
+	yes = dev->flags & WEIR_DEV_TCX ? in_chain(key, dev) : filter_there(key, dev) != 0;
 	instance_leave(back);
 	return yes;
 }
@@ -400,14 +405,11 @@ static int detach_clsact(const struct weir_dev_key *key, const struct weir_dev *
 {
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = dev->tc_handle, .priority = dev->tc_priority);
 	struct bpf_tc_hook hook = tc_hook(key);
-	int rc;
+	int there = filter_there(key, dev), rc = there > 0 ? bpf_tc_detach(&hook, &opts) : there;
 
-	if (filter_there(key, dev)) {
-		rc = bpf_tc_detach(&hook, &opts);
-		if (rc && rc != -ENOENT && rc != -ENODEV)
-			return err_set(err, -rc, "%s: %s: cannot remove the filter: %s", dev->name,
-				       names[key->hook], strerror(-rc));
-	}
+	if (rc && rc != -ENOENT && rc != -ENODEV)
+		return err_set(err, -rc, "%s: %s: cannot remove the filter: %s", dev->name,
+			       names[key->hook], strerror(-rc));
 	return dev->flags & WEIR_DEV_CLSACT ? qdisc_clsact_remove_if_empty(key->ifindex, err) : 0;
 }
 

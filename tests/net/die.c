@@ -3,9 +3,11 @@
  * die.c: preloaded into a weir command, kills it right behind the Nth of the calls that change
  * something outside of it: maps, pins, links, qdiscs, filters, devices, files. N is
  * WEIR_DIE_AFTER; a command that makes fewer of them runs to its end. So a test can try every
- * place at which a command may die, one after the other.
+ * place at which a command may die, one after the other. Or it has the Nth of them fail, where
+ * WEIR_FAIL_AT says so.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <linux/bpf.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,17 +17,34 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* is it the one whose number the variable has? */
+static int is_due(const char *variable, long *left)
+{
+	if (*left < 0) {
+		const char *number = getenv(variable);
+
+		*left = number ? strtol(number, NULL, 10) : 0;
+	}
+	return *left && !--*left;
+}
+
 static void did(void)
 {
 	static long left = -1;
 
-	if (left < 0) {
-		const char *after = getenv("WEIR_DIE_AFTER");
-
-		left = after ? strtol(after, NULL, 10) : 0;
-	}
-	if (left && !--left)
+	if (is_due("WEIR_DIE_AFTER", &left))
 		kill(getpid(), SIGKILL);
+}
+
+/* -1, with errno, where the kernel is not to be asked at all */
+static int fails(void)
+{
+	static long left = -1;
+
+	if (!is_due("WEIR_FAIL_AT", &left))
+		return 0;
+	errno = ENOMEM;
+	return -1;
 }
 
 static void *next(const char *name)
@@ -58,6 +77,8 @@ long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		args[i] = va_arg(list, long);
 	va_end(list);
+	if (number == SYS_bpf && changes(args[0]) && fails())
+		return -1;
 	ret = real(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 	if (number == SYS_bpf && changes(args[0]))
 		did();
@@ -69,7 +90,7 @@ long syscall(long number, ...)
 	type name parameters \
 	{ \
 		type (*real) parameters = next(#name); \
-		type ret = real(__VA_ARGS__); \
+		type ret = fails() ? -1 : real(__VA_ARGS__); \
 \
 		did(); \
 		return ret; \
