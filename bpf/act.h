@@ -62,6 +62,8 @@ static __always_inline __u32 weir_ifb(struct __sk_buff *skb, __u32 *flags)
 	return dev->ifb_ifindex;
 }
 
+#define WEIR_CB_QUEUE 2			/* of cb[]: low half of the departure in the ifb */
+
 /*
  * What arrives is delayed in the device's ifb (fq below it keeps the departure just set), and comes
  * back past this hook. Every packet of a class that delays goes that way, or one that need not
@@ -78,21 +80,24 @@ static __always_inline int weir_queue(struct __sk_buff *skb, const struct weir_j
 	ifb = weir_ifb(skb, &flags);
 	if (ifb && flags & WEIR_DEV_TCX)
 		return bpf_redirect(ifb, 0);
-	/* a departure of any kind is what weir_queued() looks for */
-	if (ifb && !f->delay && !weir_asked_departure(skb))
+	if (!ifb)
+		return next;
+	if (!f->delay && !weir_asked_departure(skb))
 		bpf_skb_set_tstamp(skb, f->now, BPF_SKB_TSTAMP_DELIVERY_MONO);
+	skb->cb[WEIR_CB_QUEUE] = (__u32)skb->tstamp;
 	return next;
 }
 
 /*
  * Beside filters another filter's action does it, the last one's: kernels before 6.4, which have no
- * tcx, lose what a program sends to an ifb.
+ * tcx, lose what a program sends to an ifb. A departure alone tells nothing: a local TCP sender's
+ * packets keep theirs on their way through a veth. What weir_queue() leaves beside it does.
  */
 static __always_inline int weir_queued(struct __sk_buff *skb)
 {
-	__u32 flags;
+	__u64 departure = weir_asked_departure(skb);
 
-	return weir_asked_departure(skb) && weir_ifb(skb, &flags) ? -1 : 0;
+	return departure && skb->cb[WEIR_CB_QUEUE] == (__u32)departure ? -1 : 0;
 }
 
 /* in virtual time the verdict is told in what is left of cb[], for a replay to read */

@@ -94,6 +94,10 @@ for via in "${vias[@]}"; do
 	check "$via: police" "${weir[@]}" class set slow action police drop-at default
 	send 50 2mbit > "$tmp/received"
 	is_equal "$via: nothing else goes there" "$(cat "$tmp/received") $(($(queued) - was))" "50 0"
+	# a veth leaves it the departures that TCP sets
+	traffic "$tmp/out" tcp name tcp from "$producer" to "$consumer" addr 10.88.1.2 port 9001 \
+		stop 300ms
+	is_equal "$via: nor does a local sender's TCP" "$(($(queued) - was))" 0
 	check "$via: pace" "${weir[@]}" class set slow action pace drop-at 5s
 
 	# somebody deletes it: packets pass

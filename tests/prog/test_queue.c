@@ -85,7 +85,7 @@ static void no_ifb_no_queue(void **state)
 	}
 }
 
-/* what no class delays stays out of the queue */
+/* what no class delays stays out of the queue, a local sender's packet with its departure, too */
 static void only_what_is_delayed(void **state)
 {
 	struct harness *h = *state;
@@ -94,6 +94,11 @@ static void only_what_is_delayed(void **state)
 	for (int w = 0; w < 2; w++) {
 		harness_reset(h);
 		harness_ifb(h, ways[w] | WEIR_DEV_IFB | WEIR_DEV_EDT, HARNESS_IFINDEX);
+		for (int i = -2; i < 3; i++) {
+			assert_int_equal(arrive(h, ways[w], h->now_ns + i * USEC, &at),
+					 HARNESS_PASS);
+			assert_int_equal(at, h->now_ns + i * USEC);
+		}
 		for (int i = 0; i < 5; i++)
 			assert_int_equal(arrive(h, ways[w], 0, &at), HARNESS_PASS);
 		pace(h, ways[w], HARNESS_IFINDEX);
