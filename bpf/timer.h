@@ -222,11 +222,13 @@ __attribute__((noinline)) int weir_window_early(const struct weir_class *class,
 
 static __always_inline __u32 weir_limited_now(const struct weir_class *class,
 					      const struct weir_class_state *state,
-					      const struct weir_window *sum, __u64 span,
-					      __u32 leased)
+					      const struct weir_window *sum, __u64 rate,
+					      __u64 span, __u32 leased)
 {
+	/* nothing else lowers a level under an agent's rate */
 	if (leased && class->action != WEIR_POLICE)
-		return weir_limited_count_leased(sum, state->limited, span, state->idle_ns);
+		return weir_free_exceed(sum, rate, weir_window_of(state, span)) ? 0 :
+		       weir_limited_count_leased(sum, state->limited, span, state->idle_ns);
 	return weir_limited_count(sum, state->limited,
 				  weir_unused(class, state, span, span, leased));
 }
@@ -293,7 +295,7 @@ static long weir_level_one(__u32 slot, void *context)
 		weir_level_set(class, state, level, tick->now);
 		return 0;
 	}
-	state->limited = weir_limited_now(class, state, sum, span, tick->leased);
+	state->limited = weir_limited_now(class, state, sum, rate, span, tick->leased);
 	level = weir_level_next(rate, level, sum, state->limited, weir_window_of(state, span),
 				weir_above(class, state, tick->now, tick->leased),
 				class->flow_rate_bps, &state->gain);

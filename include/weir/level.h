@@ -173,6 +173,18 @@ static __always_inline int weir_level_unused(__u64 rate, __u64 span_ns, __u64 wi
 	       idle_ns > span_ns / 4 && idle_ns > WEIR_UNUSED_BYTES * 8000000000ULL / rate;
 }
 
+/*
+ * Do those whom the level does not limit use more than the rate by themselves? Then many have come
+ * whose shares it was not made for, and the number of those who were limited tells nothing of them.
+ */
+static __always_inline int weir_free_exceed(const struct weir_window *w, __u64 rate,
+					    __u64 window_ns)
+{
+	__u64 us = window_ns / 1000;
+
+	return us && weir_free_bytes(w) * 8 * 1000000 / us > rate;
+}
+
 /* how long of the span the rate was used: half of it at least */
 static __always_inline __u64 weir_used_ns(__u64 span_ns, __u64 idle_ns)
 {

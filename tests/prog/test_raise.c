@@ -194,6 +194,35 @@ static void a_level(void **state)
 	}
 }
 
+/* two were limited by an agent's rate and have gone: a thousand others do not get their level */
+static void a_level_of_others(void **state)
+{
+	struct harness *h = *state;
+	struct weir_class_state now;
+	__u64 rate = 24 * MBIT;
+	__u32 slot = 0;
+
+	prepare(h, WEIR_PACE);
+	harness_class(h, 0)->flags |= WEIR_CLASS_FAIR | WEIR_CLASS_LEASED;
+	harness_commit(h);
+	lease(h, rate);
+	assert_int_equal(bpf_map_lookup_elem(harness_map(h, "class_state"), &slot, &now), 0);
+	now.tat = h->now_ns + 70 * MSEC;	/* no part of the rate is unused */
+	now.limited = 2;
+	now.level_bps = rate / 6;
+	now.npb_level = weir_npb(now.level_bps);
+	now.span_ns = 50 * MSEC;
+	now.windows[now.window & 1] = (struct weir_window){
+		.bytes = 2700000, .free_bytes = 2700000, .active = 1000,
+	};
+	assert_int_equal(bpf_map_update_elem(harness_map(h, "class_state"), &slot, &now, BPF_ANY),
+			 0);
+	h->now_ns += 50 * MSEC;
+	lease(h, rate);
+	assert_int_equal(bpf_map_lookup_elem(harness_map(h, "class_state"), &slot, &now), 0);
+	assert_in_range(now.level_bps, rate / 1000 * 98 / 100, rate / 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +232,7 @@ int main(void)
 		TEST(no_more_than_the_bytes),
 		TEST(first_packets),
 		TEST(a_level),
+		TEST(a_level_of_others),
 	};
 
 	return RUN(tests, 0);

@@ -118,6 +118,24 @@ static void the_missing_are_gone_if_their_rate_is_unused(void **state)
 	assert_int_equal(weir_limited_count_leased(&w, 1, 16 * MS, 9 * MS), 0);
 }
 
+/* two were limited; a thousand have come that the level of two does not hold, 18 times the rate */
+static void many_that_are_free_begin_anew(void **state)
+{
+	__u64 rate = 23600000, level = rate / 6;
+	struct weir_window w = { .bytes = 2624000, .free_bytes = 2624000, .active = 1000 };
+	__u32 gain = WEIR_GAIN_ONE;
+
+	assert_true(weir_free_exceed(&w, rate, 48 * MS));
+	assert_int_equal(weir_level_next(rate, level, &w, 0, 48 * MS, 0, 0, &gain), rate / 1000);
+	/* as many as the count has already found are not free */
+	w.now_limited = 1000;
+	assert_false(weir_free_exceed(&w, rate, 48 * MS));
+	/* nor is what fits into the rate too much, or what there was no time for */
+	w = (struct weir_window){ .bytes = 141000, .free_bytes = 141000, .active = 1000 };
+	assert_false(weir_free_exceed(&w, rate, 48 * MS));
+	assert_false(weir_free_exceed(&w, rate, 0));
+}
+
 static void what_is_unused_is_shared_out(void **state)
 {
 	__u64 rate = 1000000000;	/* four bursts of 64 KiB: 2.1 ms */
@@ -265,6 +283,7 @@ int main(void)
 		cmocka_unit_test(who_is_limited_now_is_not_free),
 		cmocka_unit_test(no_level_is_too_low),
 		cmocka_unit_test(the_missing_are_gone_if_their_rate_is_unused),
+		cmocka_unit_test(many_that_are_free_begin_anew),
 		cmocka_unit_test(what_is_unused_is_shared_out),
 		cmocka_unit_test(a_window_holds_the_bursts_of_all),
 		cmocka_unit_test(a_level_above_all_caps_comes_down),
