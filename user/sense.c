@@ -40,10 +40,10 @@ static int wire_read(const struct steer *steer, unsigned int slot, struct steer_
 
 	if (r)
 		return r;
-	c->wire_bytes = c->wire_packets = 0;
+	c->wire_bytes = c->source->wire_packets = 0;
 	for (unsigned int i = 0; i < WEIR_R_FIRST_DROP; i++) {
 		c->wire_bytes += stats.bytes[i];
-		c->wire_packets += stats.packets[i];
+		c->source->wire_packets += stats.packets[i];
 	}
 	c->wire_at_ns = now_ns;
 	return 0;
@@ -89,7 +89,7 @@ int sense_producers(const struct steer *steer, unsigned int slot,
 static void udp_counters(const struct steer_class *c, const struct weir_backlog *b,
 			 struct sample_counters *counters)
 {
-	__u64 mean = c->wire_packets ? c->wire_bytes / c->wire_packets : 0;
+	__u64 mean = c->source->wire_packets ? c->wire_bytes / c->source->wire_packets : 0;
 	__u64 waiting = b->udp_packets * mean, lost = b->udp_dropped * mean;
 
 	counters->unread_bytes += waiting;
@@ -112,6 +112,7 @@ static int backlog_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 {
 	const struct weir_backlog *b = backlog_class(steer->backlog, slot);
 	struct steer_class *c = &steer->classes[slot];
+	struct sample_state *sampler = &c->source->sampler;
 	struct sample_counters counters = {
 		.at_ns = now_ns, .unread_bytes = b->unread, .served_bytes = b->served,
 		.received_bytes = b->received,
@@ -124,14 +125,14 @@ static int backlog_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 	if (!steer->serve && is_quiet(c, b, now_ns))
 		return 0;
 	/* a socket that nobody reads says nothing of a consumer that reads others */
-	if (now_ns > c->sampler.bytes.taken_ns + STUCK_NS)
+	if (now_ns > sampler->bytes.taken_ns + STUCK_NS)
 		counters.unread_bytes += b->stuck;
 	if (b->udp_sockets || now_ns > c->wire_at_ns + WIRE_NS)
 		r = wire_read(steer, slot, c, now_ns);
 	counters.wire_bytes = c->wire_at_ns == now_ns ? c->wire_bytes : 0;
 	if (b->udp_packets || b->udp_sockets)
 		udp_counters(c, b, &counters);
-	if (r || !sample_step(&c->sampler, &counters, &c->sample))
+	if (r || !sample_step(sampler, &counters, &c->sample))
 		return r;
 	c->sample.ttl_ns = longest(4 * steer->interval_ns, 200000000);
 	c->watch->quiet_until_ns = 0;
@@ -144,32 +145,34 @@ static void sender_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 {
 	const struct weir_backlog *b = backlog_class(steer->backlog, slot);
 	struct steer_class *c = &steer->classes[slot];
+	struct steer_source *source = c->source;
+	const struct weir_backlog *before = &source->before;
 	__u64 value;
 	bool heard;
 
-	if (now_ns < c->next_ns)
+	if (now_ns < source->next_ns)
 		return;
 	/* the counts go on where a slot's class is another, or follows something else */
-	if (!c->has_before) {
-		c->has_before = true;
-		c->before = *b;
+	if (!source->has_before) {
+		source->has_before = true;
+		source->before = *b;
 	}
 	if (c->kind == SIGNAL_RTT) {
 		heard = b->rtt_n;
 		value = heard ? b->rtt_us * 1000 / b->rtt_n : 0;
 	} else if (c->kind == SIGNAL_CE) {
-		heard = sample_share(c->before.delivered_ce, b->delivered_ce, c->before.delivered,
+		heard = sample_share(before->delivered_ce, b->delivered_ce, before->delivered,
 				     b->delivered, &value);
 	} else {
 		/* what was lost was sent as well: a link that lets nothing through is heard, too */
-		heard = sample_share(c->before.lost, b->lost, c->before.delivered + c->before.lost,
+		heard = sample_share(before->lost, b->lost, before->delivered + before->lost,
 				     b->delivered + b->lost, &value);
 	}
 	if (!heard)
 		return;
-	c->before = *b;
+	source->before = *b;
 	c->watch->quiet_until_ns = 0;
-	c->next_ns = now_ns + SHARE_NS;
+	source->next_ns = now_ns + SHARE_NS;
 	c->sample = (struct control_sample){
 		.at_ns = now_ns, .ttl_ns = 10 * SHARE_NS, .value = value, .clear = !value,
 		.is_time = c->kind == SIGNAL_RTT,
@@ -231,30 +234,31 @@ static int sockets_step(struct steer *steer, __u64 now_ns)
 
 static void psi_sample(struct steer_class *c, const char *words, __u64 now_ns)
 {
+	struct steer_source *source = c->source;
 	__u64 us, span_us;
 	int r;
 
-	if (now_ns < c->next_ns)
+	if (now_ns < source->next_ns)
 		return;
-	c->next_ns = now_ns + SHARE_NS;
+	source->next_ns = now_ns + SHARE_NS;
 	r = psi_read(words, &us);
-	if (r != c->psi_failed && r)
+	if (r != source->psi_failed && r)
 		log_note("class %s: signal \"%s\": %s", c->name, words, strerror(-r));
-	c->psi_failed = r;
+	source->psi_failed = r;
 	if (r)
 		return;
-	if (c->psi_at_ns && us >= c->psi_us) {
+	if (source->psi_at_ns && us >= source->psi_us) {
 		c->watch->quiet_until_ns = 0;
-		span_us = longest((now_ns - c->psi_at_ns) / 1000, us - c->psi_us);
+		span_us = longest((now_ns - source->psi_at_ns) / 1000, us - source->psi_us);
 		c->sample = (struct control_sample){
 			.at_ns = now_ns, .ttl_ns = 10 * SHARE_NS,
-			.value = (us - c->psi_us) * 100 * 1000000 / (span_us ? span_us : 1),
-			.clear = us == c->psi_us,
+			.value = (us - source->psi_us) * 100 * 1000000 / (span_us ? span_us : 1),
+			.clear = us == source->psi_us,
 		};
 		c->config.interval_ns = SHARE_NS;
 	}
-	c->psi_us = us;
-	c->psi_at_ns = now_ns;
+	source->psi_us = us;
+	source->psi_at_ns = now_ns;
 }
 
 /* a time is no number of anything: what is not in the unit of the target says nothing of it */

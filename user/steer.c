@@ -27,13 +27,22 @@
 
 int steer_init(struct steer *steer, struct err *err)
 {
-	steer->classes = calloc(WEIR_MAX_CLASSES, sizeof(*steer->classes));
+	const size_t size = WEIR_MAX_CLASSES * sizeof(*steer->classes);
+
+	steer->classes = aligned_alloc(_Alignof(struct steer_class), size);
 	steer->watch = calloc(WEIR_MAX_CLASSES, sizeof(*steer->watch));
+	steer->sources = calloc(WEIR_MAX_CLASSES, sizeof(*steer->sources));
 	steer->policy = calloc(1, sizeof(*steer->policy));
 	steer->signals = signals_new();
 	steer->interval_ns = steer->told_interval_ns = CONTROL_INTERVAL_MIN_NS;
-	if (!steer->classes || !steer->watch || !steer->policy || !steer->signals)
+	if (!steer->classes || !steer->watch || !steer->sources || !steer->policy ||
+	    !steer->signals)
 		return err_set(err, ENOMEM, "out of memory");
+	memset(steer->classes, 0, size);
+	for (unsigned int i = 0; i < WEIR_MAX_CLASSES; i++) {
+		steer->classes[i].watch = &steer->watch[i];
+		steer->classes[i].source = &steer->sources[i];
+	}
 	return 0;
 }
 
@@ -43,12 +52,21 @@ void steer_free(struct steer *steer)
 	signals_free(steer->signals);
 	free(steer->classes);
 	free(steer->watch);
+	free(steer->sources);
 	free(steer->policy);
+}
+
+/* nothing is known of it */
+static void class_clear(struct steer_class *c)
+{
+	*c->source = (struct steer_source){};
+	*c = (struct steer_class){ .watch = c->watch, .source = c->source };
 }
 
 void steer_forget(struct steer *steer)
 {
-	memset(steer->classes, 0, WEIR_MAX_CLASSES * sizeof(*steer->classes));
+	for (unsigned int i = 0; i < WEIR_MAX_CLASSES; i++)
+		class_clear(&steer->classes[i]);
 	memset(steer->watch, 0, WEIR_MAX_CLASSES * sizeof(*steer->watch));
 	steer->n_classes = 0;
 	steer->policy->generation = 0;
@@ -87,31 +105,33 @@ static void left_read(const struct steer *steer, unsigned int slot, __u64 now_ns
 /* of a class by another name, or of one that was deleted and set again since the last look */
 static bool is_new(const struct steer_class *c, const struct weir_class *class)
 {
-	return strcmp(c->name, class->name) || c->since_generation != class->since_generation;
+	return strcmp(c->name, class->name) ||
+	       c->source->since_generation != class->since_generation;
 }
 
 static void class_policy(struct steer_class *c, const struct weir_class *class, bool observe)
 {
 	enum signal_kind kind = class->flags & WEIR_CLASS_USED ? signal_kind_of(class->signal) :
 								 SIGNAL_NONE;
+	struct steer_source *source = c->source;
 	__u64 interval_ns = c->config.interval_ns;
 
 	if (!(class->flags & WEIR_CLASS_USED)) {
-		memset(c, 0, sizeof(*c));
+		class_clear(c);
 		return;
 	}
 	if (is_new(c, class)) {
-		memset(c, 0, sizeof(*c));
+		class_clear(c);
 		memcpy(c->name, class->name, sizeof(c->name));
-		c->since_generation = class->since_generation;
+		source->since_generation = class->since_generation;
 	}
 	/* a controller that follows something else starts anew */
-	if (strcmp(c->signal, class->signal)) {
+	if (strcmp(source->signal, class->signal)) {
 		memset(&c->state, 0, sizeof(c->state));
 		memset(&c->sample, 0, sizeof(c->sample));
-		memcpy(c->signal, class->signal, sizeof(c->signal));
-		c->has_before = c->other_unit_told = false;
-		c->psi_at_ns = interval_ns = 0;
+		memcpy(source->signal, class->signal, sizeof(source->signal));
+		source->has_before = c->other_unit_told = false;
+		source->psi_at_ns = interval_ns = 0;
 	}
 	c->kind = kind;
 	c->config = config_of(class, kind);
@@ -165,7 +185,6 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 		class_policy(c, class, steer->observe);
 		if (begins && c->kind)
 			left_read(steer, i, now_ns);
-		c->watch = &steer->watch[i];
 		*c->watch = (struct steer_watch){ .kind = c->kind };
 		if (!c->name[0])
 			continue;

@@ -32,33 +32,43 @@ struct steer_told {
 	enum weir_control_reason reason;
 };
 
-/* in front what a step with news of every class goes through, for the sake of the caches again */
+/* where a class's signal comes from, and the last look at it; of no concern to its controller */
+struct steer_source {
+	char signal[WEIR_SIGNAL_LEN];	/* what the class's sample and state were heard of */
+	__u64 since_generation;		/* of the class: one made anew by its name is another */
+	__u64 next_ns;			/* not looked at before */
+	struct sample_state sampler;
+	__u64 wire_packets;		/* as wire_bytes below */
+	struct weir_backlog before;	/* counts at the last share: rtt, ce, loss ... */
+	bool has_before;		/* ... and they are this class's, since it follows them */
+	__u64 psi_us, psi_at_ns;	/* stall time so far, and when that was read */
+	int psi_failed;			/* the last look's error, told already */
+};
+
+/*
+ * What a step with news of every class goes through, all of it and nothing else but state.past: it
+ * comes from afar to the caches each time, and a line that is not needed costs as much as one that
+ * is.
+ */
 struct steer_class {
 	struct steer_watch *watch;
+	struct steer_source *source;
 	enum signal_kind kind;
 	__u8 flags;			/* WEIR_D_* of all its decisions */
 	bool used_known;		/* used_bps is, from the second look on */
+	bool other_unit_told;		/* the signal is not in the unit of the target */
 	char name[WEIR_NAME_LEN];	/* "" where the slot holds no class */
 	struct control_sample sample;	/* the last one heard */
 	struct control_config config;
 	__u64 used_bytes, used_at_ns;	/* the counters below, for used_bps */
 	double used_bps;
-	__u64 wire_bytes, wire_packets, wire_at_ns;	/* the class's counters, last read */
+	__u64 wire_bytes, wire_at_ns;	/* the class's counters, last read */
 	__u64 lease_until_ns, lease_bps, hold_until_ns;
 	__u64 left_bps, left_until_ns;	/* a lease of the agent before, which stands so long */
 	struct steer_told told;
 	struct tell_budget budget;
 	struct control_state state;
-	__u64 next_ns;			/* not looked at before */
-	struct sample_state sampler;
-	struct weir_backlog before;	/* counts at the last share: rtt, ce, loss ... */
-	bool has_before;		/* ... and they are this class's, since it follows them */
-	__u64 psi_us, psi_at_ns;	/* stall time so far, and when that was read */
-	int psi_failed;			/* the last look's error, told already */
-	bool other_unit_told;		/* the signal is not in the unit of the target */
-	char signal[WEIR_SIGNAL_LEN];	/* what all this was heard of */
-	__u64 since_generation;		/* of the class: one made anew by its name is another */
-};
+} __attribute__((aligned(64)));
 
 struct steer {
 	const struct instance *instance;
@@ -77,7 +87,8 @@ struct steer {
 	__u64 next_ns;			/* no step is needed before, unless something is heard */
 	bool need_backlog, need_psi, no_backlog_told, left_out_told;
 	struct steer_class *classes;	/* WEIR_MAX_CLASSES */
-	struct steer_watch *watch;	/* of each of them */
+	struct steer_watch *watch;	/* of each of them, as ... */
+	struct steer_source *sources;	/* ... these */
 	unsigned int n_classes;		/* 1 + the highest slot in use */
 };
 
