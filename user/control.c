@@ -144,12 +144,6 @@ static double pending(const struct control_config *config, const struct control_
 	return sum;
 }
 
-static void past_put(struct control_state *state, __u64 rate_bps, __u64 now)
-{
-	state->past[state->past_at] = (struct control_past){ now, rate_bps };
-	state->past_at = (state->past_at + 1) % CONTROL_PAST;
-}
-
 static enum weir_control_reason side(const struct control_config *config, double value)
 {
 	double off = value - config->target, near = (double)config->target / ON_TARGET_PART;
@@ -360,8 +354,7 @@ static double aimd(const struct control_config *config, struct control_state *st
 
 static __u64 maximum(const struct control_config *config)
 {
-	return config->max_bps ? config->max_bps : config->base_bps ? config->base_bps :
-								      WEIR_RATE_MAX;
+	return config->max_bps ?: config->base_bps ?: WEIR_RATE_MAX;
 }
 
 /* the user's minimum, else one below which sockets would sleep for too long */
@@ -452,13 +445,21 @@ static void apply(const struct control_config *config, struct control_state *sta
 	if (rate < state->rate_bps * CUT_COUNTS)
 		state->cut_ns = now;
 	state->rate_bps = rate;
-	past_put(state, state->rate_bps, now);
+	state->past[state->past_at] = (struct control_past){ now, state->rate_bps };
+	state->past_at = (state->past_at + 1) % CONTROL_PAST;
 }
 
-static struct control_decision without(struct control_state *state,
-				       enum weir_control_reason reason)
+void control_forget(struct control_state *state)
 {
-	memset(state, 0, sizeof(*state));
+	/* with no rate in force there has been none */
+	if (state->rate_bps)
+		memset(state->past, 0, CONTROL_PAST * sizeof(*state->past));
+	*state = (struct control_state){ .past = state->past };
+}
+
+static struct control_decision without(struct control_state *state, enum weir_control_reason reason)
+{
+	control_forget(state);
 	state->reason = reason;
 	return (struct control_decision){ .reason = reason };
 }
@@ -474,8 +475,7 @@ struct control_decision control_step(const struct control_config *config,
 	if (config->by_hand)
 		return without(state, WEIR_C_BY_HAND);
 	if (!sample->at_ns)
-		return state->rate_bps ? without(state, WEIR_C_EXPIRED) :
-					 without(state, WEIR_C_WAITING);
+		return without(state, state->rate_bps ? WEIR_C_EXPIRED : WEIR_C_WAITING);
 	age = now > sample->at_ns ? now - sample->at_ns : 0;
 	if (age > sample->ttl_ns) {
 		if (age - sample->ttl_ns > sample->ttl_ns)

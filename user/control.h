@@ -65,7 +65,7 @@ struct control_state {
 	bool hold_vain;			/* it has not: none until the signal is near its target */
 	unsigned int past_at;
 	enum weir_control_reason reason;
-	struct control_past past[CONTROL_PAST];	/* last: seldom looked at as a whole */
+	struct control_past *past;	/* CONTROL_PAST; elsewhere, as a step touches one of them */
 };
 
 struct control_decision {
@@ -81,6 +81,9 @@ struct control_decision {
 struct control_decision control_step(const struct control_config *config,
 				     struct control_state *state,
 				     const struct control_sample *sample, __u64 now);
+
+/* Nothing is known, no rate is in force; as { .past = ... } with zeroes there. */
+void control_forget(struct control_state *state);
 
 /* feed-forward is PI where the sample tells no drain rate */
 enum control_law control_law_in_force(const struct control_config *config,

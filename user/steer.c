@@ -32,16 +32,18 @@ int steer_init(struct steer *steer, struct err *err)
 	steer->classes = aligned_alloc(_Alignof(struct steer_class), size);
 	steer->watch = calloc(WEIR_MAX_CLASSES, sizeof(*steer->watch));
 	steer->sources = calloc(WEIR_MAX_CLASSES, sizeof(*steer->sources));
+	steer->past = calloc(WEIR_MAX_CLASSES, sizeof(*steer->past));
 	steer->policy = calloc(1, sizeof(*steer->policy));
 	steer->signals = signals_new();
 	steer->interval_ns = steer->told_interval_ns = CONTROL_INTERVAL_MIN_NS;
-	if (!steer->classes || !steer->watch || !steer->sources || !steer->policy ||
-	    !steer->signals)
+	if (!steer->classes || !steer->watch || !steer->sources || !steer->past ||
+	    !steer->policy || !steer->signals)
 		return err_set(err, ENOMEM, "out of memory");
 	memset(steer->classes, 0, size);
 	for (unsigned int i = 0; i < WEIR_MAX_CLASSES; i++) {
 		steer->classes[i].watch = &steer->watch[i];
 		steer->classes[i].source = &steer->sources[i];
+		steer->classes[i].state.past = steer->past[i];
 	}
 	return 0;
 }
@@ -53,14 +55,18 @@ void steer_free(struct steer *steer)
 	free(steer->classes);
 	free(steer->watch);
 	free(steer->sources);
+	free(steer->past);
 	free(steer->policy);
 }
 
 /* nothing is known of it */
 static void class_clear(struct steer_class *c)
 {
+	control_forget(&c->state);
 	*c->source = (struct steer_source){};
-	*c = (struct steer_class){ .watch = c->watch, .source = c->source };
+	*c = (struct steer_class){
+		.watch = c->watch, .source = c->source, .state.past = c->state.past,
+	};
 }
 
 void steer_forget(struct steer *steer)
@@ -127,7 +133,7 @@ static void class_policy(struct steer_class *c, const struct weir_class *class, 
 	}
 	/* a controller that follows something else starts anew */
 	if (strcmp(source->signal, class->signal)) {
-		memset(&c->state, 0, sizeof(c->state));
+		control_forget(&c->state);
 		memset(&c->sample, 0, sizeof(c->sample));
 		memcpy(source->signal, class->signal, sizeof(source->signal));
 		source->has_before = c->other_unit_told = false;

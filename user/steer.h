@@ -46,9 +46,8 @@ struct steer_source {
 };
 
 /*
- * What a step with news of every class goes through, all of it and nothing else but state.past: it
- * comes from afar to the caches each time, and a line that is not needed costs as much as one that
- * is.
+ * What a step with news of every class goes through, all of it and little else: it comes from afar
+ * to the caches each time, and comes soonest as one piece. Seven cache lines.
  */
 struct steer_class {
 	struct steer_watch *watch;
@@ -88,7 +87,8 @@ struct steer {
 	bool need_backlog, need_psi, no_backlog_told, left_out_told;
 	struct steer_class *classes;	/* WEIR_MAX_CLASSES */
 	struct steer_watch *watch;	/* of each of them, as ... */
-	struct steer_source *sources;	/* ... these */
+	struct steer_source *sources;	/* ... these ... */
+	struct control_past (*past)[CONTROL_PAST];	/* ... and the states' past */
 	unsigned int n_classes;		/* 1 + the highest slot in use */
 };
 

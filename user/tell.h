@@ -26,9 +26,9 @@ struct tell {
 struct tell_budget {
 	double tokens;
 	__u64 at_ns;
-	unsigned int left_out;
 	__u64 rate_bps;			/* of the last line */
 	__u8 reason;
+	unsigned int left_out;
 };
 
 /* Goes on behind what an earlier agent wrote; -errno. */

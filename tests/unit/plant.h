@@ -19,6 +19,9 @@
 #define PLANT_FLOWS 1024
 #define PLANT_PAST 4096
 
+/* of a controller's state, at the begin */
+#define CONTROL_NEW { .past = (struct control_past[CONTROL_PAST]){} }
+
 struct plant {
 	/* set by the test */
 	__u64 speed_bps;		/* of the consumer; 0: it has stopped */
@@ -30,6 +33,7 @@ struct plant {
 	struct control_config config;
 	/* state */
 	struct control_state state;
+	struct control_past rates[CONTROL_PAST];
 	struct control_sample sample;
 	struct sample_state sampler;
 	struct control_decision decision;
@@ -49,6 +53,7 @@ static inline void plant_init(struct plant *p)
 	p->tick = p->interval_ns / 8 < MS ? p->interval_ns / 8 : MS;
 	p->now = SEC;
 	p->next_look = p->now;
+	p->state.past = p->rates;
 	if (!p->config.interval_ns)
 		p->config.interval_ns = p->interval_ns;
 	if (!p->config.delay_ns)

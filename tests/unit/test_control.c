@@ -64,7 +64,7 @@ static void bounds_are_never_left(void **state)
 			.base_bps = unit_below(2) ? 100 * MBIT : 0,
 			.delay_ns = unit_below(100 * MS),
 		};
-		struct control_state control = {};
+		struct control_state control = CONTROL_NEW;
 
 		config.max_bps = config.min_bps + unit_below(1000 * MBIT);
 		for (int i = 1; i < 500; i++) {
@@ -83,7 +83,7 @@ static void silence_is_held_then_ended(void **state)
 {
 	struct control_config config = { .target = 10 * MS, .base_bps = 100 * MBIT,
 					 .interval_ns = 10 * MS, .delay_ns = 15 * MS };
-	struct control_state control = {};
+	struct control_state control = CONTROL_NEW;
 	struct control_sample sample = { .at_ns = SEC, .ttl_ns = 100 * MS, .value = 50 * MS,
 					 .is_time = true, .drain_bps = 20 * MBIT };
 	__u64 rate = control_step(&config, &control, &sample, SEC).rate_bps;
@@ -110,7 +110,7 @@ static void a_hand_freezes(void **state)
 {
 	struct control_config config = { .target = 10 * MS, .base_bps = 100 * MBIT, .by_hand = true,
 					 .interval_ns = 10 * MS };
-	struct control_state control = {};
+	struct control_state control = CONTROL_NEW;
 	struct control_decision d = step(&control, &config, SEC, 20 * MBIT, SEC);
 
 	assert_int_equal(d.rate_bps, 0);
@@ -141,7 +141,7 @@ static void nobody_grows_what_is_little_used(void **state)
 	for (enum control_law law = 0; law < CONTROL_LAW_COUNT; law++) {
 		struct control_config config = { .law = law, .target = 10 * MS,
 						 .interval_ns = 10 * MS, .delay_ns = 15 * MS };
-		struct control_state control = {};
+		struct control_state control = CONTROL_NEW;
 		struct control_sample sample = {
 			.ttl_ns = SEC, .value = 20 * MS, .is_time = true, .limited = true,
 			.drain_bps = 50 * MBIT, .used_bps = 50 * MBIT, .active = 4,
@@ -305,7 +305,7 @@ static void a_gap_between_bursts_is_no_probe(void **state)
 {
 	struct control_config config = { .target = 10 * MS, .interval_ns = 10 * MS,
 					 .delay_ns = 15 * MS };
-	struct control_state control = {};
+	struct control_state control = CONTROL_NEW;
 	__u64 rate = 0, before = 0;
 
 	for (int i = 0; i < 120; i++) {
@@ -331,7 +331,7 @@ static void who_is_far_behind_is_not_raised(void **state)
 	struct control_config config = { .target = 10 * MS, .base_bps = 100 * MBIT,
 					 .min_bps = MBIT, .max_bps = 1000 * MBIT,
 					 .interval_ns = 10 * MS, .delay_ns = 12 * MS };
-	struct control_state control = {};
+	struct control_state control = CONTROL_NEW;
 	struct control_decision d = step(&control, &config, 40 * MS, 20 * MBIT, SEC);
 	__u64 rate = d.rate_bps, now;
 
@@ -354,7 +354,7 @@ static void what_departs_late_is_held(void **state)
 	struct control_config config = { .target = 10 * MS, .base_bps = 100 * MBIT,
 					 .interval_ns = 10 * MS, .delay_ns = 5 * MS,
 					 .pauses = 1, .delays = true };
-	struct control_state control = {};
+	struct control_state control = CONTROL_NEW;
 	struct control_decision d = step(&control, &config, 11 * MS, 50 * MBIT, SEC);
 	__u64 now, before;
 
@@ -391,7 +391,7 @@ static void a_hold_in_vain_is_none(void **state)
 	struct control_config config = { .target = 10 * MS, .base_bps = 100 * MBIT,
 					 .min_bps = 2 * MBIT, .interval_ns = 10 * MS,
 					 .delay_ns = 5 * MS, .pauses = 1, .delays = true };
-	struct control_state control = {};
+	struct control_state control = CONTROL_NEW;
 	struct control_decision d;
 	__u64 now, begun = SEC, held = 0;
 	int i;
@@ -418,7 +418,7 @@ static void blind_laws_do_not_raise_who_is_behind(void **state)
 			.base_bps = 100 * MBIT, .interval_ns = (1 + unit_below(10)) * 10 * MS,
 			.delay_ns = 100 * MS,
 		};
-		struct control_state control = {};
+		struct control_state control = CONTROL_NEW;
 		__u64 rate = config.base_bps, now = SEC;
 
 		for (int i = 0; i < 100; i++, now += config.interval_ns) {
@@ -436,7 +436,7 @@ static void a_share_may_leap_below_its_target(void **state)
 	struct control_config config = { .target = 1000000, .base_bps = 100 * MBIT,
 					 .interval_ns = 100 * MS, .delay_ns = 100 * MS };
 	struct control_sample sample = { .ttl_ns = SEC, .limited = true };
-	struct control_state control = {};
+	struct control_state control = CONTROL_NEW;
 	__u64 rate = 0, before = 0, now = SEC;
 
 	for (int i = 0; i < 40; i++, now += 100 * MS) {
@@ -459,7 +459,7 @@ static void what_nothing_passes_is_said(void **state)
 	struct control_config config = { .target = 10 * MS, .interval_ns = 10 * MS };
 	struct control_sample sample = { .at_ns = SEC, .ttl_ns = SEC, .value = MS,
 					 .is_time = true };
-	struct control_state control = {};
+	struct control_state control = CONTROL_NEW;
 
 	assert_int_equal(control_step(&config, &control, &sample, SEC).reason, WEIR_C_IDLE);
 	sample.at_ns += 10 * MS;
