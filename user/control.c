@@ -73,17 +73,7 @@ static double clamp(double v, double lo, double hi)
 /* how far apart the bursts of one flow are at the rate: no change shows before the next one */
 static double pause_ns(const struct control_sample *sample, double rate)
 {
-	return rate > 0 ? sample->active * BURST_BITS * 1e9 / rate : 0;
-}
-
-static __u64 lowest_rate(const struct control_state *state)
-{
-	__u64 lowest = state->rate_bps;
-
-	for (unsigned int i = 0; i < CONTROL_PAST; i++)
-		if (state->past[i].rate_bps && state->past[i].rate_bps < lowest)
-			lowest = state->past[i].rate_bps;
-	return lowest;
+	return sample->active && rate > 0 ? sample->active * BURST_BITS * 1e9 / rate : 0;
 }
 
 /* how long a rate goes on arriving */
@@ -91,6 +81,19 @@ static double echo_ns(const struct control_config *config, const struct control_
 		      double rate)
 {
 	return config->delay_ns + config->pauses * pause_ns(sample, rate);
+}
+
+/* the same of the lowest of the last rates; where no flow pauses, they are alike */
+static double longest_echo_ns(const struct control_config *config,
+			      const struct control_state *state,
+			      const struct control_sample *sample)
+{
+	__u64 lowest = state->rate_bps;
+
+	for (unsigned int i = 0; sample->active && i < CONTROL_PAST; i++)
+		if (state->past[i].rate_bps && state->past[i].rate_bps < lowest)
+			lowest = state->past[i].rate_bps;
+	return echo_ns(config, sample, lowest);
 }
 
 /* from a change of the rate to its effect at the consumer, on average */
@@ -151,12 +154,15 @@ static enum weir_control_reason side(const struct control_config *config, double
 	return off > near ? WEIR_C_BEHIND : off < -near ? WEIR_C_BELOW : WEIR_C_ON_TARGET;
 }
 
-/* the rate that what passes now has been sent by */
+/* the rate that what passes now has been sent by; of no concern where nobody wants more */
 static __u64 rate_before(const struct control_config *config, const struct control_state *state,
 			 const struct control_sample *sample, __u64 now)
 {
-	double echo = echo_ns(config, sample, lowest_rate(state));
+	double echo;
 
+	if (!sample->limited)
+		return 0;
+	echo = longest_echo_ns(config, state, sample);
 	return past_rate(state, now > echo ? now - (__u64)echo : 0);
 }
 
@@ -282,7 +288,7 @@ static double feed_forward(const struct control_config *config, struct control_s
 	*reason = side(config, sample->value);
 	/* with nothing waiting, the next bursts may still be on their way */
 	if (clear && now - state->clear_ns >=
-	    clamp(echo_ns(config, sample, lowest_rate(state)), 0, GAP_NS))
+	    clamp(longest_echo_ns(config, state, sample), 0, GAP_NS))
 		raised = probe(config, state, sample, STEP_UP, now, reason);
 	/* while little waits, the drain rate seen may be the producers' and not the consumer's */
 	else if (off < 0 && sample->value < config->target)
@@ -352,11 +358,6 @@ static double aimd(const struct control_config *config, struct control_state *st
 	return state->rate_bps + state->good_bps / AIMD_PART * config->interval_ns / tau;
 }
 
-static __u64 maximum(const struct control_config *config)
-{
-	return config->max_bps ?: config->base_bps ?: WEIR_RATE_MAX;
-}
-
 /* the user's minimum, else one below which sockets would sleep for too long */
 static double minimum(const struct control_config *config, const struct control_state *state,
 		      const struct control_sample *sample)
@@ -419,11 +420,8 @@ static bool engage(const struct control_config *config, struct control_state *st
 		return true;
 	if (sample->value <= config->target && !sample->stalled)
 		return false;
-	state->rate_bps = config->base_bps ? config->base_bps : sample->drain_bps;
-	if (!state->rate_bps)
-		state->rate_bps = sample->used_bps ? sample->used_bps : config->max_bps;
-	if (!state->rate_bps)
-		state->rate_bps = config->min_bps;
+	state->rate_bps = config->base_bps ?: sample->drain_bps ?: sample->used_bps ?:
+			  config->max_bps ?: config->min_bps;
 	if (config->max_bps && state->rate_bps > config->max_bps)
 		state->rate_bps = config->max_bps;
 	return state->rate_bps;
@@ -432,7 +430,7 @@ static bool engage(const struct control_config *config, struct control_state *st
 static void apply(const struct control_config *config, struct control_state *state, double rate,
 		  double least, enum weir_control_reason reason, __u64 now)
 {
-	double most = maximum(config);
+	double most = config->max_bps ?: config->base_bps ?: WEIR_RATE_MAX;
 
 	if ((rate < least && reason != WEIR_C_STALLED) ||
 	    (rate == least && reason == WEIR_C_BEHIND))
