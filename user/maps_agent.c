@@ -122,6 +122,33 @@ int maps_class_states(const struct maps *maps, unsigned int n,
 	return count < n ? -EIO : 0;
 }
 
+int maps_passed_get(const struct maps *maps, unsigned int slot, unsigned int n,
+		    struct maps_passed ret[static n])
+{
+	_cleanup_free_ struct weir_class_stats *stats =
+		malloc(n * maps->n_cpus * sizeof(*stats));
+	__u32 keys[MAPS_PASSED_MAX], before = slot - 1, next, count = n;
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+
+	if (!stats)
+		return -ENOMEM;
+	if (n == 1 && get(maps->class_stats, slot, stats))
+		return -errno;
+	/* ENOENT: the end was reached */
+	if (n > 1 && bpf_map_lookup_batch(maps->class_stats, slot ? &before : NULL, &next, keys,
+					  stats, &count, &opts) && errno != ENOENT)
+		return -errno;
+	if (count < n)
+		return -EIO;
+	memset(ret, 0, n * sizeof(*ret));
+	for (unsigned int i = 0; i < n * maps->n_cpus; i++)
+		for (unsigned int reason = 0; reason < WEIR_R_FIRST_DROP; reason++) {
+			ret[i / maps->n_cpus].bytes += stats[i].bytes[reason];
+			ret[i / maps->n_cpus].packets += stats[i].packets[reason];
+		}
+	return 0;
+}
+
 /* one that the agent is writing is looked at again, until two looks agree */
 static int decision_get(int fd, __u32 at, struct weir_decision *ret)
 {

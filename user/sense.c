@@ -31,25 +31,51 @@ static __u64 longest(__u64 a, __u64 b)
 	return a > b ? a : b;
 }
 
-/* what weir has let pass of a class, on the wire */
-static int wire_read(const struct steer *steer, unsigned int slot, struct steer_class *c,
-		     __u64 now_ns)
+/*
+ * What weir has let pass of a class. As files are read ahead: of classes that are asked for in a
+ * row, twice as many at once as long as half of them were of use.
+ */
+static int passed_get(struct steer *steer, unsigned int slot, __u64 now_ns,
+		      struct maps_passed *ret)
 {
-	struct weir_class_stats stats;
-	int r = maps_class_stats(steer->maps, slot, &stats);
+	struct steer_ahead *ahead = &steer->ahead;
+	unsigned int end = ahead->slot + ahead->n, n = 1;
+	int r;
+
+	if (ahead->at_ns != now_ns || slot < ahead->slot || slot >= end) {
+		if (ahead->at_ns == now_ns && slot - end < ahead->n)
+			n = ahead->used * 2 >= ahead->n ? ahead->n * 2 : ahead->n / 2;
+		n = n < MAPS_PASSED_MAX ? n : MAPS_PASSED_MAX;
+		n = n < steer->n_classes - slot ? n : steer->n_classes - slot;
+		ahead->at_ns = 0;
+		r = maps_passed_get(steer->maps, slot, n, ahead->passed);
+		if (r)
+			return r;
+		ahead->at_ns = now_ns;
+		ahead->slot = slot;
+		ahead->n = n;
+		ahead->used = 0;
+	}
+	ahead->used++;
+	*ret = ahead->passed[slot - ahead->slot];
+	return 0;
+}
+
+static int wire_read(struct steer *steer, unsigned int slot, __u64 now_ns)
+{
+	struct steer_class *c = &steer->classes[slot];
+	struct maps_passed passed;
+	int r = passed_get(steer, slot, now_ns, &passed);
 
 	if (r)
 		return r;
-	c->wire_bytes = c->source->wire_packets = 0;
-	for (unsigned int i = 0; i < WEIR_R_FIRST_DROP; i++) {
-		c->wire_bytes += stats.bytes[i];
-		c->source->wire_packets += stats.packets[i];
-	}
+	c->wire_bytes = passed.bytes;
+	c->source->wire_packets = passed.packets;
 	c->wire_at_ns = now_ns;
 	return 0;
 }
 
-int sense_producers(const struct steer *steer, unsigned int slot,
+int sense_producers(struct steer *steer, unsigned int slot,
 		    const struct weir_class_state *state, __u64 now_ns)
 {
 	__u64 window_ns = state->npb_level ? weir_cost(WEIR_WINDOW_BYTES, state->npb_level) : 0;
@@ -65,7 +91,7 @@ int sense_producers(const struct steer *steer, unsigned int slot,
 	/* counters are not asked for where no packet has come since: a call for each idle class */
 	if (span_ns > USED_NS / 4 && c->wire_at_ns != now_ns &&
 	    (!c->used_at_ns || state->last_ns + LAST_NS > c->used_at_ns))
-		r = wire_read(steer, slot, c, now_ns);
+		r = wire_read(steer, slot, now_ns);
 	if (r)
 		return r;
 	/* the first look has nothing to compare with, nor one at counters that begin anew */
@@ -128,7 +154,7 @@ static int backlog_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 	if (now_ns > sampler->bytes.taken_ns + STUCK_NS)
 		counters.unread_bytes += b->stuck;
 	if (b->udp_sockets || now_ns > c->wire_at_ns + WIRE_NS)
-		r = wire_read(steer, slot, c, now_ns);
+		r = wire_read(steer, slot, now_ns);
 	counters.wire_bytes = c->wire_at_ns == now_ns ? c->wire_bytes : 0;
 	if (b->udp_packets || b->udp_sockets)
 		udp_counters(c, b, &counters);

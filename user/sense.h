@@ -16,7 +16,7 @@ int sense_step(struct steer *steer, __u64 now_ns);
 void sense_heard(struct steer *steer, unsigned int slot);
 
 /* limited, active, used_bps: from what the kernel keeps of a class. */
-int sense_producers(const struct steer *steer, unsigned int slot,
+int sense_producers(struct steer *steer, unsigned int slot,
 		    const struct weir_class_state *state, __u64 now_ns);
 
 /* A class's backlog as a signal for others; false where none was measured. */

@@ -69,6 +69,13 @@ struct steer_class {
 	struct control_state state;
 } __attribute__((aligned(64)));
 
+/* what passed of a class and of some behind it, whose turn comes next */
+struct steer_ahead {
+	__u64 at_ns;
+	unsigned int slot, n, used;	/* used: so many were of use */
+	struct maps_passed passed[MAPS_PASSED_MAX];
+};
+
 struct steer {
 	const struct instance *instance;
 	struct maps *maps;		/* NULL while nothing is attached */
@@ -89,6 +96,7 @@ struct steer {
 	struct steer_watch *watch;	/* of each of them, as ... */
 	struct steer_source *sources;	/* ... these ... */
 	struct control_past (*past)[CONTROL_PAST];	/* ... and the states' past */
+	struct steer_ahead ahead;
 	unsigned int n_classes;		/* 1 + the highest slot in use */
 };
 
