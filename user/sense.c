@@ -306,8 +306,11 @@ static bool is_of_target(struct steer_class *c, const struct signal *signal, con
 }
 
 /* how often it is heard tells the controller how long its steps are */
-static void heard_sample(struct steer_class *c, const struct signal *signal, const char *words)
+void sense_heard(struct steer *steer, unsigned int slot)
 {
+	struct steer_class *c = &steer->classes[slot];
+	const struct signal *signal = c->watch->heard;
+	const char *words = steer->policy->classes[slot].signal;
 	__u64 span;
 
 	c->watch->heard_at_ns = signal->at_ns;
@@ -343,15 +346,6 @@ static void find_heard(struct steer *steer)
 			watch->heard = remotes_find(steer->remotes, words);
 	}
 	steer->signals_epoch = signals_epoch(steer->signals);
-}
-
-void sense_heard(struct steer *steer, unsigned int slot)
-{
-	const struct steer_watch *watch = &steer->watch[slot];
-
-	if (watch->heard && watch->heard->at_ns != watch->heard_at_ns)
-		heard_sample(&steer->classes[slot], watch->heard,
-			     steer->policy->classes[slot].signal);
 }
 
 int sense_step(struct steer *steer, __u64 now_ns)

@@ -11,7 +11,7 @@
 /* Is a pass over the sockets needed for it? */
 bool sense_needs_sockets(enum signal_kind kind);
 
-/* One look at all that is asked for, sockets and pressure; and at what others sent for a class. */
+/* One look at all that is asked for, sockets and pressure; and at news that others sent. */
 int sense_step(struct steer *steer, __u64 now_ns);
 void sense_heard(struct steer *steer, unsigned int slot);
 

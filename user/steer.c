@@ -341,7 +341,8 @@ int steer_step(struct steer *steer, __u64 now_ns)
 	for (unsigned int i = 0; i < steer->n_classes && !r; i++) {
 		const struct steer_watch *watch = &steer->watch[i];
 
-		sense_heard(steer, i);
+		if (watch->heard && watch->heard->at_ns != watch->heard_at_ns)
+			sense_heard(steer, i);
 		if (!watch->kind)
 			continue;
 		if (watch->quiet_until_ns <= now_ns)
