@@ -16,10 +16,13 @@ static inline __u64 clock_ns(clockid_t clock)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-/* CLOCK_MONOTONIC, as the datapath's */
-static inline __u64 clock_now_ns(void)
-{
-	return clock_ns(CLOCK_MONOTONIC);
-}
+/* Once, before the others. */
+void clock_init(void);
+
+/* CLOCK_MONOTONIC of the machine, as the datapath's: in whatever time namespace this process is. */
+__u64 clock_now_ns(void);
+
+/* The same time as this process's CLOCK_MONOTONIC has it, for those who wait until then. */
+__u64 clock_own_ns(__u64 now_ns);
 
 #endif

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include "clock.h"
 #include "help.h"
 #include "log.h"
 #include "pin.h"
@@ -116,6 +117,7 @@ int main(int argc, char **argv)
 		return CMD_FAILED;
 	/* a reader that goes away must not end a change half-way */
 	signal(SIGPIPE, SIG_IGN);
+	clock_init();
 	libbpf_set_print(log_libbpf);
 	status = run(&context, argc - 1, argv + 1);
 	if (context.err.text[0])

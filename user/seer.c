@@ -287,8 +287,9 @@ static bool work(struct seer *seer)
 /* until there may be something to do */
 static void wait_for_work(struct seer *seer)
 {
-	const struct timespec due = { .tv_sec = seer->next_ns / 1000000000,
-				      .tv_nsec = seer->next_ns % 1000000000 };
+	const __u64 due_ns = clock_own_ns(seer->next_ns);
+	const struct timespec due = { .tv_sec = due_ns / 1000000000,
+				      .tv_nsec = due_ns % 1000000000 };
 
 	if (seer->waiting)
 		pthread_cond_timedwait(&seer->wake, &seer->lock, &due);
