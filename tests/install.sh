@@ -60,6 +60,13 @@ builds_there()
 		tar -c Makefile bpf include tools user | tar -x -C "$tree" &&
 		make -s -C "$tree" build/weir.bpf.o build/user/main.o
 }
+# a packager's, or a later compiler's
+warnings_end_nothing()
+{
+	make -C "$tree" CFLAGS='-Os -Wunused-parameter' build/user/cmd_attach.o 2>&1 | grep warning: &&
+		[ -e "$tree/build/user/cmd_attach.o" ]
+}
+no_warnings() { make -s -C "$tree" CFLAGS="$1" WERROR=-Werror build/user/{pin,top_draw}.o; }
 # a compiler that is given many sources leaves the headers of the last one alone behind
 fuzz_knows_headers()
 {
@@ -156,6 +163,10 @@ ok "the units are there" unit_is_whole
 ok "they find the command below a blank, too" blank_in_the_prefix
 ok "the completion is a bash script" completion_loads
 ok "a tree below a blank builds" builds_there
+ok "a warning ends no build" warnings_end_nothing
+ok "nor are there any with -O3" no_warnings -O3
+rm -f "$tree"/build/user/{pin,top_draw}.o
+ok "nor with -Os" no_warnings -Os
 ok "a header of the command's makes its fuzz target anew" fuzz_knows_headers
 ok "what is missing, where there is no apt-get" names_no_apt
 ok "what was left out comes with its library" top_comes_later

@@ -55,7 +55,7 @@ static struct nlmsghdr *queue_request(char *buf, __u16 type, __u16 flags, __u32 
 
 	tcm->tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
 	tcm->tcm_handle = QUEUE_HANDLE;
-	tcm->tcm_info = TC_H_MAKE(FILTER_LAST << 16, htons(ETH_P_ALL));
+	tcm->tcm_info = TC_H_MAKE((__u32)FILTER_LAST << 16, htons(ETH_P_ALL));
 	mnl_attr_put_strz((struct nlmsghdr *)buf, TCA_KIND, "bpf");
 	return (struct nlmsghdr *)buf;
 }

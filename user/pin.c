@@ -259,7 +259,7 @@ static __u64 own_cookie(void)
 static int check_cookie(struct instance *instance, struct err *err)
 {
 	char path[320], target[32], own[32];
-	int back, rc = instance_enter(instance, &back, err);
+	int back = -1, rc = instance_enter(instance, &back, err);
 	ssize_t n;
 
 	if (rc)

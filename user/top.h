@@ -56,7 +56,7 @@ struct top_row {
 	enum top_color colors[TOP_COLUMNS];
 	int permille;			/* of the bar, to 1000; -1: none */
 	bool chosen;			/* has the cursor */
-	char note[192];			/* instead of cells: a line about the row above */
+	char note[256];			/* instead of cells: a line about the row above */
 };
 
 /* Draws the titles at line y and the rows below it. */
