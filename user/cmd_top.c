@@ -64,12 +64,13 @@ static __u64 now_ms(void)
 	return clock_now_ns() / 1000000;
 }
 
-/* all keys that have come; -EIO when the terminal is gone */
+/* all keys that have come; -EIO when the terminal is gone. Signals come while it waits, alone */
 static int keys_read(struct top *top, int timeout_ms)
 {
+	const struct timespec timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
 	struct pollfd fd = { .fd = STDIN_FILENO, .events = POLLIN };
 	bool one = false;
-	int key, n = poll(&fd, 1, timeout_ms);
+	int key, n = ppoll(&fd, 1, timeout_ms < 0 ? NULL : &timeout, &top->signals);
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
@@ -112,9 +113,7 @@ static int run(struct top *top, const struct context *context)
 		}
 		top_draw(top);
 		due = due_ms(top, looked);
-		/* a signal may have come while that was looked at and drawn */
-		r = stopped ? 0 :
-		    keys_read(top, top->paused ? -1 : due > now ? (int)(due - now) : 0);
+		r = keys_read(top, top->paused ? -1 : due > now ? (int)(due - now) : 0);
 		if (r)
 			return r;
 	}
@@ -164,9 +163,27 @@ static int screen_open(struct top *top, SCREEN **ret, struct err *err)
 	return 0;
 }
 
+/*
+ * Signals are taken while keys are waited for, at no other time: on Control-Z ncurses draws in the
+ * very handler, and would do so in the middle of its own drawing.
+ */
+static void signals_take(struct top *top)
+{
+	static const int taken[] = { SIGINT, SIGTERM, SIGHUP, SIGTSTP };
+	struct sigaction action = { .sa_handler = stop };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
+		sigaddset(&set, taken[i]);
+		if (taken[i] != SIGTSTP)
+			sigaction(taken[i], &action, NULL);
+	}
+	sigprocmask(SIG_BLOCK, &set, &top->signals);
+}
+
 int cmd_top(struct context *context, int argc, char **argv)
 {
-	struct sigaction action = { .sa_handler = stop };
 	struct top top = { .interval_ms = 1000 };
 	SCREEN *screen = NULL;
 	int r;
@@ -185,9 +202,7 @@ int cmd_top(struct context *context, int argc, char **argv)
 	if (!r)
 		r = screen_open(&top, &screen, &context->err);
 	if (!r) {
-		sigaction(SIGINT, &action, NULL);
-		sigaction(SIGTERM, &action, NULL);
-		sigaction(SIGHUP, &action, NULL);
+		signals_take(&top);
 		r = run(&top, context);
 		/* where there is no second screen, the shell goes on below what was shown */
 		move(LINES - 1, 0);

@@ -7,6 +7,7 @@
 #ifndef WEIR_TOP_H
 #define WEIR_TOP_H
 
+#include <signal.h>
 #include "flow_filter.h"
 #include "snapshot.h"
 
@@ -35,6 +36,7 @@ struct top {
 	unsigned int interval_ms;	/* as wanted */
 	unsigned int apart_ms;		/* what looks cost bids: longer than wanted, it is said */
 
+	sigset_t signals;		/* blocked while keys are waited for */
 	bool utf8, colors;
 	bool asking;			/* a filter is being typed into `typed` */
 	char typed[256];

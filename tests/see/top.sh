@@ -5,7 +5,7 @@
 # in a locale without UTF-8.
 . "$(dirname "$0")/bed.sh"
 
-need ip jq tmux
+need ip jq tmux python3
 [ "$("$WEIR" -j version | jq .features.top)" = true ] || skip_all "built without top (no ncurses)"
 bed
 socket=
@@ -185,6 +185,10 @@ wait_until 5 eval '! shows "nothing is attached"'
 keys C-c
 see "control-C leaves" "left with 0"
 in_tmux kill-server
+
+# Control-Z while it draws: curses draws in the signal's handler
+is_equal "Control-Z again and again ends it not; q does, with" \
+	"$(timeout 60 python3 "$(dirname "$0")/suspend.py" "$WEIR" "$producer")" 0
 
 "$WEIR" -n "$producer" top < /dev/null > "$tmp/out" 2>&1
 is_equal "no terminal: status" $? 1
