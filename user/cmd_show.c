@@ -20,12 +20,15 @@
 static void device_row(struct show *show, const struct weir_dev_key *key,
 		       const struct weir_dev *dev)
 {
-	bool alive = hook_alive(show->instance, key, dev);
-	struct out *out = show->out;
+	static const char *const states[] = {
+		[HOOK_ATTACHED] = "attached", [HOOK_LOST] = "lost", [HOOK_GONE] = "gone",
+	};
 	char name[IF_NAMESIZE];
+	enum hook_state state = hook_state(show->instance, key, dev, name);
+	struct out *out = show->out;
 
 	out_row(out);
-	out_str(out, "dev", if_indextoname(key->ifindex, name) ? name : dev->name);
+	out_str(out, "dev", name);
 	out_only(out, OUT_JSON);
 	out_u64(out, "ifindex", key->ifindex);
 	out_only(out, OUT_BOTH);
@@ -40,8 +43,7 @@ static void device_row(struct show *show, const struct weir_dev_key *key,
 		dev->qdisc_kind : NULL);
 	out_str(out, "ifb", dev->flags & WEIR_DEV_IFB && if_indextoname(dev->ifb_ifindex, name) ?
 		name : NULL);
-	out_str(out, "state", alive ? "attached" : if_indextoname(key->ifindex, name) ?
-		"lost" : "gone");
+	out_str(out, "state", states[state]);
 	out_row_end(out);
 }
 

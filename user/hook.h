@@ -85,4 +85,13 @@ int hook_others(const struct weir_dev_key *key, const struct weir_dev *dev, bool
 int hook_alive(const struct instance *instance, const struct weir_dev_key *key,
 	       const struct weir_dev *dev);
 
+/*
+ * Gone: so is the device, or it was moved to another namespace; its index may be of another by now.
+ * Lost: the device is there, the program is not on it. name (IF_NAMESIZE) is that of the device
+ * now, or was.
+ */
+enum hook_state { HOOK_ATTACHED, HOOK_LOST, HOOK_GONE };
+enum hook_state hook_state(const struct instance *instance, const struct weir_dev_key *key,
+			   const struct weir_dev *dev, char *name);
+
 #endif

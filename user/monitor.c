@@ -216,6 +216,10 @@ unsigned int monitor_devices_get(const struct instance *instance, const struct h
 				 bool all, const struct monitor_device *before,
 				 unsigned int n_before, struct monitor_device *ret)
 {
+	static const enum monitor_device_state states[] = {
+		[HOOK_ATTACHED] = MONITOR_ATTACHED, [HOOK_LOST] = MONITOR_LOST,
+		[HOOK_GONE] = MONITOR_GONE,
+	};
 	unsigned int n = 0;
 
 	for (size_t i = 0; i < list->n && n < MONITOR_DEVICES; i++) {
@@ -232,10 +236,9 @@ unsigned int monitor_devices_get(const struct instance *instance, const struct h
 		device->edt = record->dev.flags & WEIR_DEV_EDT;
 		if (!all && was)
 			device->state = was->state;
-		else if (!if_indextoname(record->key.ifindex, device->name))
-			device->state = MONITOR_GONE;
-		else if (!hook_alive(instance, &record->key, &record->dev))
-			device->state = MONITOR_LOST;
+		else
+			device->state = states[hook_state(instance, &record->key, &record->dev,
+							  device->name)];
 	}
 	return n;
 }

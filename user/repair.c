@@ -48,16 +48,17 @@ enum ailment { WELL, GONE, RENAMED, LOST, NO_QDISC, NEW_QDISC, NO_QUEUE };
 
 static enum ailment examine(const struct instance *instance, const struct hook_record *r)
 {
-	bool edt, before, behind;
 	char name[IF_NAMESIZE];
+	enum hook_state state = hook_state(instance, &r->key, &r->dev, name);
+	bool edt, before, behind;
 	struct err ignored;
 
-	if (!if_indextoname(r->key.ifindex, name))
+	if (state == HOOK_GONE)
 		return GONE;
 	/* announced: a command is at work there, or died; it is not known to be wanted */
 	if (!r->dev.prog_id)
 		return WELL;
-	if (!hook_alive(instance, &r->key, &r->dev))
+	if (state == HOOK_LOST)
 		return LOST;
 	if (strcmp(name, r->dev.name))
 		return RENAMED;
@@ -90,9 +91,14 @@ static void record(const struct instance *instance, const struct hook_record *r)
 static void remember(struct repair *repair, const struct instance *instance,
 		     const struct hook_record *r)
 {
+	struct hook_record own = *r;
+	char name[IF_NAMESIZE];
 	struct err err = {};
 
-	if (hook_detach(instance, &r->key, &r->dev, &err)) {
+	/* its qdisc went with it: one that is empty there is of another, who has its index */
+	if (if_indextoname(r->key.ifindex, name))
+		own.dev.flags &= ~WEIR_DEV_CLSACT;
+	if (hook_detach(instance, &own.key, &own.dev, &err)) {
 		log_note("%s", err.text);
 		return;
 	}

@@ -236,15 +236,13 @@ static int devices_read(const struct instance *instance, struct snapshot *snapsh
 	for (size_t i = 0; i < list.n; i++) {
 		const struct hook_record *record = &list.items[i];
 		struct snapshot_device *device = &snapshot->devices[snapshot->n_devices++];
+		enum hook_state state;
 
 		device->key = record->key;
 		device->flags = record->dev.flags;
-		if (if_indextoname(record->key.ifindex, device->name)) {
-			device->lost = !hook_alive(instance, &record->key, &record->dev);
-		} else {
-			device->gone = true;
-			snprintf(device->name, sizeof(device->name), "%.15s", record->dev.name);
-		}
+		state = hook_state(instance, &record->key, &record->dev, device->name);
+		device->lost = state == HOOK_LOST;
+		device->gone = state == HOOK_GONE;
 	}
 	return 0;
 }

@@ -347,6 +347,25 @@ has_both() { [ "$("${weir[@]}" -j show devices | jq -c 'map(select(.state == "at
 until_ok "and put on when it comes again" has_both
 check "detach another" "${weir[@]}" detach spare
 ip -n "$host" link del spare
+# one whose index is another's before anybody has looked
+check "detach" "${weir[@]}" detach renamed
+check "attach by clsact" "${weir[@]}" attach renamed egress qdisc keep via clsact
+stops "$agent"
+index=$(ip -n "$host" -j link show renamed | jq '.[0].ifindex')
+ip -n "$host" link del renamed
+ip -n "$host" link add heir index "$index" type veth peer name rieh
+tc -n "$host" qdisc add dev heir clsact
+is_equal "the heir of an index is not the device" "$("${weir[@]}" -j show devices | jq -c '.[0] | [.dev, .state]')" \
+	'["renamed","gone"]'
+kill -CONT "$agent"
+gone_again() { [ "$(grep -c '^weir: renamed: egress: the device is gone' "$tmp/log")" = 4 ]; }
+until_ok "that is gone" gone_again
+is_equal "the heir is left alone" "$("${weir[@]}" -j show devices)" "[]"
+is_equal "and so is its clsact" "$(tc -n "$host" qdisc show dev heir | grep -c clsact)" 1
+ip -n "$host" link del heir
+link "$host" renamed "$peer" eth 1
+has_it() { [ "$("${weir[@]}" -j show devices | jq -c 'map([.dev, .state])')" = '[["renamed","attached"]]' ]; }
+until_ok "one of its name has weir again" has_it
 ends TERM
 is_equal "SIGTERM again" $? 0
 files() { ls /run/weir | grep -c "^$host\\."; }
