@@ -198,8 +198,13 @@ static void vlan_strip(struct replay_packet *packet)
 static void time_set(struct replay_reader *reader, const struct timeval *ts,
 		     struct replay_packet *packet)
 {
-	__s64 seconds = ts->tv_sec < 0 ? 0 : ts->tv_sec > SECONDS_MAX ? SECONDS_MAX : ts->tv_sec;
-	__s64 ns = seconds * 1000000000LL + ts->tv_usec;	/* of nanosecond precision */
+	__s64 seconds = ts->tv_sec > SECONDS_MAX ? SECONDS_MAX : ts->tv_sec;
+	__s64 ns;
+
+	/* pcap's 32 bits have no sign, libpcap gives them one: from 2038 on */
+	if (seconds < 0)
+		seconds = (__u32)seconds;
+	ns = seconds * 1000000000LL + ts->tv_usec;	/* of nanosecond precision */
 
 	if (!reader->any)
 		reader->first_ns = reader->last_ns = ns;

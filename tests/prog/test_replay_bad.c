@@ -70,6 +70,25 @@ static void no_captures(void **state)
 	and_reports(0);
 }
 
+/* a pcap's seconds are 32 bits: beyond half of them it is 2038, not a time before all others */
+static void beyond_2038(void **state)
+{
+	const __u64 last_ns = 0x7fffffffULL * SEC;
+	struct capture c;
+	json_t *report;
+
+	capture_begin(&c, "later", LINK_EN10MB);
+	for (int i = 0; i < 5; i++)
+		capture_spec(&c, last_ns + i * SEC, &(struct spec){ .payload = 1000 });
+	capture_end(&c);
+	capture_text("conf", "class set default rate 100kbit\n");
+	is_read("later conf conf", 5, 0);
+	report = report_load();
+	assert_int_equal(number(row(report, "capture", NULL, NULL), "span_ns"), 4 * SEC);
+	assert_int_equal(number(row(report, "totals", NULL, NULL), "delayed"), 0);
+	json_decref(report);
+}
+
 static void bad_words_of_diff(void **state)
 {
 	struct capture c;
@@ -369,6 +388,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(no_captures),
+		TEST(beyond_2038),
 		TEST(bad_words_of_diff),
 		TEST(next_generation),
 		TEST(pipes),
