@@ -25,6 +25,7 @@
 #define WEIR_DIR BPFFS "/weir"
 #define OWN_NETNS "/proc/self/ns/net"
 #define COOKIE_LINK "netns_cookie"
+#define FIRST_USERNS 0xeffffffdU	/* the inode of the first one, in each kernel */
 #define LOCK_WAIT_MS 5000
 #define LOCK_STEP_MS 20
 
@@ -60,10 +61,15 @@ int pin_privileges(struct err *err)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {};
+	struct stat userns;
 	bool admin, bpf;
 
 	if (syscall(SYS_capget, &header, caps))
 		return 0;	/* the kernel will say no where it must */
+	/* a kernel asks for BPF's in the first one, whatever they are in another */
+	if (!stat("/proc/self/ns/user", &userns) && userns.st_ino != FIRST_USERNS)
+		return err_set(err, EPERM, "inside a user namespace, whose capabilities do not reach as "
+			       "far as BPF: want the machine's own");
 	admin = has_cap(caps, CAP_SYS_ADMIN);
 	bpf = has_cap(caps, CAP_BPF) && has_cap(caps, CAP_PERFMON);
 	if ((admin || bpf) && has_cap(caps, CAP_NET_ADMIN))
@@ -244,30 +250,35 @@ static int open_netns(struct instance *instance, struct err *err)
 		       instance->name);
 }
 
-static __u64 own_cookie(void)
+/* 0: this kernel has none. Who cannot ask must not take the namespace for another */
+static int own_cookie(__u64 *ret, struct err *err)
 {
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	__u64 cookie = 0;
-	socklen_t len = sizeof(cookie);
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(*ret);
 
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
-		return 0;
-	return cookie;
+	*ret = 0;
+	if (fd < 0 || (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, ret, &len) &&
+		       errno != ENOPROTOOPT))
+		return err_set(err, errno, "cannot ask which network namespace this is: %s",
+			       strerror(errno));
+	return 0;
 }
 
 /* Namespaces come and go under the same name; the pins know which one they were made for. */
 static int check_cookie(struct instance *instance, struct err *err)
 {
 	char path[320], target[32], own[32];
-	int back = -1, rc = instance_enter(instance, &back, err);
+	int back = -1, left, rc = instance_enter(instance, &back, err);
 	ssize_t n;
 
 	if (rc)
 		return rc;
-	instance->netns_cookie = own_cookie();
-	rc = instance_leave(back);
+	rc = own_cookie(&instance->netns_cookie, err);
+	left = instance_leave(back);
+	if (left)
+		return err_set(err, -left, "cannot go back to our network namespace");
 	if (rc)
-		return err_set(err, -rc, "cannot go back to our network namespace");
+		return rc;
 	instance_path(instance, COOKIE_LINK, path, sizeof(path));
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n < 0)

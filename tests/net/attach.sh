@@ -442,6 +442,9 @@ refused "and another has its name" 1 "earlier namespace" weir show
 ip -n "$here" link set lo up
 check "attach there" weir attach lo
 is_equal "it knows nothing of the other" "$(weir -j show devices | jq -r '.[].dev' | sort -u)" lo
+refused "who cannot ask which one this is" 1 "Too many open files" \
+	sh -c 'ulimit -n 5; exec "$0" -n "$1" detach all' "$WEIR" "$here"
+is_equal "takes it for no other" "$(weir -j show devices | jq -r '.[].state' | sort -u)" attached
 ip netns del "$here"
 check "detach all, when the namespace is gone" weir detach all
 is_equal "no pins" "$([ -e "$pins" ] && ls "$pins")" ""
@@ -461,5 +464,10 @@ refused "no room for the output: check" 1 "No space left" sh -c "'$WEIR' check >
 refused "no room for the output: version" 1 "No space left" sh -c "'$WEIR' version > /dev/full"
 refused "-n twice" 2 "-n: given twice" "$WEIR" -n "$here" -n "$there" show
 refused "-n behind the command" 2 "before the command" "$WEIR" show devices -n "$here"
+if unshare -Ur true 2> /dev/null; then
+	refused "root in a user namespace" 1 "inside a user namespace" unshare -Ur "$WEIR" show
+else
+	skip "root in a user namespace" "no user namespaces here"
+fi
 is_equal "no kernel release in it" "$("$WEIR" -j version | grep -c "$(uname -r)")" 0
 finish
