@@ -143,7 +143,7 @@ static bool link_there(const struct instance *instance, const struct weir_dev_ke
 		return false;
 	fd = bpf_obj_get(path);
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
-		return false;
+		return errno != ENOENT;	/* else not known: as it was */
 	/* tcx's ifindex lies where xdp's does; it is 0 once the device is gone */
 	return info.xdp.ifindex == key->ifindex;
 }
@@ -183,7 +183,7 @@ int hook_alive(const struct instance *instance, const struct weir_dev_key *key,
 	if (dev->flags & WEIR_DEV_TCX && !link_there(instance, key))
 		return 0;
 	if (instance_enter(instance, &back, &err))
-		return 0;
+		return 1;
 	/* what is not known to be gone is not given up */
 	yes = dev->flags & WEIR_DEV_TCX ? in_chain(key, dev) : filter_there(key, dev) != 0;
 	instance_leave(back);
@@ -489,7 +489,7 @@ int hook_reap(const struct instance *instance, struct err *err)
 	int remain = 0, rc = hook_list_get(instance, &list, err);
 
 	for (size_t i = 0; i < list.n && !rc; i++) {
-		if (if_indextoname(list.items[i].key.ifindex, name)) {
+		if (if_indextoname(list.items[i].key.ifindex, name) || errno != ENXIO) {
 			remain++;
 			continue;
 		}

@@ -81,7 +81,10 @@ int hook_reap(const struct instance *instance, struct err *err);
 int hook_others(const struct weir_dev_key *key, const struct weir_dev *dev, bool *ret_before,
 		bool *ret_behind, struct err *err);
 
-/* Is it still there? 1 yes; 0 gone (device deleted, qdisc wiped, filter replaced). */
+/*
+ * Is it still there? 1 yes, or it cannot be asked for want of descriptors; 0 gone (device deleted,
+ * qdisc wiped, filter replaced).
+ */
 int hook_alive(const struct instance *instance, const struct weir_dev_key *key,
 	       const struct weir_dev *dev);
 

@@ -12,6 +12,11 @@ enum hook_state hook_state(const struct instance *instance, const struct weir_de
 {
 	bool there = if_indextoname(key->ifindex, name);
 
+	/* who cannot ask, for want of a descriptor, must not take off what is there */
+	if (!there && errno != ENXIO) {
+		snprintf(name, IF_NAMESIZE, "%.15s", dev->name);
+		return HOOK_ATTACHED;
+	}
 	if (there && hook_alive(instance, key, dev))
 		return HOOK_ATTACHED;
 	/* the index may be another's by now, which nobody has asked to be limited */

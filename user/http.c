@@ -162,6 +162,23 @@ static void keep_alive(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
+static void listen_again(evutil_socket_t fd, short what, void *listener)
+{
+	evconnlistener_enable(listener);
+}
+
+/* no descriptor is left, as a rule: asked at once, it would fail again, without an end */
+static void accept_failed(struct evconnlistener *listener, void *server)
+{
+	const struct timeval second = { .tv_sec = 1 };
+
+	log_error("listen: cannot take a connection: %s; tried again in a second",
+		  strerror(EVUTIL_SOCKET_ERROR()));
+	if (!event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT, listen_again,
+			     listener, &second))
+		evconnlistener_disable(listener);
+}
+
 /* -errno; both: the name has others, of which :: may not take those of IPv4 */
 static int listen_at(struct http *http, struct event_base *base, const struct addrinfo *at,
 		     bool both)
@@ -177,6 +194,7 @@ static int listen_at(struct http *http, struct event_base *base, const struct ad
 	if (!listener)
 		return errno ? -errno : -ENOMEM;
 	keep_alive(evconnlistener_get_fd(listener));
+	evconnlistener_set_error_cb(listener, accept_failed);
 	if (evhttp_bind_listener(http->server, listener)) {
 		listen_tell(evconnlistener_get_fd(listener));
 		return 0;

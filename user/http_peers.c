@@ -10,6 +10,7 @@
 #include <event2/http.h>
 #include <linux/types.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include "clock.h"
 #include "http_peers.h"
 #include "util.h"
@@ -28,6 +29,7 @@ struct peer {
 
 struct http_peers {
 	struct event *tick;
+	unsigned int most;
 	struct peer peers[PEERS_MAX];
 };
 
@@ -76,19 +78,18 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 	sweep(arg, clock_now_ns());
 }
 
-/* a free place, or that of who has taken longest; streams are fewer than places */
+/* a free place, or that of who has taken longest: a stream's where there are but those */
 static struct peer *place(struct http_peers *peers)
 {
 	struct peer *oldest = NULL;
 
-	for (unsigned int i = 0; i < PEERS_MAX; i++) {
+	for (unsigned int i = 0; i < peers->most; i++) {
 		struct peer *peer = &peers->peers[i];
 
 		if (peer->state == PEER_NONE)
 			return peer;
-		if (peer->state != PEER_STREAM &&
-		    (!oldest || peer->state < oldest->state ||
-		     (peer->state == oldest->state && peer->since_ns < oldest->since_ns)))
+		if (!oldest || peer->state < oldest->state ||
+		    (peer->state == oldest->state && peer->since_ns < oldest->since_ns))
 			oldest = peer;
 	}
 	peer_end(oldest);
@@ -141,6 +142,15 @@ void http_peers_streams(struct http_peers *peers, struct evhttp_request *request
 	peer_becomes(peers, request, PEER_STREAM);
 }
 
+/* a control must not want for a descriptor because of them: where there are few, a quarter */
+static unsigned int most(void)
+{
+	struct rlimit limit;
+
+	return !getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < 2 * PEERS_MAX ?
+	       limit.rlim_cur / 4 : PEERS_MAX;
+}
+
 struct http_peers *http_peers_open(struct event_base *base, struct evhttp *server)
 {
 	const struct timeval second = { .tv_sec = 1 };
@@ -148,6 +158,7 @@ struct http_peers *http_peers_open(struct event_base *base, struct evhttp *serve
 
 	if (!peers)
 		return NULL;
+	peers->most = most();
 	peers->tick = event_new(base, -1, EV_PERSIST, tick, peers);
 	if (!peers->tick || event_add(peers->tick, &second)) {
 		http_peers_close(peers);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include "caps.h"
 #include "clock.h"
@@ -426,6 +427,17 @@ static void loop_close(struct loop *loop)
 	instance_close(&loop->instance);
 }
 
+/* of maps, cgroups, other agents and HTTP clients there may be more than the usual 1024 */
+static void descriptors_raise(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int loop_run(struct context *context, const struct loop_options *options)
 {
 	struct loop loop = {
@@ -435,6 +447,7 @@ int loop_run(struct context *context, const struct loop_options *options)
 
 	if (r)
 		return r;
+	descriptors_raise();
 	r = loop_open(&loop, &context->err);
 	/* programs are loaded before the capabilities to do so would be missed */
 	if (!r) {

@@ -403,21 +403,20 @@ void instance_close(struct instance *instance)
 	instance->netns_fd = -1;
 }
 
+/* by stat() alone: who has no descriptor left must not take it for another */
 bool instance_is_named(const struct instance *instance)
 {
 	struct stat ours, named;
-	struct instance found;
-	struct err ignored;
-	bool same;
+	char path[128];
 
-	if (instance->netns_fd < 0)
+	if (instance->netns_fd < 0 || fstat(instance->netns_fd, &ours))
 		return true;
-	if (instance_open_netns(&found, instance->name, &ignored))
-		return false;
-	same = !fstat(instance->netns_fd, &ours) && !fstat(found.netns_fd, &named) &&
-	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
-	instance_close(&found);
-	return same;
+	for (unsigned int i = 0; i < ARRAY_SIZE(netns_dirs); i++) {
+		snprintf(path, sizeof(path), "%s/%s", netns_dirs[i], instance->name);
+		if (!stat(path, &named))
+			return same_file(&ours, &named);
+	}
+	return false;
 }
 
 bool instance_exists(const struct instance *instance)

@@ -400,6 +400,32 @@ ends KILL
 check "detach all" "${weir[@]}" detach all
 is_equal "what a killed one leaves goes with the last hook" "$(files)" 0
 
+# --- one that has few descriptors, and clients that ask for ever
+under=(sh -c 'ulimit -n 64; exec "$@"' -)
+check "attach" "${weir[@]}" attach renamed egress qdisc keep
+check "class" "${weir[@]}" class set app rate 100mbit control queue target 10ms min 1mbit
+start listen 127.0.0.1:0
+ip netns exec "$host" python3 - "$(grep -o '[0-9]*/$' "$tmp/log")" <<- 'END' &
+	import socket, sys, time
+	crowd = [socket.socket() for i in range(150)]
+	for s in crowd:
+	    s.setblocking(False)
+	    s.connect_ex(("127.0.0.1", int(sys.argv[1].strip("/"))))
+	while True:
+	    time.sleep(1)
+END
+pids+=($!)
+thrice() { [ "$(grep -c 'cannot take a connection: Too many open files' "$tmp/log")" -ge 3 ]; }
+until_ok "it tries again by and by" thrice
+is_most "and says so once in a second, lines" "$(wc -l < "$tmp/log")" 50
+is_equal "nothing is taken off meanwhile" "$(state)" attached
+until_ok "its rates go on" eval '"${weir[@]}" signal queue 40ms drain 20mbit && is_reason behind'
+last_ends
+ends TERM
+is_equal "and it ends when it is told to" $? 0
+under=()
+check "detach all" "${weir[@]}" detach all
+
 # --- a namespace that goes, and another of its name
 netns brief
 weir=("$WEIR" -n "$brief")
