@@ -5,6 +5,7 @@
  * the packet passes and is counted.
  */
 #include <linux/bpf.h>
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
@@ -58,6 +59,9 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	__u32 zero = 0, generation;
 	int reason;
 
+	/* its own broadcast, as the host hears it: on no wire, and without an Ethernet header */
+	if (hook == WEIR_INGRESS && skb->pkt_type == PACKET_LOOPBACK)
+		return WEIR_NEXT;
 	job.packet.len = weir_len(skb);
 	job.packet.key.hook = hook;
 	job.packet.key.ifindex = skb->ifindex;
