@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/ioctl.h>
 
 #include "link.h"
@@ -88,6 +89,19 @@ bool link_is_up(__u32 ifindex, const char *kind)
 	return !find(ifindex, NULL, &found) && found.up && !strcmp(found.kind, kind);
 }
 
+/*
+ * A program at tc sends to an index, whichever namespace its device is in. Where a device is moved
+ * with its program, the kernel's next number would be of somebody there.
+ */
+static __u32 own_index(void)
+{
+	__u32 random = 0;
+
+	/* early at boot there may be no better one */
+	return getrandom(&random, sizeof(random), GRND_INSECURE) == sizeof(random) ?
+	       1U << 30 | random >> 2 : 0;
+}
+
 int link_make(const char *kind, const char *name, __u32 *ret_ifindex, struct err *err)
 {
 	char buf[RTNL_BYTES];
@@ -95,7 +109,7 @@ int link_make(const char *kind, const char *name, __u32 *ret_ifindex, struct err
 	struct nlattr *nest;
 	int rc;
 
-	request(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, name);
+	request(buf, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, name)->ifi_index = own_index();
 	nest = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, kind);
 	mnl_attr_nest_end(nlh, nest);

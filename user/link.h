@@ -23,7 +23,7 @@ int link_get(const char *name, struct link *ret_link, struct err *err);
 /* Is there a link of that index and kind, and is it up? */
 bool link_is_up(__u32 ifindex, const char *kind);
 
-/* Makes a link of that kind and name. */
+/* Makes a link of that kind and name, with an index that none has in another namespace. */
 int link_make(const char *kind, const char *name, __u32 *ret_ifindex, struct err *err);
 
 /* Sets it up, without an IPv6 address of its own. */

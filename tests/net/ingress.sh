@@ -8,7 +8,7 @@
 #     producer ---- consumer (weir on eth, ingress)
 . "$(dirname "$0")/lib.sh"
 
-need ip tc jq
+need ip tc jq python3
 netns producer consumer
 link "$producer" eth "$consumer" eth 1
 weir=("$WEIR" -n "$consumer")
@@ -125,6 +125,27 @@ for via in "${vias[@]}"; do
 	ip -n "$consumer" link del eth
 	check "$via: deleted: detach" "${weir[@]}" detach eth
 	is_equal "$via: deleted: no ifb" "$(links)" 0
+	link "$producer" eth "$consumer" eth 1
+
+	# its device is moved with the program, to where others have the numbers behind its own
+	check "$via: attach" "${weir[@]}" attach eth ingress via "$via"
+	ip netns add "$consumer-$via"
+	netns_made+=("$consumer-$via")
+	ip -n "$consumer" link set eth netns "$consumer-$via"
+	for i in {2..40}; do
+		ip -n "$consumer-$via" link add "d$i" index "$i" up type dummy
+	done 2> "$tmp/taken"
+	ip -n "$consumer-$via" addr add 10.88.1.2/24 dev eth
+	ip -n "$consumer-$via" link set eth up
+	wait_until 5 carrier "$consumer-$via" eth
+	ip netns exec "$producer" python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(50): s.sendto(bytes(1000), ("10.88.1.2", 9000))'
+	heard() { ip netns exec "$consumer-$via" awk '$1 == "Udp:" { print $3 }' /proc/net/snmp; }
+	check "$via: moved: what arrives stays there" wait_until 5 eval 'heard | grep -x 50'
+	check "$via: moved: detach" "${weir[@]}" detach eth
+	is_equal "$via: moved: no ifb" "$(links)" 0
+	ip netns del "$consumer-$via"
 	link "$producer" eth "$consumer" eth 1
 
 	# others at the hook
