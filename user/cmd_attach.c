@@ -321,7 +321,7 @@ static int put_ifb(const struct instance *instance, const struct weir_dev_key *k
 		return err_set(err, ENOENT, "what has no Ethernet header cannot be queued");
 	if (behind)
 		return err_set(err, EBUSY, "programs or filters of others follow, which would not see "
-			       "what is queued");
+			       "what is queued, or generic XDP, which would see it twice");
 	rc = maps_open(&maps, instance, err);
 	if (rc)
 		return rc;

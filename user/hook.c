@@ -15,6 +15,7 @@
 #include "dp.h"
 #include "hook.h"
 #include "ifb.h"
+#include "link.h"
 #include "log.h"
 #include "maps.h"
 #include "qdisc.h"
@@ -207,7 +208,8 @@ int hook_others(const struct weir_dev_key *key, const struct weir_dev *dev, bool
 	if (rc)
 		return rc;
 	*ret_before = filters.before;
-	*ret_behind = (n && ids[n - 1] != dev->prog_id) || filters.behind > ifb_filters(dev);
+	*ret_behind = (n && ids[n - 1] != dev->prog_id) || filters.behind > ifb_filters(dev) ||
+		      (key->hook == WEIR_INGRESS && link_has_generic_xdp(key->ifindex));
 	return 0;
 }
 

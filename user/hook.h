@@ -76,7 +76,7 @@ int hook_reap(const struct instance *instance, struct err *err);
 /*
  * Does anybody come before weir at this hook (of filters on clsact: one that ends the chain hides
  * packets from weir), or behind it (a tcx program, a filter: they do not see what weir queues at
- * ingress)? The namespace must be entered.
+ * ingress; nor may generic XDP, which sees that twice)? The namespace must be entered.
  */
 int hook_others(const struct weir_dev_key *key, const struct weir_dev *dev, bool *ret_before,
 		bool *ret_behind, struct err *err);

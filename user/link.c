@@ -50,7 +50,7 @@ static struct ifinfomsg *request(void *buf, __u16 type, __u16 flags, __u32 ifind
 
 struct found {
 	__u32 ifindex;
-	bool up;
+	bool up, generic_xdp;
 	char kind[16];
 };
 
@@ -63,12 +63,16 @@ static int found_cb(const struct nlmsghdr *nlh, void *arg)
 	found->ifindex = info->ifi_index;
 	found->up = info->ifi_flags & IFF_UP;
 	mnl_attr_for_each(attr, nlh, sizeof(*info)) {
-		if (mnl_attr_get_type(attr) != IFLA_LINKINFO)
+		const __u16 type = mnl_attr_get_type(attr);
+
+		if (type != IFLA_LINKINFO && type != IFLA_XDP)
 			continue;
 		mnl_attr_for_each_nested(in, attr)
-			if (mnl_attr_get_type(in) == IFLA_INFO_KIND)
+			if (type == IFLA_LINKINFO && mnl_attr_get_type(in) == IFLA_INFO_KIND)
 				snprintf(found->kind, sizeof(found->kind), "%s",
 					 mnl_attr_get_str(in));
+			else if (type == IFLA_XDP && mnl_attr_get_type(in) == IFLA_XDP_SKB_PROG_ID)
+				found->generic_xdp = true;
 	}
 	return MNL_CB_OK;
 }
@@ -87,6 +91,13 @@ bool link_is_up(__u32 ifindex, const char *kind)
 	struct found found;
 
 	return !find(ifindex, NULL, &found) && found.up && !strcmp(found.kind, kind);
+}
+
+bool link_has_generic_xdp(__u32 ifindex)
+{
+	struct found found;
+
+	return !find(ifindex, NULL, &found) && found.generic_xdp;
 }
 
 /*

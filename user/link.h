@@ -23,6 +23,9 @@ int link_get(const char *name, struct link *ret_link, struct err *err);
 /* Is there a link of that index and kind, and is it up? */
 bool link_is_up(__u32 ifindex, const char *kind);
 
+/* Has it a program of XDP that runs in the stack, and again for what comes back from an ifb? */
+bool link_has_generic_xdp(__u32 ifindex);
+
 /* Makes a link of that kind and name, with an index that none has in another namespace. */
 int link_make(const char *kind, const char *name, __u32 *ret_ifindex, struct err *err);
 

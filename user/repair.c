@@ -148,7 +148,7 @@ static void queue_repair(const struct instance *instance, struct hook_record *r)
 	}
 	if (!hook_others(&r->key, &r->dev, &before, &behind, &err) && behind)
 		err_set(&err, EBUSY, "programs or filters of others follow now, which would not see "
-			"what is queued");
+			"what is queued, or generic XDP, which would see it twice");
 	if (ifb_remove(&r->key, &r->dev, &err))
 		behind = true;
 	if (!behind && !ifb_put(&maps, &r->key, queue_fd, &r->dev, &err))

@@ -148,6 +148,27 @@ for i in range(50): s.sendto(bytes(1000), ("10.88.1.2", 9000))'
 	ip netns del "$consumer-$via"
 	link "$producer" eth "$consumer" eth 1
 
+	# generic XDP would see what comes back a second time
+	ip netns exec "$consumer" python3 - <<- 'END' > "$tmp/xdp" &
+		import ctypes, os, socket, struct, sys, time
+		call = {"x86_64": 321}.get(os.uname().machine, 280)
+		def bpf(command, words):
+		    attributes = ctypes.create_string_buffer(words, 128)
+		    return ctypes.CDLL(None).syscall(call, command, attributes, 128)
+		code = ctypes.create_string_buffer(struct.pack("<BBhiBBhi", 0xb7, 0, 0, 2, 0x95, 0, 0, 0))
+		name = ctypes.create_string_buffer(b"GPL")
+		fd = bpf(5, struct.pack("<IIQQ", 6, 2, ctypes.addressof(code), ctypes.addressof(name)))
+		link = bpf(28, struct.pack("<IIII", fd, socket.if_nametoindex("eth"), 37, 2))
+		print("there" if link >= 0 else "refused", flush=True)
+		time.sleep(600)
+	END
+	pids+=($!)
+	check "$via: generic XDP" wait_until 5 grep there "$tmp/xdp"
+	check "$via: generic XDP: attach" "${weir[@]}" attach eth ingress via "$via"
+	policed "$via: generic XDP"
+	check "$via: detach" "${weir[@]}" detach eth
+	last_ends
+
 	# others at the hook
 	check "$via: qdisc keep" "${weir[@]}" attach eth ingress via "$via" qdisc keep
 	policed "$via: qdisc keep"
