@@ -166,7 +166,7 @@ ip -n "$here" link set eth netns "$other"
 is_equal "it keeps its number" "$(ip -n "$other" -j link show eth | jq '.[0].ifindex')" "$number"
 is_equal "in another namespace" "$(states)" '["eth gone","eth gone"]'
 ip -n "$here" link add second index "$number" type veth peer name second-peer
-is_equal "one that has its number is not it" "$(states)" '["second lost","second lost"]'
+is_equal "one that has its number is not it" "$(states)" '["eth gone","eth gone"]'
 check "and can be attached" "$WEIR" -n "$here" attach second
 is_equal "then it is" "$(states)" '["second attached","second attached"]'
 
