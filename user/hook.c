@@ -127,8 +127,7 @@ static int filter_there(const struct weir_dev_key *key, const struct weir_dev *d
 	struct bpf_tc_hook hook = tc_hook(key);
 	int rc = dev->prog_id ? bpf_tc_query(&hook, &opts) : -ENOENT;
 
-	/* no filter, no qdisc or chain, no device */
-	if (rc == -ENOENT || rc == -EINVAL || rc == -ENODEV)
+	if (rc == -ENOENT || rc == -EINVAL /* no qdisc or chain */ || rc == -ENODEV)
 		return 0;
 	return rc ? rc : opts.prog_id == dev->prog_id;
 }

@@ -160,6 +160,10 @@ static int backlog_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 		udp_counters(c, b, &counters);
 	if (r || !sample_step(sampler, &counters, &c->sample))
 		return r;
+	/* a datagram that was dropped is not sent again */
+	if (c->source->policed)
+		c->config.delay_ns = b->sockets > b->udp_sockets ? STEER_DELAY_POLICE_NS :
+								   STEER_DELAY_LOCAL_NS;
 	c->sample.ttl_ns = longest(4 * steer->interval_ns, 200000000);
 	c->watch->quiet_until_ns = 0;
 	c->config.interval_ns = steer->interval_ns;

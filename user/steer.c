@@ -14,7 +14,6 @@
 #define TOLD_PART 64			/* a smaller change of a rate is no event */
 #define STEERING_EVERY_NS 1000000000ULL
 /* from a lease to its effect on the consumer: the level's tick, the sockets' next bursts */
-#define DELAY_LOCAL_NS 15000000ULL
 #define DELAY_QUEUE_NS 5000000ULL	/* what waits here already has its departure */
 #define DELAY_REMOTE_NS 12000000ULL
 #define DELAY_OTHER_NS 100000000ULL
@@ -89,7 +88,7 @@ static struct control_config config_of(const struct weir_class *class, enum sign
 		.max_bps = class->max_bps,
 		.base_bps = by_hand ? class->auto_bps : class->rate_bps,
 		.interval_ns = CONTROL_INTERVAL_MIN_NS,
-		.delay_ns = kind == SIGNAL_BACKLOG ? DELAY_LOCAL_NS :
+		.delay_ns = kind == SIGNAL_BACKLOG ? STEER_DELAY_LOCAL_NS :
 			    kind == SIGNAL_HTTP ? DELAY_REMOTE_NS : DELAY_OTHER_NS,
 		.pauses = kind == SIGNAL_BACKLOG ? PAUSES_QUEUE : PAUSES_SOCKET,
 		.by_hand = by_hand,
@@ -148,25 +147,24 @@ static void class_policy(struct steer_class *c, const struct weir_class *class, 
 		   (observe ? WEIR_D_OBSERVE : 0);
 }
 
-/* is what arrives delayed by departure times, at every device? */
-static bool delays(const struct hook_list *hooks)
+/*
+ * What arrives is delayed by departure times where every device keeps them, else it is policed. A
+ * hold is kept by the buckets' clocks, or it would turn a flow's order around.
+ */
+static void arrivals_set(struct steer *steer, const struct hook_list *hooks)
 {
 	unsigned int edt = 0, police = 0;
 
 	for (size_t i = 0; i < hooks->n; i++)
 		if (hooks->items[i].key.hook == WEIR_INGRESS)
 			*(hooks->items[i].dev.flags & WEIR_DEV_EDT ? &edt : &police) += 1;
-	return edt && !police;
-}
-
-/* a hold is kept by the buckets' clocks, or it would turn a flow's order around */
-static void delays_set(struct steer *steer)
-{
 	for (unsigned int i = 0; i < steer->n_classes; i++) {
 		const struct weir_class *class = &steer->policy->classes[i];
 		struct steer_class *c = &steer->classes[i];
+		bool delays = edt && !police && class->action == WEIR_PACE;
 
-		if (c->kind != SIGNAL_BACKLOG || class->action != WEIR_PACE)
+		c->source->policed = c->kind == SIGNAL_BACKLOG && edt + police && !delays;
+		if (c->kind != SIGNAL_BACKLOG || !delays)
 			continue;
 		c->config.delays = class->flags & WEIR_CLASS_FAIR || class->npb_flow;
 		c->config.delay_ns = DELAY_QUEUE_NS;
@@ -212,8 +210,7 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 		r = hook_list_get(steer->instance, &hooks, err);
 	if (!r && steer->backlog)
 		backlog_policy(steer->backlog, steer->policy, &hooks);
-	if (delays(&hooks))
-		delays_set(steer);
+	arrivals_set(steer, &hooks);
 	return r;
 }
 

@@ -38,6 +38,7 @@ struct steer_source {
 	__u64 since_generation;		/* of the class: one made anew by its name is another */
 	__u64 next_ns;			/* not looked at before */
 	struct sample_state sampler;
+	bool policed;			/* no queue takes what arrives of it */
 	__u64 wire_packets;		/* as wire_bytes below */
 	struct weir_backlog before;	/* counts at the last share: rtt, ce, loss ... */
 	bool has_before;		/* ... and they are this class's, since it follows them */
@@ -68,6 +69,11 @@ struct steer_class {
 	struct tell_budget budget;
 	struct control_state state;
 } __attribute__((aligned(64)));
+
+/* from a lease to its effect on a consumer here: the level's tick, the sockets' next bursts */
+#define STEER_DELAY_LOCAL_NS 15000000ULL
+/* where a drop is what tells a TCP sender: many answer with a time-out, of 200 ms */
+#define STEER_DELAY_POLICE_NS 100000000ULL
 
 /* what passed of a class and of some behind it, whose turn comes next */
 struct steer_ahead {
