@@ -30,14 +30,15 @@ for via in "${vias[@]}"; do
 			can_cc $cc || continue
 			addr=10.88.3.2
 			[ $cc != cubic ] || addr=fd88:3::2
-			# what BBR loses early on it may take for the path's rate for seconds:
-			# one of 16 starts had 97.7 % of 10 mbit, all others 99.8 and more
+			# 45 segments leave as one packet, and are lost as one: where what is sent
+			# again is dropped, too, it takes a time-out. One of some 20 starts has
+			# 98.3 % of 10 mbit, with BBR 97.7, all others 99.5 and more
 			for try in 1 2; do
 				traffic "$tmp/tcp" arrivals on after 1s tcp from "$producer" \
 					to "$consumer" addr $addr port $port cc $cc name $cc \
 					stop "$((mbit == 10 ? 20 : 5))s"
 				bps=$(flow "$tmp/tcp" $cc late_bps)
-				[ $cc$try = bbr1 ] && [ "$bps" -lt $((mbit * 995000)) ] || break
+				[ $try = 1 ] && [ "$bps" -lt $((mbit * 995000)) ] || break
 				note "$class: $cc: once more, it had $bps"
 			done
 			is_within "$class: $cc" "$bps" "${mbit}000000" 0.5
