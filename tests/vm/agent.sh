@@ -127,8 +127,9 @@ is_controlled "ingress" "$tmp/ingress" 20 35 60 200 700
 is_most "ingress: dropped" "$(class "$consumer" sink dropped)" 5
 
 # --- where no queue takes what arrives, at a round trip of 0.2 ms, without ECN: drops are all that
-# slows TCP, and many are answered by a time-out alone. Seen, at 50, 10 and 50 mbit: goodput 45 to
-# 46, 7.5 to 8.8 and 45 to 48 mbit; queue 7 to 12, 24 to 31 and 7 to 24 ms
+# slows TCP, and many are answered by a time-out alone. Seen in ten starts, at 50, 10 and 50 mbit:
+# goodput 45 to 46, 5.9 to 9.1 and 45 to 49 mbit; queue 7 to 12, 24 to 35 and 7 to 24 ms. At 10 mbit
+# a share is a packet each 10 ms, and which of them are lost is chance
 stop_agents
 check "consumer: detach" "${weir[@]}" "$consumer" detach all
 for ns in $producers $consumer; do
@@ -144,8 +145,8 @@ for n in 1 2 3; do
 	mbit=50
 	[ $n != 2 ] || mbit=10
 	is_least "policed: $mbit mbit: goodput" "$(phase "$tmp/policed" $n goodput_bps)" \
-		$((n == 2 ? 7000000 : 40000000))
+		$((n == 2 ? 4500000 : 40000000))
 	is_most "policed: $mbit mbit: queue, ms" "$(phase "$tmp/policed" $n queue_ms)" \
-		$((n == 2 ? 50 : 35))
+		$((n == 2 ? 60 : 35))
 done
 finish
