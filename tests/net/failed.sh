@@ -6,30 +6,18 @@
 # middle is completed by the next one.
 #
 #     here (weir on lo, which keeps the instance, and on eth) ---- there
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/die.sh"
 
-DIE=$top/build/tests/die.so
-need ip tc jq
-[ -e "$DIE" ] || { echo "Bail out! $DIE is not built"; exit 1; }
-netns here there
-link "$here" eth "$there" peer 1
-pins=/sys/fs/bpf/weir/v1/$here
 enough=12			# so many in a row unharmed: the command makes no more changes
 
 weir() { "$WEIR" -n "$here" "$@" > "$tmp/out" 2>&1; }
 
-for dev in lo eth; do
-	echo "qdisc show dev $dev"
-	echo "filter show dev $dev egress"
-	echo "filter show dev $dev ingress"
-done > "$tmp/shows"
+looks_at lo eth
 
 # all that a command may change
 state()
 {
-	ls "$pins" 2> "$tmp/ls"
-	ip -n "$here" -br link | awk '{ print $1 }'
-	tc -n "$here" -force -batch "$tmp/shows" 2>&1 | sed 's/ *$//' | sort
+	outside
 	weir show config
 	grep -v '^#' "$tmp/out"
 }

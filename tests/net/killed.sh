@@ -6,38 +6,18 @@
 # new one, and the next command puts everything right: nothing is left, and nobody's qdisc is lost.
 #
 #     here (weir on lo, which keeps the instance, and on eth) ---- there
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/die.sh"
 
-DIE=$top/build/tests/die.so
-need ip tc jq
-[ -e "$DIE" ] || { echo "Bail out! $DIE is not built"; exit 1; }
-netns here there
-link "$here" eth "$there" peer 1
 ip -n "$here" link add many numtxqueues 4 type veth peer name ynam
 ip -n "$here" link set many up
 ip -n "$here" link set ynam up
-pins=/sys/fs/bpf/weir/v1/$here
+looks_at lo eth many
 most=400			# no command makes so many changes
 
 weir()
 {
 	"$WEIR" -n "$here" "$@"
 }
-
-# everything outside of weir that it may change
-outside()
-{
-	ls "$pins" 2> "$tmp/ls"
-	ip -n "$here" -br link | awk '{ print $1 }'
-	tc -n "$here" -force -batch "$tmp/shows" 2>&1 |
-		sed 's/ *$//; s/^\(qdisc pfifo_fast\|qdisc fq_codel\) [0-9a-f]*:/\1/' | sort
-}
-
-for dev in lo eth many; do
-	echo "qdisc show dev $dev"
-	echo "filter show dev $dev egress"
-	echo "filter show dev $dev ingress"
-done > "$tmp/shows"
 
 # dies N WORD...: that command, killed behind its Nth change; fails where it came to its end
 dies()
