@@ -205,16 +205,17 @@ static __always_inline void weir_conform(struct weir_job *job)
 #define WEIR_SEQ_WINDOW (16 << 20)	/* no sender goes back further */
 
 /*
- * WEIR_F_AGAIN where it is a retransmission. A bucket remembers the end of what it has seen while
- * in debt, which is when it matters. Where several flows share one, they hardly ever agree on a
- * number: no.
+ * WEIR_F_AGAIN where it is a retransmission: lost again, it would cost a time-out. A bucket
+ * remembers the end of what it has seen while in debt, which is when it matters. Where several
+ * flows share one, they hardly ever agree on a number: no. What a socket sends through fq is never
+ * dropped early.
  */
 static __always_inline int weir_again(const struct weir_facts *f, const struct weir_packet *p,
 				      struct weir_bucket *bucket)
 {
 	__u32 end, behind;
 
-	if (!bucket || !(f->flags & WEIR_F_RISE) ||
+	if (!bucket || (f->flags & (WEIR_F_RISE | WEIR_F_SOCKET)) == WEIR_F_SOCKET ||
 	    p->key.proto != IPPROTO_TCP ||
 	    p->flags & (WEIR_P_CONTROL | WEIR_P_FIRST | WEIR_P_LATER))
 		return 0;

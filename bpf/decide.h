@@ -105,7 +105,6 @@ static __always_inline __u32 weir_classic(struct weir_facts *f, const struct wei
 		bucket->pi_p = weir_pi(bucket->pi_p, bucket->pi_delay_us, delay_us, target / 1000,
 				       elapsed_us * 1000ULL);
 		bucket->pi_delay_us = delay_us;
-		bucket->flags &= ~WEIR_BUCKET_SEQ;
 		bucket->pi_at_us = now_us;
 	}
 	p = weir_square(bucket->pi_p);
@@ -133,7 +132,7 @@ static __always_inline void weir_queue_law(struct weir_facts *f,
 	if (weir_markable(f, class))
 		weir_set_mark(f, WEIR_R_MARKED);
 	else if (f->ecn == WEIR_NOT_ECT &&
-		 !(f->flags & (WEIR_F_CONTROL | WEIR_F_SMALL | WEIR_F_SOCKET)))
+		 !(f->flags & (WEIR_F_CONTROL | WEIR_F_SMALL | WEIR_F_SOCKET | WEIR_F_AGAIN)))
 		f->reason = WEIR_R_DROP_AQM;
 }
 

@@ -24,7 +24,7 @@ enum weir_means {
 #define WEIR_F_CONTROL 0x20		/* the packet is a control packet (parse.h) */
 #define WEIR_F_SMALL 0x40
 #define WEIR_F_MARKED 0x80		/* police: the bucket was marked before */
-#define WEIR_F_AGAIN 0x100		/* action police: TCP sends it a second time */
+#define WEIR_F_AGAIN 0x100		/* TCP sends it a second time */
 #define WEIR_F_LEASED 0x200		/* the class's rate is an agent's */
 
 /* all that counts for one packet; times in ns, npb in 2^-20 ns per byte */

@@ -182,28 +182,30 @@ struct weir_flow_key {
 
 /*
  * A bucket: its virtual clocks (bucket.h), the state of its AQM (aqm.h) and what the class's
- * level needs to know of it (level.h). One cache line.
+ * level needs to know of it (level.h). One cache line, so that two have one place: a class that
+ * changes its action finds a time in place of a debt, which is higher than any and so no minimum;
+ * or a debt in place of a time, which is long ago.
  */
 #define WEIR_BUCKET_LIMITED 0x01	/* was ahead of its clock in this window */
 #define WEIR_BUCKET_ACTIVE 0x04		/* sent more than small packets in this window */
 #define WEIR_BUCKET_MARKED 0x02		/* police: CE was set once; its slow start is over */
-#define WEIR_BUCKET_SEQ 0x08		/* seq is there, in place of pi_delay_us */
+#define WEIR_BUCKET_SEQ 0x08		/* seq is there */
 struct weir_bucket {
 	__u64 tat;			/* theoretical arrival time; every passed byte is charged */
 	__u64 soft;			/* beside pacing: CE-marked ECT(0) bytes are not charged */
 	__u64 bytes;			/* passed so far */
 	__u64 win_bytes;		/* `bytes` when the level's window began */
 	__u32 slowest;			/* set since tat had no debt; leased: npb; / 2^10 */
-	__u32 pi_at_us;			/* delayed: when pi_p was last moved; wraps */
-	__u32 pi_p;			/* classic AQM: square root of the probability, 2^-32 */
 	union {
-		__u32 pi_delay_us;	/* the delay at pi_at_us */
-		__u32 seq;		/* action police: the end of what TCP has sent */
+		__u32 pi_at_us;		/* delayed: when pi_p was last moved; wraps */
+		__u32 low_us;		/* action police: its least debt since the last signal */
 	};
+	__u32 pi_p;			/* classic AQM: square root of the probability, 2^-32 */
+	__u32 pi_delay_us;		/* the delay at pi_at_us */
+	__u32 seq;			/* the end of what TCP has sent */
 	__u32 window;			/* the window of the class that win_bytes belongs to */
 	__u32 flags;			/* WEIR_BUCKET_* */
 	__u32 depth_us;			/* action police: learned; 0 before its first signal */
-	__u32 low_us;			/* its least debt since the last signal */
 };
 
 #define WEIR_FLOW_EDT 0x01		/* departure times are kept below (fq) */

@@ -103,6 +103,7 @@ static void put_transport(struct frame *frame, const struct spec *spec)
 
 		memcpy(tcp, ports, 4);
 		tcp->doff = 5;
+		tcp->seq = htonl(spec->seq);
 		((__u8 *)tcp)[13] = spec->tcp_flags ? spec->tcp_flags : 0x10;
 		break;
 	}

@@ -70,6 +70,7 @@ struct spec {
 	__u16 sport, dport;		/* default 1000 and 2000 */
 	__u32 payload;
 	__u8 tcp_flags;			/* default: ACK */
+	__u32 seq;
 	int vlans;			/* tags in the frame */
 	int options;			/* IPv4 options, 32-bit words */
 	int exts;			/* IPv6 destination options headers */

@@ -270,6 +270,36 @@ static void early_drops_are_no_delays(void **state)
 	assert_int_equal(flow.delay_ns, delay_ns);
 }
 
+/* TCP goes on for two packets, then sends again what was dropped: that is no early drop, too */
+static void a_retransmission_waits(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .proto = IPPROTO_TCP, .payload = 1446 };
+	__u32 next = 1000, lost = 0;
+	int i, after;
+
+	harness_establish(h, EGRESS, &spec);
+	pace(h, 0, 10 * MBIT);
+	harness_class(h, 0)->drop_at_ns = 200 * MSEC;
+	harness_commit(h);
+	for (i = 0; i < 5000; i++) {
+		h->now_ns += 1100 * USEC;	/* each is 1.2 ms */
+		spec.seq = next;
+		next += 1446;
+		if (send_spec(h, EGRESS, &spec) == HARNESS_PASS)
+			continue;
+		for (after = 0; after < 2; after++, next += 1446) {
+			spec.seq = next;
+			send_spec(h, EGRESS, &spec);
+		}
+		spec.seq = next - 3 * 1446;
+		assert_int_equal(send_spec(h, EGRESS, &spec), HARNESS_PASS);
+		h->now_ns += 3 * 1100 * USEC;
+		lost++;
+	}
+	assert_in_range(lost, 100, 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +313,7 @@ int main(void)
 		TEST(no_departure_without_fq),
 		TEST(delays_are_counted),
 		TEST(early_drops_are_no_delays),
+		TEST(a_retransmission_waits),
 	};
 
 	return RUN(tests, 0);

@@ -30,15 +30,14 @@ for via in "${vias[@]}"; do
 			can_cc $cc || continue
 			addr=10.88.3.2
 			[ $cc != cubic ] || addr=fd88:3::2
-			# 45 segments leave as one packet, and are lost as one: where what is sent
-			# again is dropped, too, it takes a time-out. One of some 20 starts has
-			# 98.3 % of 10 mbit, with BBR 97.7, all others 99.5 and more
+			# one of some 60 starts of BBR has 98.0 % of 10 mbit, all others 99.7 and
+			# more, as do all of Cubic and Reno
 			for try in 1 2; do
 				traffic "$tmp/tcp" arrivals on after 1s tcp from "$producer" \
 					to "$consumer" addr $addr port $port cc $cc name $cc \
 					stop "$((mbit == 10 ? 20 : 5))s"
 				bps=$(flow "$tmp/tcp" $cc late_bps)
-				[ $try = 1 ] && [ "$bps" -lt $((mbit * 995000)) ] || break
+				[ $cc$try = bbr1 ] && [ "$bps" -lt $((mbit * 995000)) ] || break
 				note "$class: $cc: once more, it had $bps"
 			done
 			is_within "$class: $cc" "$bps" "${mbit}000000" 0.5
