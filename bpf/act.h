@@ -195,17 +195,17 @@ __attribute__((noinline)) __u64 weir_socket_wish(const struct weir_facts *f,
 static __always_inline int weir_asked_less(const struct weir_sock *asked,
 					   const struct weir_job *job, __u64 wish)
 {
-	__u32 age = (job->facts.now >> WEIR_ASKED_SHIFT) - asked->asked_at;
-
 	/* with nothing asked, or nothing wished, minus one is the most that there is */
 	return asked->class_slot != job->slot && asked->rate - 1 < wish - 1 &&
-	       age < WEIR_ASKED_STANDS && job->flow->sk_rate != 1;
+	       weir_asked_ago(asked->asked_at, job->facts.now) < WEIR_ASKED_STANDS &&
+	       job->flow->sk_rate != 1;
 }
 
 /*
  * Asks the packet's own socket for the rate in force, or takes back what was asked where there is
- * none any more. sock.h carries it into the socket at the next ACK. The storage is only looked up
- * when the wish moved by 1/512, and every 67 ms.
+ * none: also by the class of another device, which its packets leave by no more. sock.h carries it
+ * into the socket at the next ACK. The storage is only looked up when the wish moved by 1/512, and
+ * every 67 ms.
  */
 #define WEIR_ASK_AGAIN_SHIFT 26
 static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_job *job)

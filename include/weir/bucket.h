@@ -96,6 +96,14 @@ static __always_inline __u64 weir_since(__u64 then, __u64 now)
 	return now > then ? now - then : 0;
 }
 
+/* of what is kept as CLOCK_MONOTONIC >> WEIR_ASKED_SHIFT in 32 bits: how long ago, likewise */
+static __always_inline __u32 weir_asked_ago(__u32 asked_at, __u64 now)
+{
+	__u32 ago = (__u32)(now >> WEIR_ASKED_SHIFT) - asked_at;
+
+	return ago < 0xffff0000 ? ago : 0;
+}
+
 /*
  * Charge cost at now. Returns the debt before the packet (0: it found the bucket idle); who refuses
  * the packet for it takes the charge back by weir_refund().

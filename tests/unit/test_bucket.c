@@ -297,6 +297,23 @@ static void the_slowest_rate_is_kept_while_in_debt(void **state)
 	assert_int_equal(weir_slowest(kept, 0, fast), weir_slow(fast));
 }
 
+/* of a socket that was asked: on a CPU whose clock reading is behind, and in any of the 52 days */
+static void asked_just_now_is_not_long_ago(void **state)
+{
+	static const __u64 units[] = { 1, 1000, 0xffffffff, 0x100000000, 0x1234567890 };
+
+	for (unsigned int i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		__u64 at = units[i] << WEIR_ASKED_SHIFT;
+		__u32 asked_at = units[i];
+
+		assert_int_equal(weir_asked_ago(asked_at, at), 0);
+		assert_int_equal(weir_asked_ago(asked_at, at - 1), 0);
+		assert_int_equal(weir_asked_ago(asked_at, at + (200ULL << WEIR_ASKED_SHIFT)), 200);
+		assert_int_equal(weir_asked_ago(asked_at, at + (20000000ULL << WEIR_ASKED_SHIFT)),
+				 20000000);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +326,7 @@ int main(void)
 		cmocka_unit_test(large_packet_passes_once),
 		cmocka_unit_test(threads_lose_nothing),
 		cmocka_unit_test(the_slowest_rate_is_kept_while_in_debt),
+		cmocka_unit_test(asked_just_now_is_not_long_ago),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
