@@ -219,19 +219,17 @@ static __always_inline void weir_socket_pace(struct __sk_buff *skb, struct weir_
 	if (npb && job->class->flags & WEIR_CLASS_SOCKET && job->class->action != WEIR_OBSERVE) {
 		weir_socket_ratio(job);
 		wish = weir_socket_wish(f, job->class, flow);
-	} else if (!flow->sk_rate) {
-		return;
 	}
 	moved = wish > flow->sk_rate ? wish - flow->sk_rate : flow->sk_rate - wish;
 	/* until the socket follows, look: a wish that never changes would not tell */
 	if (!((f->now ^ flow->last_seen_ns) >> WEIR_ASK_AGAIN_SHIFT) &&
-	    (flow->flags & WEIR_FLOW_ACTUATED ? moved <= flow->sk_rate >> 9 :
+	    (flow->flags & WEIR_FLOW_ACTUATED || !wish ? moved <= flow->sk_rate >> 9 :
 	     moved == 0 && f->now - flow->first_seen_ns > WEIR_ACTUATE_NS))
 		return;
 	sk = weir_socket(skb, &job->packet);
 	if (!sk)
 		return;
-	asked = bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	asked = bpf_sk_storage_get(&sockets, sk, NULL, wish ? BPF_SK_STORAGE_GET_F_CREATE : 0);
 	if (!asked)
 		return;
 	if (weir_asked_less(asked, job, wish)) {

@@ -183,6 +183,15 @@ static __always_inline void weir_sock_follow(struct bpf_sock_ops *ctx, struct we
 		WEIR_BUFFER(ctx, asked);
 }
 
+/* What it sends is answered, but no hook sees it any more: it leaves by a device without one. */
+static __always_inline void weir_sock_lost(struct weir_sock *asked)
+{
+	__u64 now = bpf_ktime_get_coarse_ns();
+
+	if (asked->rate && weir_asked_ago(asked->asked_at, now) >= WEIR_ASKED_LOST)
+		asked->rate = asked->level = 0;
+}
+
 static __always_inline int weir_sockops_run(struct bpf_sock_ops *ctx)
 {
 	struct weir_sock *asked;
@@ -213,6 +222,7 @@ static __always_inline int weir_sockops_run(struct bpf_sock_ops *ctx)
 	asked = bpf_sk_storage_get(&sockets, sk, NULL, 0);
 	if (!asked)
 		return 1;
+	weir_sock_lost(asked);
 	weir_sock_refresh(asked);
 	if (ctx->op == BPF_SOCK_OPS_HDR_OPT_LEN_CB) {
 		if (asked->level && asked->flags & WEIR_SK_LEASED)

@@ -409,6 +409,7 @@ struct weir_dev {
 #define WEIR_SK_HEADER 0x04		/* weir has had it asked for header options */
 #define WEIR_ASKED_SHIFT 20		/* CLOCK_MONOTONIC in 1.05 ms, modulo 2^32 */
 #define WEIR_ASKED_STANDS 192		/* so long no other class may ask for more: 201 ms */
+#define WEIR_ASKED_LOST 10240		/* longer than fq keeps a packet: 10.7 s */
 struct weir_sock {
 	__u64 rate;			/* wanted pacing rate, payload bytes/s; 0: none */
 	__u64 applied;			/* last set */
