@@ -8,10 +8,18 @@
 
 #include "charge.h"
 
-/* the departure that is asked for already: TCP's own pacing sets one, in the same clock */
-static __always_inline __u64 weir_asked_departure(const struct __sk_buff *skb)
+/*
+ * The departure that is asked for already, in the same clock: by TCP's own pacing, or by SO_TXTIME.
+ * That has no type before kernel 6.11, as a time of arrival has none, and times of other clocks:
+ * arrivals are not asked here, and no uptime has 60 bits (36 years), as those have since 2006.
+ */
+static __always_inline __u64 weir_asked_departure(const struct __sk_buff *skb, int hook)
 {
-	return skb->tstamp_type == BPF_SKB_TSTAMP_DELIVERY_MONO || test_clock ? skb->tstamp : 0;
+	__u32 type = skb->tstamp_type;
+
+	if (type == BPF_SKB_TSTAMP_DELIVERY_MONO || test_clock)
+		return skb->tstamp;
+	return hook == WEIR_EGRESS && !type && !(skb->tstamp >> 60) ? skb->tstamp : 0;
 }
 
 /*
@@ -36,7 +44,7 @@ static __always_inline int weir_set_ce(struct __sk_buff *skb, const struct weir_
 }
 
 /* A mark that could not be set is no mark. */
-static __always_inline void weir_act(struct __sk_buff *skb, struct weir_job *job)
+static __always_inline void weir_act(struct __sk_buff *skb, struct weir_job *job, int hook)
 {
 	struct weir_facts *f = &job->facts;
 	__u64 departure = f->now + f->delay;
@@ -45,7 +53,7 @@ static __always_inline void weir_act(struct __sk_buff *skb, struct weir_job *job
 		f->mark = 0;
 		f->reason = f->delay ? WEIR_R_DELAYED : WEIR_R_CONFORM;
 	}
-	if (f->delay && departure > weir_asked_departure(skb))
+	if (f->delay && departure > weir_asked_departure(skb, hook))
 		bpf_skb_set_tstamp(skb, departure, BPF_SKB_TSTAMP_DELIVERY_MONO);
 }
 
@@ -82,7 +90,7 @@ static __always_inline int weir_queue(struct __sk_buff *skb, const struct weir_j
 		return bpf_redirect(ifb, 0);
 	if (!ifb)
 		return next;
-	if (!f->delay && !weir_asked_departure(skb))
+	if (!f->delay && !weir_asked_departure(skb, WEIR_INGRESS))
 		bpf_skb_set_tstamp(skb, f->now, BPF_SKB_TSTAMP_DELIVERY_MONO);
 	skb->cb[WEIR_CB_QUEUE] = (__u32)skb->tstamp;
 	return next;
@@ -95,7 +103,7 @@ static __always_inline int weir_queue(struct __sk_buff *skb, const struct weir_j
  */
 static __always_inline int weir_queued(struct __sk_buff *skb)
 {
-	__u64 departure = weir_asked_departure(skb);
+	__u64 departure = weir_asked_departure(skb, WEIR_INGRESS);
 
 	return departure && skb->cb[WEIR_CB_QUEUE] == (__u32)departure ? -1 : 0;
 }

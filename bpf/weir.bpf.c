@@ -95,7 +95,7 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 
 	weir_judge(&job, live->can);
 	if (job.class->action != WEIR_OBSERVE && facts->reason < WEIR_R_FIRST_DROP)
-		weir_act(skb, &job);
+		weir_act(skb, &job, hook);
 	if (job.flow && job.flow->flags & WEIR_FLOW_LOCAL)
 		weir_socket_pace(skb, &job);
 	weir_count(&job);

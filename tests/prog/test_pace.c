@@ -4,6 +4,7 @@
  * never earlier than asked, the horizon, the class's clock beside the flow's. Small packets,
  * which the AQM spares, so that nothing is left to chance.
  */
+#include <time.h>
 #include "fixture.h"
 
 #define PAYLOAD 158			/* 200 bytes on the wire */
@@ -300,6 +301,41 @@ static void a_retransmission_waits(void **state)
 	assert_in_range(lost, 100, 1000);
 }
 
+/* SO_TXTIME asks by a stamp without a type before kernel 6.11, as here; arrivals have such, too */
+static void one_without_a_type_is_kept_where_it_leaves(void **state)
+{
+	static const enum weir_hook hooks[] = { EGRESS, INGRESS };
+	struct harness *h = harness_new(HARNESS_REAL_CLOCK);
+	const __u64 realtime = 1700000000 * SEC;
+	struct spec spec = { .payload = PAYLOAD };
+	struct frame frame;
+	struct timespec ts;
+	__u64 asked;
+
+	assert_non_null(h);
+	pace(h, 0, 100000);		/* 16 ms for each packet */
+	harness_device(h, INGRESS, WEIR_DEV_EDT);
+	for (int i = 0; i < 2; i++) {
+		harness_establish(h, hooks[i], &spec);
+		harness_establish(h, hooks[i], &spec);
+		clock_gettime(CLOCK_MONOTONIC, &ts);
+		asked = ts.tv_sec * SEC + 5 * SEC;
+		frame_build(&frame, &spec);
+		frame.skb.tstamp = asked;
+		assert_int_equal(harness_run(h, hooks[i], &frame), HARNESS_PASS);
+		if (hooks[i] == EGRESS)
+			assert_int_equal(frame.skb.tstamp, asked);
+		else
+			assert_true(frame.skb.tstamp < asked);
+		/* another clock's: the kernel would not keep it */
+		frame_build(&frame, &spec);
+		frame.skb.tstamp = realtime;
+		assert_int_equal(harness_run(h, hooks[i], &frame), HARNESS_PASS);
+		assert_true(frame.skb.tstamp < asked);
+	}
+	harness_free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +343,7 @@ int main(void)
 		TEST(an_overload_leaves_at_the_rate),
 		TEST(nothing_beyond_the_horizon_of_fq),
 		TEST(a_later_departure_is_kept),
+		TEST(one_without_a_type_is_kept_where_it_leaves),
 		TEST(class_clock_beside_the_flows),
 		TEST(burst_passes_at_once),
 		TEST(retune),
