@@ -24,16 +24,17 @@ static __always_inline __u64 weir_asked_departure(const struct __sk_buff *skb, i
 
 /*
  * Sets CE where the parser says. The kernel's helper trusts the skb's own network header, which is
- * wrong behind a VLAN tag in the frame and inside a tunnel: there the bits are set by hand. IPv4's
- * checksum makes up for them; IPv6 has none, so that a checksum over the packet has to follow.
+ * wrong behind a VLAN tag in the frame and inside a tunnel, and refuses bytes that a clone shares:
+ * there the bits are set by hand. IPv4's checksum makes up for them; IPv6 has none, so that a
+ * checksum over the packet has to follow.
  */
 static __always_inline int weir_set_ce(struct __sk_buff *skb, const struct weir_packet *p)
 {
 	__u32 l3 = p->l3, v4 = !(p->flags & WEIR_P_V6);
 	__u8 old[2], new[2];
 
-	if (l3 == ETH_HLEN || l3 == 0)
-		return bpf_skb_ecn_set_ce(skb) == 1;
+	if ((l3 == ETH_HLEN || l3 == 0) && bpf_skb_ecn_set_ce(skb) == 1)
+		return 1;
 	if (bpf_skb_load_bytes(skb, l3, old, 2))
 		return 0;
 	new[0] = old[0];
