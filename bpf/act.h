@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * act.h: carries a verdict out: departure time, CE, the local socket's pacing rate. The only
- * place that writes an skb or a socket's storage.
+ * act.h: carries a verdict out: departure time, CE, what is asked of the local socket (sock.h does
+ * it). The only place that writes an skb.
  */
 #ifndef WEIR_ACT_H
 #define WEIR_ACT_H

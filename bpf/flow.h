@@ -49,10 +49,11 @@ static __always_inline int weir_door(const struct weir_flow_key *key, __u64 now)
 
 /*
  * Makes an entry, where the table admits one: 1; 0: another CPU just did; -1: there is none. A
- * table that has been filled evicts one for each; how fast is bounded, half of the table in a
- * second. So what is evicted has been silent for most of a second, and the burst that it comes back
- * with is one that it has earned; and more flows than the table holds cannot push each other out at
- * every packet: who is not let in passes under its class, as "no-flow".
+ * table that has been filled evicts one for each; how fast is bounded, an eighth of the table at
+ * once, then half of it in a second. So what is evicted has been silent for most of a second, and
+ * the burst that it comes back with is one that it has earned; and more flows than the table holds
+ * cannot push each other out at every packet: who is not let in passes under its class, as
+ * "no-flow".
  */
 static __always_inline int weir_table_add(void *map, enum weir_table_index which, __u32 entries,
 					  const void *key, const void *blank, __u64 now)

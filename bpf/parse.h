@@ -97,7 +97,7 @@ static __always_inline void weir_parse_icmp(struct weir_packet *p, __u8 type, __
 	}
 }
 
-/* ports of the transport header; an error there leaves a portless key, never a drop */
+/* ports of the transport header; a packet without all of it is not parsed, and passes */
 static __always_inline int weir_parse_l4(const struct weir_cursor *c, struct weir_packet *p,
 					 __u32 end)
 {

@@ -188,7 +188,7 @@ struct weir_flow_key {
  */
 #define WEIR_BUCKET_LIMITED 0x01	/* was ahead of its clock in this window */
 #define WEIR_BUCKET_ACTIVE 0x04		/* sent more than small packets in this window */
-#define WEIR_BUCKET_MARKED 0x02		/* police: CE was set once; its slow start is over */
+#define WEIR_BUCKET_MARKED 0x02		/* no queue: CE was set once; its slow start is over */
 #define WEIR_BUCKET_SEQ 0x08		/* seq is there */
 struct weir_bucket {
 	__u64 tat;			/* theoretical arrival time; every passed byte is charged */
@@ -198,14 +198,14 @@ struct weir_bucket {
 	__u32 slowest;			/* set since tat had no debt; leased: npb; / 2^10 */
 	union {
 		__u32 pi_at_us;		/* delayed: when pi_p was last moved; wraps */
-		__u32 low_us;		/* action police: its least debt since the last signal */
+		__u32 low_us;		/* police's law: least debt since its last signal */
 	};
 	__u32 pi_p;			/* classic AQM: square root of the probability, 2^-32 */
 	__u32 pi_delay_us;		/* the delay at pi_at_us */
 	__u32 seq;			/* the end of what TCP has sent */
 	__u32 window;			/* the window of the class that win_bytes belongs to */
 	__u32 flags;			/* WEIR_BUCKET_* */
-	__u32 depth_us;			/* action police: learned; 0 before its first signal */
+	__u32 depth_us;			/* police's law: learned; 0 before the first signal */
 };
 
 #define WEIR_FLOW_EDT 0x01		/* departure times are kept below (fq) */
@@ -226,7 +226,7 @@ struct weir_flow {
 	__u64 marked;			/* wire packets on which weir set CE */
 	__u64 dropped;			/* wire packets */
 	__u64 dropped_bytes;
-	__u64 delayed;			/* wire packets with a later departure than asked */
+	__u64 delayed;			/* wire packets that had to wait */
 	__u64 delay_ns;			/* sum over the delayed */
 	__u64 first_seen_ns;
 	__u64 rate_at_ns;		/* rate_bps is of the last full span of >= 250 ms */
