@@ -186,9 +186,8 @@ static __always_inline void weir_sock_follow(struct bpf_sock_ops *ctx, struct we
 /* What it sends is answered, but no hook sees it any more: it leaves by a device without one. */
 static __always_inline void weir_sock_lost(struct weir_sock *asked)
 {
-	__u64 now = bpf_ktime_get_coarse_ns();
-
-	if (asked->rate && weir_asked_ago(asked->asked_at, now) >= WEIR_ASKED_LOST)
+	if (asked->rate &&
+	    weir_asked_ago(asked->asked_at, bpf_ktime_get_coarse_ns()) >= WEIR_ASKED_LOST)
 		asked->rate = asked->level = 0;
 }
 
