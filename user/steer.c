@@ -13,10 +13,6 @@
 
 #define TOLD_PART 64			/* a smaller change of a rate is no event */
 #define STEERING_EVERY_NS 1000000000ULL
-/* from a lease to its effect on the consumer: the level's tick, the sockets' next bursts */
-#define DELAY_QUEUE_NS 5000000ULL	/* what waits here already has its departure */
-#define DELAY_REMOTE_NS 12000000ULL
-#define DELAY_OTHER_NS 100000000ULL
 /*
  * A socket sleeps its pause out: half of one on average where it sends two packets at once, less
  * where one. What is delayed here has its departure.
@@ -89,7 +85,7 @@ static struct control_config config_of(const struct weir_class *class, enum sign
 		.base_bps = by_hand ? class->auto_bps : class->rate_bps,
 		.interval_ns = CONTROL_INTERVAL_MIN_NS,
 		.delay_ns = kind == SIGNAL_BACKLOG ? STEER_DELAY_LOCAL_NS :
-			    kind == SIGNAL_HTTP ? DELAY_REMOTE_NS : DELAY_OTHER_NS,
+			    kind == SIGNAL_HTTP ? STEER_DELAY_REMOTE_NS : STEER_DELAY_OTHER_NS,
 		.pauses = kind == SIGNAL_BACKLOG ? PAUSES_QUEUE : PAUSES_SOCKET,
 		.by_hand = by_hand,
 	};
@@ -167,7 +163,7 @@ static void arrivals_set(struct steer *steer, const struct hook_list *hooks)
 		if (c->kind != SIGNAL_BACKLOG || !delays)
 			continue;
 		c->config.delays = class->flags & WEIR_CLASS_FAIR || class->npb_flow;
-		c->config.delay_ns = DELAY_QUEUE_NS;
+		c->config.delay_ns = STEER_DELAY_QUEUE_NS;
 	}
 }
 

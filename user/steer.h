@@ -18,6 +18,14 @@
 /* how long a rate outlives its agent */
 #define STEER_LEASE_NS 2000000000ULL
 
+/* from a lease to its effect on the consumer: the level's tick, the sockets' next bursts */
+#define STEER_DELAY_LOCAL_NS 15000000ULL
+#define STEER_DELAY_QUEUE_NS 5000000ULL		/* what waits here already has its departure */
+#define STEER_DELAY_REMOTE_NS 12000000ULL
+#define STEER_DELAY_OTHER_NS 100000000ULL	/* rtt, ce, loss, psi, pushed: not known */
+/* where a drop is what tells a TCP sender: many answer with a time-out, of 200 ms */
+#define STEER_DELAY_POLICE_NS 100000000ULL
+
 /* all that a step looks at where nothing is new: side by side, for the sake of the caches */
 struct steer_watch {
 	enum signal_kind kind;
@@ -69,11 +77,6 @@ struct steer_class {
 	struct tell_budget budget;
 	struct control_state state;
 } __attribute__((aligned(64)));
-
-/* from a lease to its effect on a consumer here: the level's tick, the sockets' next bursts */
-#define STEER_DELAY_LOCAL_NS 15000000ULL
-/* where a drop is what tells a TCP sender: many answer with a time-out, of 200 ms */
-#define STEER_DELAY_POLICE_NS 100000000ULL
 
 /* what passed of a class and of some behind it, whose turn comes next */
 struct steer_ahead {
