@@ -55,6 +55,7 @@ struct loop {
 	__u64 next_look_ns;
 	__u64 step_ns, due_ns;		/* the last step; the next one */
 	__u64 news_ns;			/* the last step for a signal from afar */
+	bool policy_failed;		/* to be read again at the next look */
 	int failed;			/* the last step's error, told already */
 	int result;			/* why it has ended; 0: it was told to */
 };
@@ -69,6 +70,7 @@ static void policy_read(struct loop *loop)
 		r = steer_policy(steer, clock_now_ns(), &err);
 	if (r)
 		log_note("%s", err.text);
+	loop->policy_failed = r;
 }
 
 static void instance_lost(struct loop *loop)
@@ -171,10 +173,11 @@ static void netns_lost(struct loop *loop)
 
 static void step(struct loop *loop, __u64 now_ns)
 {
+	bool look = now_ns >= loop->next_look_ns;
 	__u32 generation;
 	int r;
 
-	if (now_ns >= loop->next_look_ns) {
+	if (look) {
 		loop->next_look_ns = now_ns + LOOK_NS;
 		if (!instance_is_named(&loop->instance)) {
 			netns_lost(loop);
@@ -189,7 +192,7 @@ static void step(struct loop *loop, __u64 now_ns)
 	if (!loop->steer.maps)
 		return;
 	r = maps_generation(&loop->maps, &generation);
-	if (!r && generation != loop->steer.policy->generation)
+	if (!r && (loop->policy_failed ? look : generation != loop->steer.policy->generation))
 		policy_read(loop);
 	if (!r)
 		r = steer_step(&loop->steer, now_ns);

@@ -71,6 +71,7 @@ void steer_forget(struct steer *steer)
 	memset(steer->watch, 0, WEIR_MAX_CLASSES * sizeof(*steer->watch));
 	steer->n_classes = 0;
 	steer->policy->generation = 0;
+	steer->no_backlog_told = false;
 }
 
 static struct control_config config_of(const struct weir_class *class, enum signal_kind kind)
@@ -167,6 +168,19 @@ static void arrivals_set(struct steer *steer, const struct hook_list *hooks)
 	}
 }
 
+static int sockets_open(struct steer *steer, struct err *err)
+{
+	int r = backlog_open(&steer->backlog, steer->instance, err);
+
+	/* of these there may be enough again */
+	if (!r || r == -EMFILE || r == -ENFILE || r == -ENOMEM)
+		return r;
+	log_note("%s; signals of local sockets are not to be had", err->text);
+	err->text[0] = '\0';
+	steer->no_backlog_told = true;
+	return 0;
+}
+
 int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 {
 	_cleanup_(hook_list_free) struct hook_list hooks = {};
@@ -195,19 +209,16 @@ int steer_policy(struct steer *steer, __u64 now_ns, struct err *err)
 		steer->need_psi |= c->kind == SIGNAL_PSI;
 	}
 	remotes_end(steer->remotes);
-	if (!r && steer->need_backlog && !steer->backlog && !steer->no_backlog_told) {
-		if (backlog_open(&steer->backlog, steer->instance, err)) {
-			log_note("%s; signals of local sockets are not to be had", err->text);
-			err->text[0] = '\0';
-			steer->no_backlog_told = true;
-		}
-	}
+	if (!r && steer->need_backlog && !steer->backlog && !steer->no_backlog_told)
+		r = sockets_open(steer, err);
 	if (!r && steer->backlog)
 		r = hook_list_get(steer->instance, &hooks, err);
-	if (!r && steer->backlog)
+	if (r)
+		return r;
+	if (steer->backlog)
 		backlog_policy(steer->backlog, steer->policy, &hooks);
 	arrivals_set(steer, &hooks);
-	return r;
+	return 0;
 }
 
 static int lease_write(const struct maps *maps, struct steer_class *c, unsigned int slot,
@@ -323,14 +334,15 @@ int steer_step(struct steer *steer, __u64 now_ns)
 {
 	const struct weir_class_state *states = NULL;
 	__u64 next_ns = ~0ULL;
-	int r;
+	int r = 0, failed;
 
 	if (!steer->maps)
 		return 0;
 	/* what has to be asked is asked every time */
 	if (steer->need_backlog || steer->need_psi)
 		next_ns = now_ns;
-	r = sense_step(steer, now_ns);
+	/* sockets that cannot be looked at hold up nobody who follows something else */
+	failed = sense_step(steer, now_ns);
 	for (unsigned int i = 0; i < steer->n_classes && !r; i++) {
 		const struct steer_watch *watch = &steer->watch[i];
 
@@ -344,7 +356,7 @@ int steer_step(struct steer *steer, __u64 now_ns)
 			next_ns = watch->quiet_until_ns;
 	}
 	steer->next_ns = next_ns;
-	return r;
+	return r ?: failed;
 }
 
 bool steer_signal(const struct steer *steer, const char *name, __u64 now_ns, struct signal *ret)

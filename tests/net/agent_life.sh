@@ -405,6 +405,16 @@ under=(sh -c 'ulimit -n 64; exec "$@"' -)
 check "attach" "${weir[@]}" attach renamed egress qdisc keep
 check "class" "${weir[@]}" class set app rate 100mbit control queue target 10ms min 1mbit
 start listen 127.0.0.1:0
+# leaves N: the agent has but so many descriptors left
+leaves()
+{
+	local n=3
+
+	while [ -e "/proc/$agent/fd/$n" ]; do n=$((n + 1)); done
+	prlimit --pid "$agent" --nofile=$((n + $1)):
+}
+# fewer than the clients that it takes at once
+check "it has eight left" leaves 8
 ip netns exec "$host" python3 - "$(grep -o '[0-9]*/$' "$tmp/log")" <<- 'END' &
 	import socket, sys, time
 	crowd = [socket.socket() for i in range(150)]
@@ -424,6 +434,19 @@ last_ends
 ends TERM
 is_equal "and it ends when it is told to" $? 0
 under=()
+
+# --- one that has none left for a while: what it lacks, it has when there are some again
+start
+check "no descriptor is left" leaves 0
+check "a class with a backlog" "${weir[@]}" class set own control backlog
+until_ok "whose sockets it cannot look at" said '^weir: .*: Too many open files'
+check "there are some again" prlimit --pid "$agent" --nofile=1024:
+own() { [ "$("${weir[@]}" -j show signals | jq -r '.[] | select(.class == "own").value')" = "$1" ]; }
+until_ok "it looks at them" own 0
+check "none is left" leaves 0
+until_ok "it cannot" said 'a step failed: Too many open files'
+until_ok "others' rates go on" eval '"${weir[@]}" signal queue 40ms && is_reason behind'
+ends TERM
 check "detach all" "${weir[@]}" detach all
 
 # --- a namespace that goes, and another of its name
