@@ -21,7 +21,8 @@
 #define RETRY_MAX_MS 5000
 #define SILENCE_S 5
 #define LINE_MAX_BYTES 4096
-#define AHEAD_MAX_BYTES 65536		/* of headers, or of a chunk that has not come whole */
+#define HEADERS_MAX_BYTES 8192
+#define AHEAD_MAX_BYTES 65536		/* of a chunk that has not come whole */
 #define TTL_MAX_NS 10000000000ULL	/* nothing that is followed live stands for longer */
 #define AGE_MAX_NS SIGNAL_TTL_MAX_NS
 
@@ -187,6 +188,7 @@ static void connect_next(struct remote *remote)
 		return;
 	}
 	evhttp_connection_set_timeout(remote->connection, SILENCE_S);
+	evhttp_connection_set_max_headers_size(remote->connection, HEADERS_MAX_BYTES);
 	bufferevent_setwatermark(evhttp_connection_get_bufferevent(remote->connection), EV_READ, 0,
 				 AHEAD_MAX_BYTES);
 	watch(remote);
