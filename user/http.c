@@ -26,8 +26,9 @@
 #define STREAMS_MAX 256
 #define HEADERS_MAX 8192
 #define TIMEOUT_S 10
+#define DEAF_S 30			/* a stream that takes nothing of what waits so long ends */
 #define BACKLOG 128			/* connections that are not taken yet */
-#define BEHIND_MAX (256 << 10)		/* a stream with more waiting is skipped */
+#define BEHIND_MAX (64 << 10)		/* a stream with more waiting is skipped */
 
 struct route {
 	char path[64];
@@ -406,6 +407,7 @@ static void closed(struct evhttp_connection *connection, void *arg)
 struct http_stream *http_stream_open(struct http *http, struct evhttp_request *request,
 				     void (*gone)(struct http_stream *stream, void *arg), void *arg)
 {
+	const struct timeval timeout = { .tv_sec = DEAF_S };
 	struct http_stream *stream = NULL;
 
 	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
@@ -428,8 +430,10 @@ struct http_stream *http_stream_open(struct http *http, struct evhttp_request *r
 	http_peers_streams(http->peers, request);
 	headers(request, "text/event-stream");
 	evhttp_connection_set_closecb(stream->connection, closed, stream);
-	/* silence is no reason to end it */
+	/* silence is no reason to end it, but that nobody reads */
 	evhttp_connection_set_timeout(stream->connection, 0);
+	bufferevent_set_timeouts(evhttp_connection_get_bufferevent(stream->connection), NULL,
+				 &timeout);
 	evhttp_send_reply_start(request, 200, NULL);
 	return stream;
 }

@@ -54,9 +54,9 @@ bool http_query_has(struct evhttp_request *request, const char *key);
 
 /*
  * A reply that goes on: one "data: ..." event per send. The stream is freed by itself when the
- * other side goes; gone() is called first, from there on nothing may be sent. A reader that does
- * not keep up loses events, not the agent memory. NULL: the request has been answered (HEAD, or
- * there are too many).
+ * other side goes, or takes nothing for 30 s; gone() is called first, from there on nothing may be
+ * sent. A reader that does not keep up loses events, not the agent memory. NULL: the request has
+ * been answered (HEAD, or there are too many).
  */
 struct http_stream;
 struct http_stream *http_stream_open(struct http *http, struct evhttp_request *request,

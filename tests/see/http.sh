@@ -153,4 +153,25 @@ timer() { ip netns exec "$producer" ss -Htno state established "sport = :${LISTE
 	grep -o 'timer:(keepalive,[^,]*'; }
 check "who follows is asked for, when silent" wait_until 5 timer
 is_equal "within a minute" "$(timer | grep -cE ',([0-9]+sec|1min)$')" 1
+
+# --- who follows and reads nothing is let go of
+ip netns exec "$producer" sysctl -qw net.ipv4.tcp_wmem="4096 4096 4096"
+cat > "$tmp/deaf.py" <<'END'
+import socket, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+s.connect(("127.0.0.1", 9911))
+s.sendall(b"GET /api/v1/signals/queue?follow HTTP/1.1\r\nHost: x\r\n\r\n")
+print(s.getsockname()[1], flush=True)
+time.sleep(1000)
+END
+ip netns exec "$producer" python3 "$tmp/deaf.py" > "$tmp/deaf" &
+pids+=($!)
+pushes 0.01 queue "" "$producer" &
+pids+=($!)
+is_held() { ip netns exec "$producer" ss -Htn state established "dport = :$(cat "$tmp/deaf")" | grep -q .; }
+is_gone() { ! is_held; }
+check "who follows and reads nothing" wait_until 5 is_held
+check "is let go of" wait_until 45 is_gone
+is_equal "it still serves" "$(status /healthz)" 200
 finish
