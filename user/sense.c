@@ -268,7 +268,8 @@ static void psi_sample(struct steer_class *c, const char *words, __u64 now_ns)
 	__u64 us, span_us;
 	int r;
 
-	if (now_ns < source->next_ns)
+	/* a timer may be a little early */
+	if (now_ns + CONTROL_INTERVAL_MIN_NS / 2 < source->next_ns)
 		return;
 	source->next_ns = now_ns + SHARE_NS;
 	r = psi_read(words, &us);
@@ -352,14 +353,20 @@ static void find_heard(struct steer *steer)
 	steer->signals_epoch = signals_epoch(steer->signals);
 }
 
-int sense_step(struct steer *steer, __u64 now_ns)
+int sense_step(struct steer *steer, __u64 now_ns, __u64 *ret_next_ns)
 {
+	__u64 next_ns = steer->need_backlog ? now_ns : ~0ULL;
 	int r = sockets_step(steer, now_ns);
 
 	find_heard(steer);
-	for (unsigned int i = 0; i < steer->n_classes && steer->need_psi; i++)
-		if (steer->watch[i].kind == SIGNAL_PSI)
-			psi_sample(&steer->classes[i], steer->policy->classes[i].signal, now_ns);
+	for (unsigned int i = 0; i < steer->n_classes && steer->need_psi; i++) {
+		if (steer->watch[i].kind != SIGNAL_PSI)
+			continue;
+		psi_sample(&steer->classes[i], steer->policy->classes[i].signal, now_ns);
+		if (steer->sources[i].next_ns < next_ns)
+			next_ns = steer->sources[i].next_ns;
+	}
+	*ret_next_ns = next_ns;
 	return r;
 }
 

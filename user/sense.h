@@ -11,8 +11,8 @@
 /* Is a pass over the sockets needed for it? */
 bool sense_needs_sockets(enum signal_kind kind);
 
-/* One look at all that is asked for, sockets and pressure; and at news that others sent. */
-int sense_step(struct steer *steer, __u64 now_ns);
+/* Looks at what is due, sockets and pressure, and finds what others send; when there is more to. */
+int sense_step(struct steer *steer, __u64 now_ns, __u64 *ret_next_ns);
 void sense_heard(struct steer *steer, unsigned int slot);
 
 /* limited, active, used_bps: from what the kernel keeps of a class. */

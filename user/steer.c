@@ -134,6 +134,7 @@ static void class_policy(struct steer_class *c, const struct weir_class *class, 
 		memcpy(source->signal, class->signal, sizeof(source->signal));
 		source->has_before = c->other_unit_told = false;
 		source->psi_at_ns = interval_ns = 0;
+		source->psi_failed = 0;
 	}
 	c->kind = kind;
 	c->config = config_of(class, kind);
@@ -333,16 +334,13 @@ static int class_step(struct steer *steer, unsigned int slot,
 int steer_step(struct steer *steer, __u64 now_ns)
 {
 	const struct weir_class_state *states = NULL;
-	__u64 next_ns = ~0ULL;
+	__u64 next_ns;
 	int r = 0, failed;
 
 	if (!steer->maps)
 		return 0;
-	/* what has to be asked is asked every time */
-	if (steer->need_backlog || steer->need_psi)
-		next_ns = now_ns;
 	/* sockets that cannot be looked at hold up nobody who follows something else */
-	failed = sense_step(steer, now_ns);
+	failed = sense_step(steer, now_ns, &next_ns);
 	for (unsigned int i = 0; i < steer->n_classes && !r; i++) {
 		const struct steer_watch *watch = &steer->watch[i];
 

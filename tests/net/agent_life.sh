@@ -111,6 +111,14 @@ until_ok "without a drain rate the law in force is said" said 'class app .* law 
 is_equal "and shown" "$(control law)" pi
 check "a signal of a cgroup that is not there" "${weir[@]}" class set nowhere control psi cpu cgroup no/where
 until_ok "is said" said 'class nowhere: signal "psi cpu cgroup no/where": No such file'
+check "another" "${weir[@]}" class set nowhere control psi cpu cgroup nor/there
+until_ok "is said, too" said 'class nowhere: signal "psi cpu cgroup nor/there": No such file'
+# ten for that, ten for the watchdog; a hundred would be those of a pass over the sockets
+wakes() { awk '/^voluntary/ { print $2 }' "/proc/$agent/status"; }
+from=$(wakes) start=${EPOCHREALTIME/./}
+read -rt 2 -u "$never" || true
+is_most "is looked at now and then: it wakes in a second, times" \
+	$((($(wakes) - from) * 1000000 / (${EPOCHREALTIME/./} - start))) 50
 
 # --- lies
 for lie in nan -1ms inf 1e3 '' 10ms10ms 99999999999999999999s; do
