@@ -174,10 +174,7 @@ static __always_inline void sender(const struct weir_seen *last, const struct tc
 	struct weir_backlog *class = class_of(last->out_slot);
 	__u32 rtt_us = tp->srtt_us >> 3;
 
-	if (!class)
-		return;
-	class->senders++;
-	if (!last->known)
+	if (!class || !last->known)
 		return;
 	/* also while nothing is answered */
 	class->lost += tp->total_retrans - last->lost;

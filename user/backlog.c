@@ -241,8 +241,7 @@ int backlog_pass(struct backlog *backlog, __u64 now_ns)
 		class->unread = class->stuck = 0;
 		class->sockets = class->waiting = class->listening = 0;
 		class->udp_packets = class->udp_sockets = 0;
-		class->rtt_us = 0;
-		class->rtt_n = class->senders = 0;
+		class->rtt_us = class->rtt_n = 0;
 	}
 	if (!r)
 		r = backlog->by_key ? run_keys(backlog) : hook_iterator_run(backlog->tcp_link);

@@ -92,8 +92,7 @@ static double longest_pause(const struct sample_drain *drain)
 
 /* was: waiting before; is: waiting now; taken in between, dt_ns long */
 static void drain_step(struct sample_drain *drain, double was, double is, double taken,
-		       double dt_ns,
-		       __u64 now)
+		       double dt_ns, __u64 now)
 {
 	__u64 head = head_since(drain);
 	double gap = head ? now - head : dt_ns;
