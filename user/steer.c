@@ -74,6 +74,24 @@ void steer_forget(struct steer *steer)
 	steer->no_backlog_told = false;
 }
 
+/* what is served tells how old it has become: of the rate of that time, which is the target's */
+static __u64 delay_of(const struct weir_class *class, enum signal_kind kind)
+{
+	switch (kind) {
+	case SIGNAL_BACKLOG:
+		return STEER_DELAY_LOCAL_NS;
+	case SIGNAL_HTTP:
+		return STEER_DELAY_REMOTE_NS;
+	case SIGNAL_PUSHED:
+		if (class->set & WEIR_SET_TARGET_TIME &&
+		    class->target < STEER_DELAY_OTHER_NS - STEER_DELAY_REMOTE_NS)
+			return STEER_DELAY_REMOTE_NS + class->target;
+		return STEER_DELAY_OTHER_NS;
+	default:
+		return STEER_DELAY_OTHER_NS;
+	}
+}
+
 static struct control_config config_of(const struct weir_class *class, enum signal_kind kind)
 {
 	bool by_hand = class->flags & WEIR_CLASS_FROZEN;
@@ -85,8 +103,7 @@ static struct control_config config_of(const struct weir_class *class, enum sign
 		.max_bps = class->max_bps,
 		.base_bps = by_hand ? class->auto_bps : class->rate_bps,
 		.interval_ns = CONTROL_INTERVAL_MIN_NS,
-		.delay_ns = kind == SIGNAL_BACKLOG ? STEER_DELAY_LOCAL_NS :
-			    kind == SIGNAL_HTTP ? STEER_DELAY_REMOTE_NS : STEER_DELAY_OTHER_NS,
+		.delay_ns = delay_of(class, kind),
 		.pauses = kind == SIGNAL_BACKLOG ? PAUSES_QUEUE : PAUSES_SOCKET,
 		.by_hand = by_hand,
 	};

@@ -22,7 +22,7 @@
 #define STEER_DELAY_LOCAL_NS 15000000ULL
 #define STEER_DELAY_QUEUE_NS 5000000ULL		/* what waits here already has its departure */
 #define STEER_DELAY_REMOTE_NS 12000000ULL
-#define STEER_DELAY_OTHER_NS 100000000ULL	/* rtt, ce, loss, psi, pushed: not known */
+#define STEER_DELAY_OTHER_NS 100000000ULL	/* not known: of the kernel's, of a number pushed */
 /* where a drop is what tells a TCP sender: many answer with a time-out, of 200 ms */
 #define STEER_DELAY_POLICE_NS 100000000ULL
 

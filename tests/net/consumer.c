@@ -23,7 +23,8 @@ static const char usage[] =
 	"KEY: from NETNS, to NETNS, n COUNT (8), cc NAME[,NAME]..., proto tcp|udp, message BYTES (1400),\n"
 	"     batch BYTES (read at once; a message), lowat BYTES (4096), offer RATE (500mbit), stop TIME\n"
 	"     (9s), step TIME (5ms), target TIME (10ms), settled PERCENT (20), after TIME (1s), series on,\n"
-	"     nodelay on (TCP_NODELAY: nothing waits for an ACK)\n"
+	"     nodelay on (TCP_NODELAY: nothing waits for an ACK), push SOCKET (\"queue\", as an agent\n"
+	"     takes it: how long what waits will take, and the speed, with every other step)\n"
 	"Prints one line of JSON for each phase between two speeds.\n";
 
 extern char **environ;
@@ -95,6 +96,8 @@ static int key(struct options *o, const char *word, char *value)
 		o->to = value;
 	else if (!strcmp(word, "proto"))
 		o->udp = !strcmp(value, "udp");
+	else if (!strcmp(word, "push"))
+		o->push = value;
 	else if (!strcmp(word, "series"))
 		o->series = true;
 	else if (!strcmp(word, "nodelay"))
@@ -251,6 +254,7 @@ int setup(struct run *run)
 	    (!o->udp && listen(fd, 1024)))
 		return fail("listen");
 	run->udp_fd = o->udp ? fd : -1;
+	run->push_fd = o->push ? socket(AF_UNIX, SOCK_DGRAM, 0) : -1;
 	for (unsigned int i = 0; i < o->n; i++)
 		if (connect_one(run, &run->connections[i], i, fd))
 			return -1;

@@ -33,6 +33,7 @@ struct event {
 struct options {
 	const char *from, *to;		/* network namespaces; "-": our own */
 	struct sockaddr_storage address;
+	const char *push;		/* a socket: its own signal goes there; NULL: none does */
 	const char *cc[CC_MAX];		/* in turn; none: the system's default */
 	unsigned int n_cc, n;		/* connections (TCP) or senders (UDP) */
 	bool udp, series, nodelay;
@@ -75,6 +76,7 @@ struct run {
 	uint64_t t0_ns;
 	struct connection *connections;
 	int udp_fd;			/* the consumer's */
+	int push_fd;			/* its signal's; -1: none */
 	uint64_t speed_bps;		/* atomic */
 	uint64_t read_bytes;
 	struct look *looks;

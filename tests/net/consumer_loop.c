@@ -13,12 +13,14 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 #include "consumer.h"
 
 #define SLACK_NS (2 * MSEC)		/* what a late wake-up may be made up for */
 #define MEMORY_EVERY 16			/* looks */
+#define PUSH_EVERY 2
 
 #ifndef SO_MEMINFO
 #define SO_MEMINFO 55
@@ -178,6 +180,22 @@ static void memory_look(struct run *run, uint64_t at_ns)
 		run->memory_bytes[phase] = sum;
 }
 
+/* one that nobody takes is none */
+static void push(struct run *run, const struct look *l)
+{
+	uint64_t speed = __atomic_load_n(&run->speed_bps, __ATOMIC_ACQUIRE);
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	char text[128];
+	int n;
+
+	if (run->push_fd < 0 || !speed)
+		return;
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", run->options.push);
+	n = snprintf(text, sizeof(text), "queue %luus ttl 200ms drain %lukbit",
+		     l->unread_bytes * 8 * 1000000 / speed, speed / 1000);
+	sendto(run->push_fd, text, n, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to));
+}
+
 static void look(struct run *run, uint64_t now)
 {
 	struct options *o = &run->options;
@@ -201,6 +219,8 @@ static void look(struct run *run, uint64_t now)
 		}
 		l->unread_bytes += unread;
 	}
+	if (run->n_looks % PUSH_EVERY == 0)
+		push(run, l);
 	if (run->n_looks++ % MEMORY_EVERY == 0)
 		memory_look(run, l->at_ns);
 }
