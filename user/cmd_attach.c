@@ -4,13 +4,12 @@
  * and the same for an agent that puts a hook back. The order of steps, and undoing them when one
  * fails; each step is another module's.
  */
-#include <net/if.h>
-#include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "change.h"
 #include "cmd.h"
+#include "device.h"
 #include "dp.h"
 #include "hook.h"
 #include "ifb.h"
@@ -21,13 +20,6 @@
 #include "push.h"
 #include "qdisc.h"
 #include "quantity.h"
-
-#ifndef ARPHRD_RAWIP
-#define ARPHRD_RAWIP 519
-#endif
-#ifndef ARPHRD_IP6GRE
-#define ARPHRD_IP6GRE 823
-#endif
 
 struct wish {
 	const char *name;
@@ -44,12 +36,6 @@ struct wish {
 const char *const attach_directions[] = { "egress", "ingress", "both", NULL };
 static const char *const qdiscs[] = { "keep", "fq", NULL };
 static const char *const vias[] = { "tcx", "clsact", NULL };
-
-/* Links whose packets begin with an IP header. */
-static const unsigned short l3_types[] = {
-	ARPHRD_NONE, ARPHRD_TUNNEL, ARPHRD_TUNNEL6, ARPHRD_SIT, ARPHRD_IPGRE, ARPHRD_IP6GRE,
-	ARPHRD_PPP, ARPHRD_RAWIP,
-};
 
 static int set_qdisc(const struct opts_key *key, const char *word, void *target, struct err *err)
 {
@@ -150,37 +136,14 @@ static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 	return 0;
 }
 
-static int no_such_device(const char *name, struct err *err)
-{
-	struct if_nameindex *list = if_nameindex();
-	const char *nearest = NULL;
-	unsigned int n = 0;
-
-	while (list && list[n].if_index)
-		n++;
-	if (n)
-		nearest = opts_nearest(name, (const char *const *)&list->if_name, n, sizeof(*list));
-	err_set(err, ENODEV, "%s: no such device%s%s%s", name, nearest ? "; did you mean '" : "",
-		nearest ? nearest : "", nearest ? "'?" : "");
-	if (list)
-		if_freenameindex(list);
-	return -ENODEV;
-}
-
 static int find_device(struct wish *wish, struct err *err)
 {
-	int rc = link_get(wish->name, &wish->link, err);
+	int rc = device_find(wish->name, &wish->link, &wish->l3, err);
 
 	if (rc)
-		return rc == -ENODEV ? no_such_device(wish->name, err) : rc;
+		return rc;
 	wish->name = wish->link.name;
-	for (unsigned int i = 0; i < ARRAY_SIZE(l3_types); i++)
-		if (wish->link.type == l3_types[i])
-			wish->l3 = true;
-	if (!wish->l3 && wish->link.type != ARPHRD_ETHER && wish->link.type != ARPHRD_LOOPBACK)
-		return err_set(err, EINVAL, "%s: link type %u: want one that carries Ethernet or IP",
-			       wish->name, wish->link.type);
-	return 0;
+	return device_check_hooks(&wish->link, wish->hooks, err);
 }
 
 /*
@@ -334,6 +297,7 @@ static int put_ifb(const struct instance *instance, const struct weir_dev_key *k
 static int complete(const struct instance *instance, const struct wish *wish,
 		    const struct weir_dev_key *key, struct weir_dev *dev, struct err *err)
 {
+	const char *sees = device_sees(&wish->link, key->hook);
 	bool before, behind;
 	int rc = hook_others(key, dev, &before, &behind, err);
 
@@ -342,6 +306,8 @@ static int complete(const struct instance *instance, const struct wish *wish,
 	if (before && !(dev->flags & WEIR_DEV_TCX))
 		log_note("%s: %s: other filters come first: weir does not see what they end",
 			 wish->name, hook_name(key->hook));
+	if (*sees)
+		log_note("%s: %s: %s", wish->name, hook_name(key->hook), sees);
 	if (key->hook == WEIR_EGRESS || wish->keep_qdisc)
 		return 0;
 	rc = put_ifb(instance, key, wish->l3, behind, dev, err);

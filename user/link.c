@@ -52,7 +52,24 @@ struct found {
 	__u32 ifindex;
 	bool up, generic_xdp;
 	char kind[16];
+	__u16 mode;			/* of an ipvlan */
 };
+
+static void found_info(const struct nlattr *info, struct found *found)
+{
+	const struct nlattr *in, *data;
+
+	mnl_attr_for_each_nested(in, info) {
+		if (mnl_attr_get_type(in) == IFLA_INFO_KIND)
+			snprintf(found->kind, sizeof(found->kind), "%s", mnl_attr_get_str(in));
+		/* the kind comes first */
+		if (mnl_attr_get_type(in) != IFLA_INFO_DATA || strcmp(found->kind, "ipvlan"))
+			continue;
+		mnl_attr_for_each_nested(data, in)
+			if (mnl_attr_get_type(data) == IFLA_IPVLAN_MODE)
+				found->mode = mnl_attr_get_u16(data);
+	}
+}
 
 static int found_cb(const struct nlmsghdr *nlh, void *arg)
 {
@@ -63,15 +80,12 @@ static int found_cb(const struct nlmsghdr *nlh, void *arg)
 	found->ifindex = info->ifi_index;
 	found->up = info->ifi_flags & IFF_UP;
 	mnl_attr_for_each(attr, nlh, sizeof(*info)) {
-		const __u16 type = mnl_attr_get_type(attr);
-
-		if (type != IFLA_LINKINFO && type != IFLA_XDP)
+		if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
+			found_info(attr, found);
+		if (mnl_attr_get_type(attr) != IFLA_XDP)
 			continue;
 		mnl_attr_for_each_nested(in, attr)
-			if (type == IFLA_LINKINFO && mnl_attr_get_type(in) == IFLA_INFO_KIND)
-				snprintf(found->kind, sizeof(found->kind), "%s",
-					 mnl_attr_get_str(in));
-			else if (type == IFLA_XDP && mnl_attr_get_type(in) == IFLA_XDP_SKB_PROG_ID)
+			if (mnl_attr_get_type(in) == IFLA_XDP_SKB_PROG_ID)
 				found->generic_xdp = true;
 	}
 	return MNL_CB_OK;
@@ -98,6 +112,18 @@ bool link_has_generic_xdp(__u32 ifindex)
 	struct found found;
 
 	return !find(ifindex, NULL, &found) && found.generic_xdp;
+}
+
+enum link_sort link_sort(__u32 ifindex)
+{
+	struct found found;
+
+	if (find(ifindex, NULL, &found))
+		return LINK_PLAIN;
+	if (!strcmp(found.kind, "vrf"))
+		return LINK_VRF;
+	return !strcmp(found.kind, "ipvlan") && found.mode == IPVLAN_MODE_L3S ? LINK_IPVLAN_L3S :
+									       LINK_PLAIN;
 }
 
 /*

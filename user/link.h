@@ -26,6 +26,10 @@ bool link_is_up(__u32 ifindex, const char *kind);
 /* Has it a program of XDP that runs in the stack, and again for what comes back from an ifb? */
 bool link_has_generic_xdp(__u32 ifindex);
 
+/* Kinds whose packets pass their own hooks in part, or not at all. */
+enum link_sort { LINK_PLAIN, LINK_VRF, LINK_IPVLAN_L3S };
+enum link_sort link_sort(__u32 ifindex);
+
 /* Makes a link of that kind and name, with an index that none has in another namespace. */
 int link_make(const char *kind, const char *name, __u32 *ret_ifindex, struct err *err);
 
