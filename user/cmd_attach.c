@@ -236,19 +236,22 @@ static int check_flows(const struct instance *instance, const struct wish *wish,
 struct place {
 	const struct instance *instance;
 	const struct weir_dev_key *key;
+	bool refused;			/* the record, by an error that names the device */
 };
 
 static int announce(const struct weir_dev *dev, void *arg, struct err *err)
 {
-	const struct place *place = arg;
+	struct place *place = arg;
+	int rc = hook_announce(place->instance, place->key, dev, err);
 
-	return hook_announce(place->instance, place->key, dev, err);
+	place->refused = rc;
+	return rc;
 }
 
 static int prepare_qdisc(const struct instance *instance, const struct wish *wish,
 			 const struct weir_dev_key *key, struct weir_dev *dev, struct err *err)
 {
-	struct place place = { instance, key };
+	struct place place = { instance, key, false };
 	const struct qdisc_keeper keeper = { announce, &place };
 	bool edt = false;
 	int rc;
@@ -256,7 +259,8 @@ static int prepare_qdisc(const struct instance *instance, const struct wish *wis
 	if (!wish->keep_qdisc) {
 		rc = qdisc_fq_put(wish->link.ifindex, dev, &keeper, err);
 		if (rc < 0 && (wish->want_fq || (rc != -EBUSY && rc != -ENOENT))) {
-			err_prefix(err, "%s: ", wish->name);
+			if (!place.refused)
+				err_prefix(err, "%s: ", wish->name);
 			return rc;
 		}
 		if (rc == -EBUSY)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # failed.sh: each call by which a command changes something is refused in turn (die.c): a command
-# that fails has changed nothing, one that succeeds has done all of it. A detach that fails in the
-# middle is completed by the next one.
+# that fails has changed nothing, and names in its error nothing twice in a row; one that succeeds
+# has done all of it. A detach that fails in the middle is completed by the next one.
 #
 #     here (weir on lo, which keeps the instance, and on eth) ---- there
 . "$(dirname "$0")/die.sh"
@@ -35,6 +35,13 @@ fails()
 	WEIR_FAIL_AT=$at LD_PRELOAD="$DIE" "$WEIR" -n "$here" "$@" > "$tmp/said" 2>&1
 }
 
+# wrong_words N: in what it said
+wrong_words()
+{
+	[ -s "$tmp/said" ] || echo " $1 (said nothing)"
+	sed -nE "s/(^|.* )([^ ]+: )\2.*/ $1 (&)/p" "$tmp/said"
+}
+
 # everywhere WHAT BACK WORD...: BACK makes it as it was, once it has succeeded
 everywhere()
 {
@@ -53,7 +60,7 @@ everywhere()
 			$back
 		else
 			now=$(state)
-			[ -s "$tmp/said" ] || bad+=" $n (said nothing)"
+			bad+=$(wrong_words $n)
 			if [ "$now" != "$was" ]; then
 				bad+=" $n ($(head -n 1 "$tmp/said"))"
 				$back
@@ -104,7 +111,7 @@ for via in "${vias[@]}"; do
 		whole=$((whole + 1))
 		if ! fails $n detach eth; then
 			whole=0
-			[ -s "$tmp/said" ] || bad+=" $n (said nothing)"
+			bad+=$(wrong_words $n)
 			weir detach eth || bad+=" $n ($(head -n 1 "$tmp/out"))"
 		fi
 		now=$(state)
