@@ -177,6 +177,22 @@ static int check_hooks(const struct instance *instance, struct wish *wish, struc
 	return rc;
 }
 
+/* What is this instance's is known by now: a packet must not be charged by another weir beside. */
+static int check_strangers(const struct wish *wish, struct err *err)
+{
+	for (int hook = 0; hook < WEIR_HOOK_COUNT; hook++) {
+		const struct weir_dev_key key = { .ifindex = wish->link.ifindex, .hook = hook };
+		__u32 id = wish->hooks[hook] ? hook_stranger(&key) : 0;
+
+		if (id)
+			return err_set(err, EBUSY, "%s: %s: another weir's program is there (id %u): "
+				       "want it detached where its pins are, which is another bpffs or the "
+				       "namespace that the device came from; where they are lost, by tc "
+				       "filter or bpftool link", wish->name, hook_name(hook), id);
+	}
+	return 0;
+}
+
 /* Has somebody put on or taken off what an agent is to put back, since that has seen it? */
 static int check_back(const struct instance *instance, struct wish *wish, struct err *err)
 {
@@ -413,6 +429,8 @@ static int attach(const struct instance *instance, struct wish *wish, struct err
 		rc = dp_create(instance, wish->max_flows, err);
 		made = !rc;
 	}
+	if (!rc)
+		rc = check_strangers(wish, err);
 	if (!rc)
 		rc = attach_hooks(instance, wish, err);
 	if (rc)

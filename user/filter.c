@@ -37,16 +37,53 @@ static int count_cb(const struct nlmsghdr *nlh, void *arg)
 	return MNL_CB_OK;
 }
 
-int filter_count(__u32 ifindex, enum weir_hook hook, __u32 priority, struct filter_count *ret)
+static int dump(__u32 ifindex, enum weir_hook hook, mnl_cb_t cb, void *arg)
 {
-	struct counting counting = { ret, priority };
 	char buf[RTNL_BYTES];
 	struct tcmsg *tcm = rtnl_tc(buf, RTM_GETTFILTER, NLM_F_DUMP, ifindex);
 
-	*ret = (struct filter_count){};
 	tcm->tcm_parent = TC_H_MAKE(TC_H_CLSACT, hook == WEIR_EGRESS ? TC_H_MIN_EGRESS :
 								       TC_H_MIN_INGRESS);
-	return rtnl_talk((struct nlmsghdr *)buf, count_cb, &counting);
+	return rtnl_talk((struct nlmsghdr *)buf, cb, arg);
+}
+
+int filter_count(__u32 ifindex, enum weir_hook hook, __u32 priority, struct filter_count *ret)
+{
+	struct counting counting = { ret, priority };
+
+	*ret = (struct filter_count){};
+	return dump(ifindex, hook, count_cb, &counting);
+}
+
+struct programs {
+	__u32 *ids;
+	size_t n, max;
+};
+
+static int programs_cb(const struct nlmsghdr *nlh, void *arg)
+{
+	struct programs *programs = arg;
+	const struct nlattr *attr, *in;
+	bool bpf = false;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct tcmsg)) {
+		/* the kind comes first */
+		if (mnl_attr_get_type(attr) == TCA_KIND)
+			bpf = !strcmp(mnl_attr_get_str(attr), "bpf");
+		if (mnl_attr_get_type(attr) != TCA_OPTIONS || !bpf)
+			continue;
+		mnl_attr_for_each_nested(in, attr)
+			if (mnl_attr_get_type(in) == TCA_BPF_ID && programs->n < programs->max)
+				programs->ids[programs->n++] = mnl_attr_get_u32(in);
+	}
+	return MNL_CB_OK;
+}
+
+size_t filter_programs(__u32 ifindex, enum weir_hook hook, __u32 *ids, size_t max)
+{
+	struct programs programs = { ids, 0, max };
+
+	return dump(ifindex, hook, programs_cb, &programs) ? 0 : programs.n;
 }
 
 static struct nlmsghdr *queue_request(char *buf, __u16 type, __u16 flags, __u32 ifindex)

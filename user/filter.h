@@ -20,6 +20,9 @@ struct filter_count {
 /* The filters at a hook; the device has clsact or ingress. 0, or the kernel's -errno. */
 int filter_count(__u32 ifindex, enum weir_hook hook, __u32 priority, struct filter_count *ret);
 
+/* The ids of the BPF programs among them; how many, 0 also where there is no clsact. */
+size_t filter_programs(__u32 ifindex, enum weir_hook hook, __u32 *ids, size_t max);
+
 /* At ingress, behind all others: what the program matches goes to the device `to`. */
 int filter_queue_put(__u32 ifindex, int prog_fd, __u32 to, struct err *err);
 

@@ -20,8 +20,6 @@
 #include "maps.h"
 #include "qdisc.h"
 
-#define TCX_PROGRAMS 64			/* as many as a chain takes */
-
 /*
  * The filter's place: the first that is free. Any filter may end the chain, and those behind it see
  * nothing; weir ends it for no packet that it lets pass.
@@ -148,31 +146,6 @@ static bool link_there(const struct instance *instance, const struct weir_dev_ke
 	return info.xdp.ifindex == key->ifindex;
 }
 
-static enum bpf_attach_type tcx_type(const struct weir_dev_key *key)
-{
-	return key->hook == WEIR_EGRESS ? HOOK_TCX_EGRESS : HOOK_TCX_INGRESS;
-}
-
-/* the ids of the hook's tcx programs, in their order; how many, or -errno */
-static int tcx_chain(const struct weir_dev_key *key, __u32 ids[TCX_PROGRAMS])
-{
-	__u32 n = TCX_PROGRAMS;
-
-	return bpf_prog_query(key->ifindex, tcx_type(key), 0, NULL, ids, &n) ? -errno : (int)n;
-}
-
-/* A link goes along where its device is moved to another namespace, and keeps its number. */
-static bool in_chain(const struct weir_dev_key *key, const struct weir_dev *dev)
-{
-	__u32 ids[TCX_PROGRAMS];
-	int n = tcx_chain(key, ids);
-
-	for (int i = 0; i < n; i++)
-		if (ids[i] == dev->prog_id)
-			return true;
-	return false;
-}
-
 int hook_alive(const struct instance *instance, const struct weir_dev_key *key,
 	       const struct weir_dev *dev)
 {
@@ -185,31 +158,10 @@ int hook_alive(const struct instance *instance, const struct weir_dev_key *key,
 	if (instance_enter(instance, &back, &err))
 		return 1;
 	/* what is not known to be gone is not given up */
-	yes = dev->flags & WEIR_DEV_TCX ? in_chain(key, dev) : filter_there(key, dev) != 0;
+	/* a link goes along where its device is moved to another namespace, and keeps its number */
+	yes = dev->flags & WEIR_DEV_TCX ? hook_in_chain(key, dev) : filter_there(key, dev) != 0;
 	instance_leave(back);
 	return yes;
-}
-
-int hook_others(const struct weir_dev_key *key, const struct weir_dev *dev, bool *ret_before,
-		bool *ret_behind, struct err *err)
-{
-	bool tcx = dev->flags & WEIR_DEV_TCX;
-	struct filter_count filters;
-	__u32 ids[TCX_PROGRAMS];
-	int n = tcx ? tcx_chain(key, ids) : 0, rc;
-
-	if (n < 0)
-		return err_set(err, -n, "%s: %s: cannot list tcx programs: %s", dev->name,
-			       names[key->hook], strerror(-n));
-	/* filters come behind every tcx program */
-	rc = qdisc_clsact_others(key->ifindex, key->hook, tcx ? 0 : dev->tc_priority, &filters,
-				 err);
-	if (rc)
-		return rc;
-	*ret_before = filters.before;
-	*ret_behind = (n && ids[n - 1] != dev->prog_id) || filters.behind > ifb_filters(dev) ||
-		      (key->hook == WEIR_INGRESS && link_has_generic_xdp(key->ifindex));
-	return 0;
 }
 
 static int prog_id(int fd, __u32 *ret_id, struct err *err)
@@ -258,7 +210,7 @@ static int attach_tcx(const struct instance *instance, const struct maps *maps,
 
 	if (rc)
 		return err_set(err, -rc, "%s: path too long", instance->dir);
-	link = bpf_link_create(prog_fd, key->ifindex, tcx_type(key), NULL);
+	link = bpf_link_create(prog_fd, key->ifindex, hook_tcx_type(key->hook), NULL);
 	if (link < 0 && errno == EINVAL)
 		return err_set(err, EOPNOTSUPP, "%s: %s: this kernel has no tcx (6.6): want via clsact",
 			       dev->name, names[key->hook]);

@@ -82,6 +82,17 @@ int hook_others(const struct weir_dev_key *key, const struct weir_dev *dev, bool
 		bool *ret_behind, struct err *err);
 
 /*
+ * 0, or the id of a program of weir's that is at the hook: before this instance has attached
+ * there, that of another. Its pins are in another bpffs, or it is of the namespace that the device
+ * has been moved from. The namespace must be entered.
+ */
+__u32 hook_stranger(const struct weir_dev_key *key);
+
+/* For hook.c: of kernel 6.6, and whether the chain of the device has dev's program. */
+int hook_tcx_type(enum weir_hook hook);
+bool hook_in_chain(const struct weir_dev_key *key, const struct weir_dev *dev);
+
+/*
  * Is it still there? 1 yes, or it cannot be asked for want of descriptors; 0 gone (device deleted,
  * qdisc wiped, filter replaced).
  */

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hook_chain.c: who else is at a hook: the tcx programs of a device and its filters, those of
+ * another weir among them. Looks only.
+ */
+#include <bpf/bpf.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "filter.h"
+#include "hook.h"
+#include "ifb.h"
+#include "link.h"
+#include "qdisc.h"
+
+#define PROGRAMS 64			/* as many as a tcx chain takes */
+#define WAIT_MS 500
+#define STEP_MS 20
+
+int hook_tcx_type(enum weir_hook hook)
+{
+	return hook == WEIR_EGRESS ? HOOK_TCX_EGRESS : HOOK_TCX_INGRESS;
+}
+
+/* the ids of the hook's tcx programs, in their order; how many, or -errno */
+static int tcx_chain(const struct weir_dev_key *key, __u32 ids[PROGRAMS])
+{
+	__u32 n = PROGRAMS;
+
+	return bpf_prog_query(key->ifindex, hook_tcx_type(key->hook), 0, NULL, ids, &n) ? -errno :
+											  (int)n;
+}
+
+bool hook_in_chain(const struct weir_dev_key *key, const struct weir_dev *dev)
+{
+	__u32 ids[PROGRAMS];
+	int n = tcx_chain(key, ids);
+
+	for (int i = 0; i < n; i++)
+		if (ids[i] == dev->prog_id)
+			return true;
+	return false;
+}
+
+int hook_others(const struct weir_dev_key *key, const struct weir_dev *dev, bool *ret_before,
+		bool *ret_behind, struct err *err)
+{
+	bool tcx = dev->flags & WEIR_DEV_TCX;
+	struct filter_count filters;
+	__u32 ids[PROGRAMS];
+	int n = tcx ? tcx_chain(key, ids) : 0, rc;
+
+	if (n < 0)
+		return err_set(err, -n, "%s: %s: cannot list tcx programs: %s", dev->name,
+			       hook_name(key->hook), strerror(-n));
+	/* filters come behind every tcx program */
+	rc = qdisc_clsact_others(key->ifindex, key->hook, tcx ? 0 : dev->tc_priority, &filters,
+				 err);
+	if (rc)
+		return rc;
+	*ret_before = filters.before;
+	*ret_behind = (n && ids[n - 1] != dev->prog_id) || filters.behind > ifb_filters(dev) ||
+		      (key->hook == WEIR_INGRESS && link_has_generic_xdp(key->ifindex));
+	return 0;
+}
+
+/* by its name alone: who may not look at programs takes it for somebody else's */
+static bool is_weir(__u32 id, enum weir_hook hook)
+{
+	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(id);
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+	char l3[BPF_OBJ_NAME_LEN], l2[BPF_OBJ_NAME_LEN];
+
+	snprintf(l2, sizeof(l2), "weir_%s", hook_name(hook));
+	snprintf(l3, sizeof(l3), "weir_%s_l3", hook_name(hook));
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) &&
+	       (!strcmp(info.name, l2) || !strcmp(info.name, l3));
+}
+
+static __u32 look(const struct weir_dev_key *key)
+{
+	__u32 ids[2 * PROGRAMS];
+	int n = tcx_chain(key, ids);
+
+	/* no tcx in this kernel, or none to be seen */
+	n = n < 0 ? 0 : n;
+	n += filter_programs(key->ifindex, key->hook, ids + n, PROGRAMS);
+	for (int i = 0; i < n; i++)
+		if (is_weir(ids[i], key->hook))
+			return ids[i];
+	return 0;
+}
+
+__u32 hook_stranger(const struct weir_dev_key *key)
+{
+	const struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
+	__u32 id = look(key);
+
+	/* of a link whose pin has just been removed: a worker of the kernel's is about it */
+	for (int ms = 0; id && ms < WAIT_MS; ms += STEP_MS) {
+		nanosleep(&step, NULL);
+		id = look(key);
+	}
+	return id;
+}
