@@ -202,9 +202,11 @@ static int attach_again(struct repair *repair, const char *netns, bool lost, con
 			enum weir_hook hook, __u32 flags)
 {
 	struct context context = { .netns = netns };
-	char *words[6];
+	const char *why = context.err.text;
+	char *words[6], what[IF_NAMESIZE + 16];
 	int n = 0, r;
 
+	snprintf(what, sizeof(what), "%s: %s: ", name, hook_name(hook));
 	words[n++] = (char *)name;
 	words[n++] = (char *)hook_name(hook);
 	words[n++] = "via";
@@ -217,8 +219,8 @@ static int attach_again(struct repair *repair, const char *netns, bool lost, con
 	if (!r || r == -EALREADY)
 		return r;
 	if (++repair->failed > repair->failed_before)
-		log_note("%s: %s: cannot be put on again, and is tried every second: %s", name,
-			 hook_name(hook), context.err.text);
+		log_note("%scannot be put on again, and is tried every second: %s", what,
+			 strncmp(why, what, strlen(what)) ? why : why + strlen(what));
 	return r;
 }
 

@@ -76,8 +76,23 @@ if [ ${#vias[@]} = 2 ]; then
 		"$("$WEIR" -n "$here" -j show devices | jq -r '.[].state')" gone
 	refused "the other namespace's" "$WEIR" -n "$away" attach eth
 	check "detach, where it was" "$WEIR" -n "$here" detach eth
-	check "attach, where it is" "$WEIR" -n "$away" attach eth
-	check "detach" "$WEIR" -n "$away" detach all
+	check "attach, where it is" "$WEIR" -n "$away" attach eth egress via tcx
+
+	# an agent waits for it, where it comes to next
+	check "attach there" "$WEIR" -n "$here" attach lo ingress
+	link "$here" eth "$there" peer2 2
+	check "attach there" "$WEIR" -n "$here" attach eth egress
+	agent "$here"
+	said() { grep -q "^weir: eth: egress: $1" "$tmp/agent.$here"; }
+	ip -n "$here" link del eth
+	check "an agent misses its device" wait_until 10 said "the device is gone"
+	ip -n "$away" link set eth netns "$here"
+	again="cannot be put on again, and is tried every second: another weir's program is there (id"
+	check "one comes that has a weir: that is said" wait_until 10 said "$again"
+	check "detach, where it was" "$WEIR" -n "$away" detach all
+	check "and is free for the agent" wait_until 10 said "the device is back"
+	last_ends
+	check "detach" "$WEIR" -n "$here" detach all
 else
 	skip "moved with a link" "no tcx here"
 fi
