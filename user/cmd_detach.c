@@ -12,6 +12,7 @@
 #include "cmd.h"
 #include "dp.h"
 #include "hook.h"
+#include "link.h"
 #include "lock.h"
 #include "log.h"
 #include "opts.h"
@@ -104,7 +105,7 @@ static int detach(const struct instance *instance, struct wish *wish, struct err
 	int rc, failed = 0, remain;
 
 	if (wish->name)
-		wish->ifindex = if_nametoindex(wish->name);
+		wish->ifindex = link_index(wish->name);
 	rc = hook_list_get(instance, &list, err);
 	if (rc == -EPROTO && !wish->name)
 		return detach_unknown(instance, err);
@@ -153,6 +154,10 @@ static int detach_locked(const struct instance *instance, struct wish *wish, str
 	/* no more than what a killed attach has left */
 	if (!instance_exists(instance))
 		return wish->name ? not_attached(wish, err) : instance_remove_pins(instance, err);
+	/* else a link would be off before its pin cannot be removed */
+	if (access(instance->dir, W_OK))
+		return err_set(err, errno, "%s: nothing can be removed there: %s", instance->dir,
+			       strerror(errno));
 	rc = instance_enter(instance, &back, err);
 	if (rc)
 		return rc;

@@ -13,24 +13,7 @@
 #include "link.h"
 #include "rtnl.h"
 
-int link_get(const char *name, struct link *ret_link, struct err *err)
-{
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct link link = { .ifindex = if_nametoindex(name) };
-	struct ifreq ifr = {};
-
-	if (!link.ifindex || !if_indextoname(link.ifindex, ifr.ifr_name))
-		return err_set(err, ENODEV, "%s: no such device", name);
-	memcpy(link.name, ifr.ifr_name, sizeof(link.name));
-	if (ioctl(fd, SIOCGIFFLAGS, &ifr))
-		return err_set(err, errno, "%s: %s", name, strerror(errno));
-	link.up = ifr.ifr_flags & IFF_UP;
-	if (ioctl(fd, SIOCGIFHWADDR, &ifr))
-		return err_set(err, errno, "%s: %s", name, strerror(errno));
-	link.type = ifr.ifr_hwaddr.sa_family;
-	*ret_link = link;
-	return 0;
-}
+#define ALT_NAME_BYTES 128		/* of an alternative name */
 
 /* a request about one link: by its index, or by its name where that is 0 */
 static struct ifinfomsg *request(void *buf, __u16 type, __u16 flags, __u32 ifindex,
@@ -43,8 +26,9 @@ static struct ifinfomsg *request(void *buf, __u16 type, __u16 flags, __u32 ifind
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
 	info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
 	info->ifi_index = ifindex;
-	if (!ifindex)
-		mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	if (!ifindex && name)
+		mnl_attr_put_strz(nlh, strlen(name) < IF_NAMESIZE ? IFLA_IFNAME : IFLA_ALT_IFNAME,
+				  name);
 	return info;
 }
 
@@ -98,6 +82,35 @@ static int find(__u32 ifindex, const char *name, struct found *found)
 	*found = (struct found){};
 	request(buf, RTM_GETLINK, 0, ifindex, name);
 	return rtnl_talk((struct nlmsghdr *)buf, found_cb, found);
+}
+
+__u32 link_index(const char *name)
+{
+	struct found found;
+
+	/* who asks by ioctl gives it no more room than for a device's own */
+	if (strlen(name) < IF_NAMESIZE)
+		return if_nametoindex(name);
+	return strlen(name) < ALT_NAME_BYTES && !find(0, name, &found) ? found.ifindex : 0;
+}
+
+int link_get(const char *name, struct link *ret_link, struct err *err)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct link link = { .ifindex = link_index(name) };
+	struct ifreq ifr = {};
+
+	if (!link.ifindex || !if_indextoname(link.ifindex, ifr.ifr_name))
+		return err_set(err, ENODEV, "%s: no such device", name);
+	memcpy(link.name, ifr.ifr_name, sizeof(link.name));
+	if (ioctl(fd, SIOCGIFFLAGS, &ifr))
+		return err_set(err, errno, "%s: %s", name, strerror(errno));
+	link.up = ifr.ifr_flags & IFF_UP;
+	if (ioctl(fd, SIOCGIFHWADDR, &ifr))
+		return err_set(err, errno, "%s: %s", name, strerror(errno));
+	link.type = ifr.ifr_hwaddr.sa_family;
+	*ret_link = link;
+	return 0;
 }
 
 bool link_is_up(__u32 ifindex, const char *kind)

@@ -17,6 +17,9 @@ struct link {
 	char name[16];			/* the real one, where an alternative name was asked for */
 };
 
+/* By its name or an alternative one, which may be longer; 0 where there is none. */
+__u32 link_index(const char *name);
+
 /* -ENODEV where there is no such link. */
 int link_get(const char *name, struct link *ret_link, struct err *err);
 

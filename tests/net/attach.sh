@@ -117,6 +117,25 @@ done
 refused "detach all of nothing" 1 "nothing is attached" weir detach all
 refused "show of nothing" 1 "nothing is attached" weir show devices
 
+# by a name that is longer than its own may be; and where nothing can be removed nothing is
+longer=the-port-to-the-backup-of-the-office
+if ip -n "$here" link property add dev eth altname $longer 2> "$tmp/out"; then
+	check "a longer name: attach" weir attach $longer
+	refused "a longer name: attach again" 1 "eth: egress: attached already" weir attach $longer
+	for words in "detach $longer" "detach all"; do
+		# shellcheck disable=SC2086 # words
+		refused "a read-only bpffs: $words" 1 "$here: nothing can be removed there: Read-only" \
+			unshare -m sh -c 'mount -o remount,bind,ro /sys/fs/bpf && exec "$@"' - \
+			"$WEIR" -n "$here" $words
+		is_equal "a read-only bpffs: and nothing is" "$(state | grep -o attached | wc -l)" 2
+	done
+	check "a longer name: detach" weir detach $longer
+	refused "a longer name that is none" 1 "${longer}s: no such device$" weir attach ${longer}s
+	ip -n "$here" link property del dev eth altname $longer
+else
+	skip "a longer name" "no alternative names here"
+fi
+
 # lo keeps the instance alive from here on: to load one takes seconds under emulation
 check "attach lo" weir attach lo ingress via clsact
 
@@ -151,20 +170,26 @@ check "and off again" weir detach eth
 is_equal "the ingress qdisc stays" "$(tc_here qdisc show dev eth | grep -c '^qdisc ingress')" 1
 tc_here qdisc del dev eth ingress
 if [ ${#vias[@]} = 2 ]; then
-	# a second instance of the same namespace is a stranger in the tcx chain
+	"$top/build/tests/other" "$here" eth before > "$tmp/stranger" &
+	pids+=($!)
+	check "tcx: a stranger before us" wait_until 5 grep -q ready "$tmp/stranger"
+	check "tcx: attach" weir attach eth via tcx
+	send 20
+	compare "tcx: we see packets" "v >= t" "$(seen)" 20 "at least 20"
+	check "tcx: detach" weir detach eth
+	send 20
+	last_ends
+	is_least "tcx: so does the stranger, who stays" "$(tail -n 1 "$tmp/stranger")" 40
+
+	# a second instance of the same namespace, by another name
 	twin=$here-twin
 	touch "/run/netns/$twin"
 	mount --bind "/run/netns/$here" "/run/netns/$twin"
 	netns_made=("$twin" "${netns_made[@]}")
-	check "tcx: a stranger before us" "$WEIR" -n "$twin" attach eth via tcx
-	check "tcx: attach" weir attach eth via tcx
-	send 20
-	compare "tcx: we see packets" "v >= t" "$(seen)" 20 "at least 20"
-	compare "tcx: so does the stranger" "v >= t" "$(class "$twin" default packets)" 20 "at least 20"
-	check "tcx: detach" weir detach eth
-	is_equal "tcx: the stranger stays" "$("$WEIR" -n "$twin" -j show devices |
-		jq -r '.[].state' | paste -sd,)" "attached,attached"
-	check "tcx: the stranger off" "$WEIR" -n "$twin" detach all
+	check "tcx: a twin" "$WEIR" -n "$twin" attach eth via tcx
+	refused "tcx: no packet is charged twice" 1 "eth: egress: another weir's program is there" \
+		weir attach eth via tcx
+	check "tcx: the twin off" "$WEIR" -n "$twin" detach eth
 fi
 
 # --- what happens to devices
