@@ -158,6 +158,9 @@ static int check_hooks(const struct instance *instance, struct wish *wish, struc
 	for (size_t i = 0; i < list.n && !rc; i++) {
 		const struct hook_record *r = &list.items[i];
 
+		if (r->dev.flags & WEIR_DEV_IFB && r->dev.ifb_ifindex == wish->link.ifindex)
+			return err_set(err, EINVAL, "%s: is weir's own, where what arrives at %s waits: "
+				       "want %s", wish->name, r->dev.name, r->dev.name);
 		if (r->key.ifindex == wish->link.ifindex && wish->hooks[r->key.hook] &&
 		    hook_alive(instance, &r->key, &r->dev))
 			return err_set(err, EEXIST, "%s: %s: attached already", wish->name,

@@ -75,7 +75,12 @@ int device_check_hooks(const struct link *link, const bool hooks[WEIR_HOOK_COUNT
 
 const char *device_sees(const struct link *link, enum weir_hook hook)
 {
-	if (hook == WEIR_EGRESS && link_sort(link->ifindex) == LINK_VRF)
+	enum link_sort sort = link_sort(link->ifindex);
+
+	if (hook == WEIR_INGRESS && sort == LINK_IFB)
+		return "what is redirected to an ifb passes its egress, and goes on behind the hook of "
+		       "the device that it came by";
+	if (hook == WEIR_EGRESS && sort == LINK_VRF)
 		return "what this machine itself sends through the VRF is seen, unless its qdisc is "
 		       "noqueue; what is forwarded passes its ports' hooks alone";
 	return "";

@@ -135,6 +135,8 @@ enum link_sort link_sort(__u32 ifindex)
 		return LINK_PLAIN;
 	if (!strcmp(found.kind, "vrf"))
 		return LINK_VRF;
+	if (!strcmp(found.kind, "ifb"))
+		return LINK_IFB;
 	return !strcmp(found.kind, "ipvlan") && found.mode == IPVLAN_MODE_L3S ? LINK_IPVLAN_L3S :
 									       LINK_PLAIN;
 }

@@ -30,7 +30,7 @@ bool link_is_up(__u32 ifindex, const char *kind);
 bool link_has_generic_xdp(__u32 ifindex);
 
 /* Kinds whose packets pass their own hooks in part, or not at all. */
-enum link_sort { LINK_PLAIN, LINK_VRF, LINK_IPVLAN_L3S };
+enum link_sort { LINK_PLAIN, LINK_VRF, LINK_IPVLAN_L3S, LINK_IFB };
 enum link_sort link_sort(__u32 ifindex);
 
 /* Makes a link of that kind and name, with an index that none has in another namespace. */

@@ -83,6 +83,8 @@ for via in "${vias[@]}"; do
 	check "$via: attach" "${weir[@]}" attach eth via "$via"
 	is_equal "$via: departure times" "$(device edt)" true
 	is_equal "$via: the ifb" "$(device ifb)" "$(ifb)"
+	is_equal "$via: which is not attached itself" "$("${weir[@]}" attach "$(ifb)" 2>&1)" \
+		"weir: $(ifb): is weir's own, where what arrives at eth waits: want eth"
 	is_equal "$via: fq" "$(tc -n "$consumer" qdisc show dev "$(ifb)" | cut -d' ' -f2)" fq
 	was=$(class "$consumer" slow packets)
 	# twice the rate: 300 packets are 250 ms

@@ -139,6 +139,17 @@ if make "ipvlan l3s" ipvlan mode l3s; then
 	sees top egress "$here" 10.88.1.2
 	check "$kind: detach" weir detach all
 fi
+if ip -n "$here" link add name queue up type ifb 2> "$tmp/out"; then
+	for words in "queue ingress:1" "queue egress:0"; do
+		# shellcheck disable=SC2086 # words
+		weir attach ${words%:*} > "$tmp/out" 2>&1
+		is_equal "ifb: attach ${words%:*}: is it said that its egress is passed" \
+			"$(grep -c '^weir: queue: ingress: .* passes its egress, ' "$tmp/out")" ${words#*:}
+	done
+	check "ifb: detach" weir detach all
+else
+	skip ifb "no ifb here"
+fi
 if make vrf vrf table 10; then
 	refuses "what arrives passes the hooks of a VRF's ports"
 	on egress top > "$tmp/out" 2>&1
