@@ -109,15 +109,16 @@ static __always_inline __u32 weir_square(__u32 p)
  * lost, and 200 ms pass: it has its rate where the depth is what drains in such a time-out. Alone
  * it learns that within seconds (28 of 33 Mbit/s from 1 to 6 s, 9.0 of 10).
  *
- * All in us. depth, low: the bucket's state. top: signal above this debt; base: where learning
- * starts from; packet: a full packet's time. Returns 1 where this packet is to carry the signal.
+ * All in us, 64 bits: a burst that is a size takes hours at a low level. depth, low: the bucket's
+ * state. top: signal above this debt; base: where learning starts from; packet: a full packet's
+ * time. Returns 1 where this packet is to carry the signal.
  */
 #define WEIR_DEPTH_MAX_US 500000
 #define WEIR_STEP_MIN_US 5000
-static __always_inline int weir_rise(__u32 *depth, __u32 *low, __u32 debt, __u32 top, __u32 base,
-				     __u32 packet)
+static __always_inline int weir_rise(__u32 *depth, __u32 *low, __u64 debt, __u64 top, __u64 base,
+				     __u64 packet)
 {
-	__u32 step = top > base ? (top - base) / 4 : 0;
+	__u64 step = top > base ? (top - base) / 4 : 0;
 
 	if (step < 2 * packet)
 		step = 2 * packet;

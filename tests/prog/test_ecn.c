@@ -204,9 +204,31 @@ static void classic_law_when_paced(void **state)
 	assert_in_range(marked[1], 50, 400);	/* p at most 1/4 */
 }
 
+/* a burst of more than 2^32 us: what is far below it is not marked */
+static void no_mark_far_below_a_long_burst(void **state)
+{
+	struct harness *h = *state;
+	struct spec spec = { .ecn = WEIR_ECT0, .payload = 958 };
+	struct weir_class *class = harness_class(h, 0);
+	struct weir_flow flow;
+	int i;
+
+	harness_establish(h, EGRESS, &spec);
+	harness_rate(class, 0, WEIR_RATE_MIN);
+	class->burst_ns = 0;
+	class->burst_bytes = 4300000;	/* 4300 s; in the field that is at a level */
+	class->mark_at_ns = 0;		/* the burst */
+	harness_commit(h);
+	for (i = 0; i < 100; i++)	/* 100 s */
+		assert_int_equal(send_spec(h, EGRESS, &spec), HARNESS_PASS);
+	assert_true(harness_flow(h, &spec, EGRESS, &flow));
+	assert_int_equal(flow.marked, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(no_mark_far_below_a_long_burst),
 		TEST(each_codepoint_when_policed),
 		TEST(marks_are_counted_once),
 		TEST(a_marked_segment_counts_each_packet),
