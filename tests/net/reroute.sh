@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# moves.sh: a connection whose route moves to another device is not paced any more by the class of
+# reroute.sh: a connection whose route moves to another device is not paced any more by the class of
 # the device that it left: neither where its new class has no rate, nor where there is no hook.
 #
 #     producer (weir on eth and spare, egress; not on plain) ==== consumer
