@@ -96,11 +96,15 @@ __u32 link_index(const char *name)
 
 int link_get(const char *name, struct link *ret_link, struct err *err)
 {
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct link link = { .ifindex = link_index(name) };
 	struct ifreq ifr = {};
+	bool there = link.ifindex && if_indextoname(link.ifindex, ifr.ifr_name);
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	if (!link.ifindex || !if_indextoname(link.ifindex, ifr.ifr_name))
+	/* who has no descriptor left to ask with does not know whether it is there */
+	if (fd < 0)
+		return err_set(err, errno, "%s: cannot ask for it: %s", name, strerror(errno));
+	if (!there)
 		return err_set(err, ENODEV, "%s: no such device", name);
 	memcpy(link.name, ifr.ifr_name, sizeof(link.name));
 	if (ioctl(fd, SIOCGIFFLAGS, &ifr))

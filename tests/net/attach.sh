@@ -380,6 +380,8 @@ binary=$tmp/weir
 cp "$WEIR" "$binary"
 refused "no such device" 1 "ethh: no such device; did you mean 'eth'" weir attach ethh
 refused "no such device, nothing near" 1 "no such device$" weir attach wlan0
+refused "nothing left to ask with" 1 "^weir: lo: [^n].*: Too many open files" \
+	sh -c 'ulimit -n 6; exec "$0" -n "$1" attach lo' "$WEIR" "$here"
 refused "no device" 2 "want DEV" weir attach
 refused "unknown word" 2 "unknown word 'egres'; did you mean 'egress'" weir attach eth egres
 refused "two directions" 2 "'ingress': want it right behind DEV, and one of" weir attach eth egress ingress
