@@ -186,8 +186,9 @@ static __always_inline void weir_charge_job(struct weir_job *job)
 		f->cost_class = weir_cost_mean(f->bytes, f->npb_class, f->now);
 		idle = f->now - *(volatile __u64 *)&job->state->tat;
 		f->debt_class = weir_charge(&job->state->tat, f->now, f->cost_class);
-		/* where there was a debt, nothing: a branch would double the verifier's ways */
-		job->state->idle_ns += idle & ~((__s64)-f->debt_class >> 63);
+		/* where there was a debt, also one that another CPU just took back, nothing: a
+		 * branch would double the verifier's ways */
+		job->state->idle_ns += idle & ~((__s64)(idle | -f->debt_class) >> 63);
 	}
 	f->reason = f->npb_bucket | f->npb_class ? WEIR_R_CONFORM : WEIR_R_UNLIMITED;
 }
