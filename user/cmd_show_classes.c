@@ -78,15 +78,6 @@ static void steering(struct show *show, unsigned int slot)
 	out_str(show->out, "reason", alive ? control_reason_name(step.reason) : NULL);
 }
 
-/* why, in words */
-static const char *state_text(const struct snapshot_class *class)
-{
-	if (class->state == SNAPSHOT_UNLIMITED && class->conf.conn_rate &&
-	    class->conf.action != WEIR_OBSERVE)
-		return "no rate is set; new connections beyond conn-rate are dropped";
-	return snapshot_state_texts[class->state];
-}
-
 static void class_row(struct show *show, const struct snapshot_class *class, __u32 can, bool edt)
 {
 	const struct weir_class *conf = &class->conf;
@@ -106,7 +97,7 @@ static void class_row(struct show *show, const struct snapshot_class *class, __u
 	out_u64(out, "active", class->active);
 	out_str(out, "limited_by", snapshot_state_names[class->state]);
 	out_only(out, OUT_JSON);
-	out_str(out, "limited_text", state_text(class));
+	out_str(out, "limited_text", snapshot_state_text(class));
 	out_only(out, OUT_BOTH);
 	out_str(out, "per", conf_per(conf, &per) > 0 ? per.text : NULL);
 	out_str(out, "action", conf->action < WEIR_ACTION_COUNT ? action_names[conf->action] :
@@ -141,7 +132,7 @@ static void why(struct show *show, const struct snapshot_class *class)
 	char text[512];
 	size_t at;
 
-	at = snprintf(text, sizeof(text), "%s: %s", conf->name, state_text(class));
+	at = snprintf(text, sizeof(text), "%s: %s", conf->name, snapshot_state_text(class));
 	if (class->limit_bps)
 		at += snprintf(text + at, sizeof(text) - at, "; rate in force: %s",
 			       quantity_rate_show(class->limit_bps).text);

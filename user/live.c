@@ -62,7 +62,7 @@ static json_t *one_class(const struct snapshot_class *class)
 
 	set_text(ret, "class", class->conf.name);
 	set_text(ret, "state", snapshot_state_names[class->state]);
-	set_text(ret, "text", snapshot_state_texts[class->state]);
+	set_text(ret, "text", snapshot_state_text(class));
 	set_u64(ret, "rate_bps", class->conf.rate_bps);
 	set_u64(ret, "flow_rate_bps", class->conf.flow_rate_bps);
 	set_u64(ret, "limit_bps", class->limit_bps);

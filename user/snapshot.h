@@ -28,6 +28,7 @@ struct maps;
 	X(FLOWS, "flow-rate", "some of its buckets run at their own cap (flow-rate)") \
 	X(CLASS, "class-rate", "its buckets share the class's rate") \
 	X(LEASE, "lease", "its buckets share the rate that the agent has set") \
+	X(CONN, "conn-rate", "new TCP connections beyond conn-rate are dropped; nothing else is held back") \
 	X(OBSERVED, "observed", "above its rate, but the action is observe: nothing is held back")
 
 enum snapshot_state {
@@ -38,7 +39,6 @@ enum snapshot_state {
 };
 
 extern const char *const snapshot_state_names[SNAPSHOT_STATE_COUNT];
-extern const char *const snapshot_state_texts[SNAPSHOT_STATE_COUNT];
 
 /* what happened between two pictures, per second; a count below one per second shows as one */
 struct snapshot_rates {
@@ -146,6 +146,9 @@ void snapshot_compare(struct snapshot *snapshot, const struct snapshot *before);
 
 /* The value of a flow that it is sorted by. Pure. */
 __u64 snapshot_flow_value(const struct snapshot_flow *flow, enum snapshot_sort sort);
+
+/* The state of a class in words. Pure. */
+const char *snapshot_state_text(const struct snapshot_class *class);
 
 /* Was the flow ahead of its bucket's rate at its last packet? level_bps 0: none. Pure. */
 bool snapshot_flow_ahead(const struct weir_flow *flow, const struct weir_class *class,

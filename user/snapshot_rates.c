@@ -8,6 +8,7 @@
 #include <weir/bucket.h>
 #include "snapshot.h"
 
+#define CONN_NS 200000000ULL		/* a refused connection is told of for so long */
 #define AIM_NS 4000000ULL		/* the debt that the datapath steers a paced socket to */
 
 const char *const snapshot_state_names[SNAPSHOT_STATE_COUNT] = {
@@ -16,11 +17,19 @@ const char *const snapshot_state_names[SNAPSHOT_STATE_COUNT] = {
 #undef X
 };
 
-const char *const snapshot_state_texts[SNAPSHOT_STATE_COUNT] = {
+static const char *const state_texts[SNAPSHOT_STATE_COUNT] = {
 #define X(e, name, text) [SNAPSHOT_##e] = text,
 	SNAPSHOT_STATES(X)
 #undef X
 };
+
+const char *snapshot_state_text(const struct snapshot_class *class)
+{
+	if (class->state == SNAPSHOT_UNLIMITED && class->conf.conn_rate &&
+	    class->conf.action != WEIR_OBSERVE)
+		return "no rate is set; new connections beyond conn-rate are dropped";
+	return state_texts[class->state];
+}
 
 const char *const snapshot_sort_names[SNAPSHOT_SORT_COUNT] = {
 	[SNAPSHOT_BY_RATE] = "rate", [SNAPSHOT_BY_BYTES] = "bytes",
@@ -122,15 +131,26 @@ static struct weir_class_stats stats_grown(const struct snapshot_class *class,
 	return ret;
 }
 
-/* packets that were held back in one way or another */
+/* packets that its rates held back in one way or another */
 static __u64 held_of(const struct weir_class_stats *by)
 {
 	__u64 held = by->delayed + by->marked + by->packets[WEIR_R_SOCKET] +
 		     by->packets[WEIR_R_SPARED];
 
 	for (unsigned int i = WEIR_R_FIRST_DROP; i < WEIR_R_COUNT; i++)
-		held += by->packets[i];
+		held += i == WEIR_R_DROP_CONN ? 0 : by->packets[i];
 	return held;
+}
+
+/* were connections refused? Of one picture: conn-rate was used up a moment ago */
+static bool conn_held(const struct snapshot_class *class, const struct weir_class_stats *by,
+		      __u64 now_ns)
+{
+	__u32 rate = class->conf.conn_rate;
+
+	if (by)
+		return by->packets[WEIR_R_DROP_CONN];
+	return rate && class->moved.conn_tat + CONN_NS > now_ns + weir_event_limit(rate);
 }
 
 static bool recent(__u64 at_ns, __u64 now_ns)
@@ -147,15 +167,18 @@ static enum snapshot_state state_of(const struct snapshot_class *class,
 {
 	const struct weir_class_state *moved = &class->moved;
 	bool by_level = moved->limited && recent(moved->limited_at, now_ns);
+	bool observed = class->conf.action == WEIR_OBSERVE;
+	enum snapshot_state refused = !conn_held(class, by, now_ns) ? SNAPSHOT_FREE :
+				      observed ? SNAPSHOT_OBSERVED : SNAPSHOT_CONN;
 	bool full;
 
 	if (!class->limit_bps && !class->conf.flow_rate_bps)
-		return SNAPSHOT_UNLIMITED;
+		return refused == SNAPSHOT_FREE ? SNAPSHOT_UNLIMITED : refused;
 	if (by ? !class->rates.packets : !recent(moved->last_ns, now_ns))
 		return SNAPSHOT_IDLE;
 	if (!class->ahead && !by_level && !(by ? held_of(by) : recent(moved->held_at, now_ns)))
-		return SNAPSHOT_FREE;
-	if (class->conf.action == WEIR_OBSERVE)
+		return refused;
+	if (observed)
 		return SNAPSHOT_OBSERVED;
 	/* below nine tenths of its rate a class does not hold anything back: its caps do */
 	full = by ? by->packets[WEIR_R_DROP_CLASS] ||

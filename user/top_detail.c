@@ -116,7 +116,7 @@ void top_draw_class(const struct top *top)
 	}
 	line(&page, "class", TOP_PLAIN, class->conf.name);
 	snprintf(text, sizeof(text), "%s: %s", snapshot_state_names[class->state],
-		 snapshot_state_texts[class->state]);
+		 snapshot_state_text(class));
 	line(&page, "state", TOP_PLAIN, text);
 	class_rates(&page, class);
 	class_control(&page, class);

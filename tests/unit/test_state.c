@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* test_state.c: what a class is said to be held back by, where that is its conn-rate */
+#include <string.h>
+#include "unit.h"
+#include "snapshot.h"
+
+#define NOW 7000000000ULL
+
+static struct snapshot_class door(__u32 conn_rate)
+{
+	return (struct snapshot_class){
+		.conf = { .flags = WEIR_CLASS_USED, .conn_rate = conn_rate },
+		.moved = { .last_ns = NOW - 1000000 },
+	};
+}
+
+static enum snapshot_state seen(struct snapshot_class *is, struct snapshot_class *was)
+{
+	struct snapshot before = { .now_ns = NOW - 1000000000, .classes = was, .n_classes = 1 };
+	struct snapshot now = { .now_ns = NOW, .classes = is, .n_classes = 1 };
+
+	snapshot_compare(&now, was ? &before : NULL);
+	return is->state;
+}
+
+static void refused_connections_are_conn_rate(void **state)
+{
+	struct snapshot_class was = door(5), is = door(5);
+
+	assert_int_equal(seen(&is, &was), SNAPSHOT_UNLIMITED);
+	assert_non_null(strstr(snapshot_state_text(&is), "beyond conn-rate"));
+	is.total.packets[WEIR_R_DROP_CONN] = 3;
+	assert_int_equal(seen(&is, &was), SNAPSHOT_CONN);
+	/* a class far below its rate is not held back by that */
+	is.conf.rate_bps = is.limit_bps = 100000000;
+	assert_int_equal(seen(&is, &was), SNAPSHOT_CONN);
+	is.total.packets[WEIR_R_DROP_RATE] = 3;
+	assert_int_equal(seen(&is, &was), SNAPSHOT_CLASS);
+	is.total.packets[WEIR_R_DROP_RATE] = 0;
+	is.conf.action = WEIR_OBSERVE;
+	assert_int_equal(seen(&is, &was), SNAPSHOT_OBSERVED);
+}
+
+/* five per second: four more may follow at once where the clock is not ahead */
+static void one_picture_tells_it_too(void **state)
+{
+	struct snapshot_class is = door(5);
+
+	assert_int_equal(seen(&is, NULL), SNAPSHOT_UNLIMITED);
+	is.moved.conn_tat = NOW + 550000000;
+	assert_int_equal(seen(&is, NULL), SNAPSHOT_UNLIMITED);
+	/* between two that it lets in: one was refused within these 200 ms */
+	is.moved.conn_tat = NOW + 650000000;
+	assert_int_equal(seen(&is, NULL), SNAPSHOT_CONN);
+	is.moved.conn_tat = NOW + 1000000000;
+	assert_int_equal(seen(&is, NULL), SNAPSHOT_CONN);
+	is.limit_bps = 100000000;
+	assert_int_equal(seen(&is, NULL), SNAPSHOT_CONN);
+	is.moved.held_at = NOW - 1000000;
+	assert_int_equal(seen(&is, NULL), SNAPSHOT_CLASS);
+	/* what was refused before conn-rate was taken away */
+	is.moved.held_at = is.limit_bps = 0;
+	is.conf.conn_rate = 0;
+	assert_int_equal(seen(&is, NULL), SNAPSHOT_UNLIMITED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refused_connections_are_conn_rate),
+		cmocka_unit_test(one_picture_tells_it_too),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
