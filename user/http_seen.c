@@ -263,7 +263,8 @@ static void events_route(struct evhttp_request *request, const char *rest, void 
 	seen->listeners[i] = http_stream_open(seen->http, request, listener_gone, seen);
 	if (!seen->listeners[i])
 		return;
-	if (seen->last)
+	/* a look of an hour ago is not what goes on */
+	if (is_fresh(seen, FRESH_NS))
 		send_event(seen->listeners[i], seen->last);
 	want_look(seen);
 	if (!event_pending(seen->tick, EV_TIMEOUT, NULL))

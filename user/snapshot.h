@@ -28,7 +28,7 @@ struct maps;
 	X(FLOWS, "flow-rate", "some of its buckets run at their own cap (flow-rate)") \
 	X(CLASS, "class-rate", "its buckets share the class's rate") \
 	X(LEASE, "lease", "its buckets share the rate that the agent has set") \
-	X(CONN, "conn-rate", "new TCP connections beyond conn-rate are dropped; nothing else is held back") \
+	X(CONN, "conn-rate", "new TCP connections beyond conn-rate are dropped; the rest passes") \
 	X(OBSERVED, "observed", "above its rate, but the action is observe: nothing is held back")
 
 enum snapshot_state {

@@ -8,6 +8,7 @@
 #include <weir/bucket.h>
 #include "snapshot.h"
 
+#define NOW_NS (2 * SNAPSHOT_ACTIVE_NS)	/* what is longer ago says nothing of now */
 #define CONN_NS 200000000ULL		/* a refused connection is told of for so long */
 #define AIM_NS 4000000ULL		/* the debt that the datapath steers a paced socket to */
 
@@ -159,8 +160,8 @@ static bool recent(__u64 at_ns, __u64 now_ns)
 }
 
 /*
- * by is what happened since the picture before, NULL where there is none: then what the datapath
- * has noted of itself must do.
+ * by is what happened since the picture before, NULL where there is none, or it is too old to tell
+ * of now: then what the datapath has noted of itself must do.
  */
 static enum snapshot_state state_of(const struct snapshot_class *class,
 				    const struct weir_class_stats *by, __u64 now_ns)
@@ -215,7 +216,7 @@ static void class_compare(struct snapshot_class *class, const struct snapshot_cl
 	rates->has_delay = measured > 0;
 	rates->p50_ns = snapshot_percentile(by.delay_hist, 50);
 	rates->p99_ns = snapshot_percentile(by.delay_hist, 99);
-	class->state = state_of(class, span_ns ? &by : NULL, now_ns);
+	class->state = state_of(class, span_ns && span_ns <= NOW_NS ? &by : NULL, now_ns);
 }
 
 void snapshot_compare(struct snapshot *snapshot, const struct snapshot *before)

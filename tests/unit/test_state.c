@@ -64,11 +64,32 @@ static void one_picture_tells_it_too(void **state)
 	assert_int_equal(seen(&is, NULL), SNAPSHOT_UNLIMITED);
 }
 
+/* what a scrape a minute ago has not seen yet is not what holds it back now */
+static void an_old_picture_tells_nothing_of_now(void **state)
+{
+	struct snapshot_class was = door(0), is = door(0);
+	struct snapshot before = { .now_ns = NOW, .classes = &was, .n_classes = 1 };
+	struct snapshot now = { .now_ns = NOW + 60000000000, .classes = &is, .n_classes = 1 };
+
+	is.conf.rate_bps = is.limit_bps = 100000000;
+	is.total.packets[WEIR_R_DROP_CLASS] = is.total.bytes[WEIR_R_DROP_CLASS] = 1500;
+	snapshot_compare(&now, &before);
+	assert_int_equal(is.state, SNAPSHOT_IDLE);
+	assert_int_equal(is.rates.dropped, 25);
+	is.moved.last_ns = now.now_ns - 1000000;
+	snapshot_compare(&now, &before);
+	assert_int_equal(is.state, SNAPSHOT_FREE);
+	is.moved.held_at = is.moved.last_ns;
+	snapshot_compare(&now, &before);
+	assert_int_equal(is.state, SNAPSHOT_CLASS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refused_connections_are_conn_rate),
 		cmocka_unit_test(one_picture_tells_it_too),
+		cmocka_unit_test(an_old_picture_tells_nothing_of_now),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
