@@ -315,9 +315,11 @@ static const struct family families[] = {
 	  AT(snapshot, active) },
 	{ "weir_flows_refused", "counter", "", "Packets whose flow the flow table had no place for.",
 	  whole, AT(snapshot, refused) },
-	{ "weir_class_packets", "counter", "", "Wire packets by verdict and reason.",
+	{ "weir_class_packets", "counter", "", "Wire packets by verdict and reason; "
+	  "with action observe, by what would be done.",
 	  class_reasons, AT(snapshot_class, total.packets) },
-	{ "weir_class_bytes", "counter", "bytes", "Wire bytes by verdict and reason.",
+	{ "weir_class_bytes", "counter", "bytes", "Wire bytes by verdict and reason; "
+	  "with action observe, by what would be done.",
 	  class_reasons, AT(snapshot_class, total.bytes) },
 	{ "weir_class_marked_packets", "counter", "", "Wire packets on which weir set CE.",
 	  class_number, AT(snapshot_class, total.marked) },

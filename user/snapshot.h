@@ -29,7 +29,8 @@ struct maps;
 	X(CLASS, "class-rate", "its buckets share the class's rate") \
 	X(LEASE, "lease", "its buckets share the rate that the agent has set") \
 	X(CONN, "conn-rate", "new TCP connections beyond conn-rate are dropped; the rest passes") \
-	X(OBSERVED, "observed", "above its rate, but the action is observe: nothing is held back")
+	X(OBSERVED, "observed", "above its rate, but the action is observe: nothing is held back, the " \
+	  "counters say what would be done")
 
 enum snapshot_state {
 #define X(e, name, text) SNAPSHOT_##e,
@@ -42,7 +43,8 @@ extern const char *const snapshot_state_names[SNAPSHOT_STATE_COUNT];
 
 /* what happened between two pictures, per second; a count below one per second shows as one */
 struct snapshot_rates {
-	__u64 passed_bps, dropped_bps;
+	__u64 passed_bps;		/* of observe, all */
+	__u64 dropped_bps;
 	__u64 packets, marked, delayed, dropped;
 	bool has_delay;			/* a packet was measured: the percentiles are valid */
 	__u64 p50_ns, p99_ns;

@@ -205,6 +205,9 @@ static void class_compare(struct snapshot_class *class, const struct snapshot_cl
 			drops += by.packets[i];
 		}
 	}
+	/* its drops are what would have been dropped */
+	if (class->conf.action == WEIR_OBSERVE)
+		passed += dropped;
 	rates->passed_bps = per_second(passed * 8, span_ns);
 	rates->dropped_bps = per_second(dropped * 8, span_ns);
 	rates->packets = per_second(packets, span_ns);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* test_state.c: what a class is said to be held back by, where that is its conn-rate */
+/* test_state.c: what a class is said to be held back by, now, and what passes */
 #include <string.h>
 #include "unit.h"
 #include "snapshot.h"
@@ -84,11 +84,28 @@ static void an_old_picture_tells_nothing_of_now(void **state)
 	assert_int_equal(is.state, SNAPSHOT_CLASS);
 }
 
+static void what_is_observed_passes(void **state)
+{
+	struct snapshot_class was = door(0), is = door(0);
+
+	is.conf.rate_bps = is.limit_bps = 1000000;
+	is.total.bytes[WEIR_R_CONFORM] = is.total.packets[WEIR_R_CONFORM] = 1000;
+	is.total.bytes[WEIR_R_DROP_RATE] = is.total.packets[WEIR_R_DROP_RATE] = 2000;
+	assert_int_equal(seen(&is, &was), SNAPSHOT_CLASS);
+	assert_int_equal(is.rates.passed_bps, 8000);
+	is.conf.action = WEIR_OBSERVE;
+	assert_int_equal(seen(&is, &was), SNAPSHOT_OBSERVED);
+	assert_int_equal(is.rates.passed_bps, 24000);
+	assert_int_equal(is.rates.dropped, 2000);
+	assert_non_null(strstr(snapshot_state_text(&is), "would"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refused_connections_are_conn_rate),
 		cmocka_unit_test(one_picture_tells_it_too),
+		cmocka_unit_test(what_is_observed_passes),
 		cmocka_unit_test(an_old_picture_tells_nothing_of_now),
 	};
 
