@@ -276,23 +276,32 @@ static void flow_start(const struct writer *to, const struct snapshot_flow *flow
 		text_add(to->text, ",tunnel=\"%u\"", key->tunnel);
 }
 
+/* the next of the foremost; of devices that are gone two may have all labels in common */
+static const struct snapshot_flow *flow_next(const struct writer *to, unsigned int *i)
+{
+	for (; *i < to->snapshot->n_flows && *i < METRICS_FLOWS; (*i)++)
+		if (strcmp(to->snapshot->flows[*i].dev, "-"))
+			return &to->snapshot->flows[(*i)++];
+	return NULL;
+}
+
 static void flow_number(const struct writer *to)
 {
-	unsigned int n = to->snapshot->n_flows;
+	const struct snapshot_flow *flow;
 
-	for (unsigned int i = 0; i < n && i < METRICS_FLOWS; i++) {
-		flow_start(to, &to->snapshot->flows[i]);
-		number(to, "}", member(to, &to->snapshot->flows[i]));
+	for (unsigned int i = 0; (flow = flow_next(to, &i));) {
+		flow_start(to, flow);
+		number(to, "}", member(to, flow));
 	}
 }
 
 static void flow_rate(const struct writer *to)
 {
-	unsigned int n = to->snapshot->n_flows;
+	const struct snapshot_flow *flow;
 
-	for (unsigned int i = 0; i < n && i < METRICS_FLOWS; i++) {
-		flow_start(to, &to->snapshot->flows[i]);
-		rate(to, "}", to->snapshot->flows[i].rate_bps);
+	for (unsigned int i = 0; (flow = flow_next(to, &i));) {
+		flow_start(to, flow);
+		rate(to, "}", flow->rate_bps);
 	}
 }
 

@@ -359,6 +359,19 @@ static void only_what_is_on_its_hook_is_attached(void **state)
 	text_free(&text);
 }
 
+/* they would be told apart by nothing, and a scrape that has a sample twice is no good */
+static void flows_of_devices_that_are_gone_are_left_out(void **state)
+{
+	struct snapshot_flow flows[3] = { { .dev = "-" }, { .dev = "eth0" }, { .dev = "-" } };
+	struct snapshot snapshot = { .instance = "host", .flows = flows, .n_flows = 3 };
+	struct text text = {};
+
+	assert_int_equal(metrics_write(&text, &snapshot, METRICS_OPEN), 0);
+	assert_metrics(text.data, true);
+	assert_non_null(strstr(text.data, "dev=\"eth0\""));
+	text_free(&text);
+}
+
 static void the_form_follows_accept(void **state)
 {
 	assert_int_equal(metrics_form_of(NULL), METRICS_PLAIN);
@@ -470,6 +483,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_reader_is_strict),
 		cmocka_unit_test(both_forms_are_well_formed),
 		cmocka_unit_test(only_what_is_on_its_hook_is_attached),
+		cmocka_unit_test(flows_of_devices_that_are_gone_are_left_out),
 		cmocka_unit_test(the_form_follows_accept),
 		cmocka_unit_test(percentiles_lie_in_their_bucket),
 		cmocka_unit_test(rates_and_state_follow_from_two_pictures),
