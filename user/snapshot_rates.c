@@ -70,14 +70,17 @@ __u64 snapshot_flow_value(const struct snapshot_flow *flow, enum snapshot_sort s
 
 /*
  * By the measure of the datapath: two full packets ahead of the clock, or, where the socket is
- * paced and held at a small debt on purpose, half of that.
+ * paced and held at a small debt on purpose, half of that. Where nothing waits a burst is let
+ * through: not of a flow that has never lost or been marked a packet.
  */
 bool snapshot_flow_ahead(const struct weir_flow *flow, const struct weir_class *class,
 			 __u64 level_bps)
 {
+	bool waits = class->action != WEIR_POLICE &&
+		     flow->flags & (WEIR_FLOW_EDT | WEIR_FLOW_ACTUATED);
 	__u64 cap = class->flow_rate_bps, packet_ns;
 
-	if (class->per != WEIR_PER_FLOW)
+	if (class->per != WEIR_PER_FLOW || !(waits || flow->dropped || flow->marked))
 		return false;
 	if (level_bps && (!cap || level_bps < cap))
 		cap = level_bps;
@@ -177,7 +180,8 @@ static enum snapshot_state state_of(const struct snapshot_class *class,
 		return refused == SNAPSHOT_FREE ? SNAPSHOT_UNLIMITED : refused;
 	if (by ? !class->rates.packets : !recent(moved->last_ns, now_ns))
 		return SNAPSHOT_IDLE;
-	if (!class->ahead && !by_level && !(by ? held_of(by) : recent(moved->held_at, now_ns)))
+	/* a burst that is let through is ahead of its clock, too */
+	if (!recent(moved->held_at, now_ns) && !(by && held_of(by)))
 		return refused;
 	if (observed)
 		return SNAPSHOT_OBSERVED;

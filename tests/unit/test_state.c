@@ -100,12 +100,38 @@ static void what_is_observed_passes(void **state)
 	assert_non_null(strstr(snapshot_state_text(&is), "would"));
 }
 
+/* policed, a burst passes: it is ahead of its clock, and nothing holds it back */
+static void a_burst_that_passes_is_not_held(void **state)
+{
+	struct weir_flow flow = { .bucket = { .tat = NOW + 5000000 }, .last_seen_ns = NOW };
+	struct snapshot_class was = door(0), is = door(0);
+
+	is.conf.rate_bps = is.limit_bps = is.level_bps = 50000000;
+	is.total.packets[WEIR_R_CONFORM] = is.total.bytes[WEIR_R_CONFORM] = 1000;
+	is.moved.limited = 1;
+	is.moved.limited_at = NOW - 1000000;
+	assert_int_equal(seen(&is, NULL), SNAPSHOT_FREE);
+	assert_int_equal(seen(&is, &was), SNAPSHOT_FREE);
+	is.moved.held_at = NOW - 1000000;
+	assert_int_equal(seen(&is, NULL), SNAPSHOT_CLASS);
+	assert_int_equal(seen(&is, &was), SNAPSHOT_CLASS);
+	assert_false(snapshot_flow_ahead(&flow, &is.conf, is.level_bps));
+	flow.dropped = 1;
+	assert_true(snapshot_flow_ahead(&flow, &is.conf, is.level_bps));
+	flow.dropped = 0;
+	flow.flags = WEIR_FLOW_EDT;
+	assert_true(snapshot_flow_ahead(&flow, &is.conf, is.level_bps));
+	is.conf.action = WEIR_POLICE;
+	assert_false(snapshot_flow_ahead(&flow, &is.conf, is.level_bps));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refused_connections_are_conn_rate),
 		cmocka_unit_test(one_picture_tells_it_too),
 		cmocka_unit_test(what_is_observed_passes),
+		cmocka_unit_test(a_burst_that_passes_is_not_held),
 		cmocka_unit_test(an_old_picture_tells_nothing_of_now),
 	};
 
