@@ -126,7 +126,8 @@ static void flow_identity(struct show *show, const struct flow_row *row)
 static void flow_row(struct show *show, const struct flow_row *row)
 {
 	const struct weir_flow *flow = &row->flow;
-	__u64 age = show->now_ns > flow->last_seen_ns ? show->now_ns - flow->last_seen_ns : 0;
+	/* it came while the table was read: a dash would say that it has no age */
+	__u64 age = show->now_ns > flow->last_seen_ns ? show->now_ns - flow->last_seen_ns : 1;
 	struct out *out = show->out;
 
 	out_row(out);

@@ -7,21 +7,16 @@
 #include "control.h"
 #include "show.h"
 #include "signals.h"
-
-/* an agent's rate that has run out was its last word */
-static bool has_run_out(struct show *show, unsigned int slot, const struct weir_decision *step)
-{
-	struct weir_lease lease;
-
-	return step->new_bps && !(step->flags & WEIR_D_OBSERVE) &&
-	       !maps_lease_get(show->maps, slot, &lease) && lease.expires_ns <= show->now_ns;
-}
+#include "snapshot.h"
 
 bool show_steering(struct show *show, unsigned int slot, struct weir_decision *ret)
 {
+	struct weir_lease lease;
+	bool leased = !maps_lease_get(show->maps, slot, &lease);
+
 	return !maps_steering_get(show->maps, slot, ret) &&
-	       !strncmp(ret->class, show->policy->classes[slot].name, WEIR_NAME_LEN) &&
-	       ret->at_ns + WEIR_DECISION_OLD_NS > show->now_ns && !has_run_out(show, slot, ret);
+	       snapshot_step_stands(ret, &show->policy->classes[slot], leased ? &lease : NULL,
+				    show->now_ns);
 }
 
 const char *show_steering_state(const struct weir_class *class, const struct weir_decision *step)

@@ -36,20 +36,16 @@ static void class_limit(const struct maps *maps, struct snapshot_class *class, _
 		class->level_bps = class->moved.level_bps;
 }
 
-/* an agent that has not been heard of for a while has nothing to say */
 static void class_steering(const struct maps *maps, struct snapshot_class *class, __u64 now_ns)
 {
-	struct weir_decision decision;
+	struct weir_decision step;
+	struct weir_lease lease;
+	bool leased = !maps_lease_get(maps, class->slot, &lease);
 
-	if (!class->conf.signal[0] || maps_steering_get(maps, class->slot, &decision) ||
-	    decision.at_ns + WEIR_DECISION_OLD_NS < now_ns ||
-	    decision.class_slot != class->slot || decision.reason >= WEIR_C_COUNT)
+	if (maps_steering_get(maps, class->slot, &step) ||
+	    !snapshot_step_stands(&step, &class->conf, leased ? &lease : NULL, now_ns))
 		return;
-	/* of the signal that the class followed before its configuration changed */
-	if (decision.target != class->conf.target ||
-	    !(decision.flags & WEIR_D_TIME) != !(class->conf.set & WEIR_SET_TARGET_TIME))
-		return;
-	class->steering = decision;
+	class->steering = step;
 	class->steered = true;
 }
 

@@ -149,6 +149,13 @@ void snapshot_compare(struct snapshot *snapshot, const struct snapshot *before);
 /* The value of a flow that it is sorted by. Pure. */
 __u64 snapshot_flow_value(const struct snapshot_flow *flow, enum snapshot_sort sort);
 
+/*
+ * Is it what an agent has to say of the class now? Not where it is old, of another class or target,
+ * or where the rate that it gave has run out. lease NULL: none. Pure.
+ */
+bool snapshot_step_stands(const struct weir_decision *step, const struct weir_class *class,
+			  const struct weir_lease *lease, __u64 now_ns);
+
 /* The state of a class in words. Pure. */
 const char *snapshot_state_text(const struct snapshot_class *class);
 

@@ -24,6 +24,20 @@ static const char *const state_texts[SNAPSHOT_STATE_COUNT] = {
 #undef X
 };
 
+bool snapshot_step_stands(const struct weir_decision *step, const struct weir_class *class,
+			  const struct weir_lease *lease, __u64 now_ns)
+{
+	if (!class->signal[0] || step->at_ns + WEIR_DECISION_OLD_NS <= now_ns ||
+	    strncmp(step->class, class->name, WEIR_NAME_LEN) || step->reason >= WEIR_C_COUNT)
+		return false;
+	/* of the signal that the class followed before its configuration changed */
+	if (step->target != class->target ||
+	    !(step->flags & WEIR_D_TIME) != !(class->set & WEIR_SET_TARGET_TIME))
+		return false;
+	return !step->new_bps || step->flags & WEIR_D_OBSERVE || !lease ||
+	       lease->expires_ns > now_ns;
+}
+
 const char *snapshot_state_text(const struct snapshot_class *class)
 {
 	if (class->state == SNAPSHOT_UNLIMITED && class->conf.conn_rate &&

@@ -125,6 +125,31 @@ static void a_burst_that_passes_is_not_held(void **state)
 	assert_false(snapshot_flow_ahead(&flow, &is.conf, is.level_bps));
 }
 
+/* show, top and the metrics ask the same: an agent that was killed has nothing to say */
+static void a_step_stands_as_long_as_its_rate(void **state)
+{
+	struct weir_class class = { .name = "web", .signal = "queue", .target = 10000000,
+				    .set = WEIR_SET_TARGET_TIME };
+	struct weir_decision step = { .class = "web", .target = 10000000, .flags = WEIR_D_TIME,
+				      .new_bps = 40000000, .at_ns = NOW - 2500000000 };
+	struct weir_lease lease = { .rate_bps = 40000000, .expires_ns = NOW + 1 };
+
+	assert_true(snapshot_step_stands(&step, &class, &lease, NOW));
+	lease.expires_ns = NOW;
+	assert_false(snapshot_step_stands(&step, &class, &lease, NOW));
+	step.flags |= WEIR_D_OBSERVE;
+	assert_true(snapshot_step_stands(&step, &class, &lease, NOW));
+	step.at_ns -= 500000000;
+	assert_false(snapshot_step_stands(&step, &class, &lease, NOW));
+	step.at_ns = NOW;
+	class.target = 5000000;
+	assert_false(snapshot_step_stands(&step, &class, NULL, NOW));
+	class.target = step.target;
+	assert_true(snapshot_step_stands(&step, &class, NULL, NOW));
+	strcpy(step.class, "other");
+	assert_false(snapshot_step_stands(&step, &class, NULL, NOW));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +157,7 @@ int main(void)
 		cmocka_unit_test(one_picture_tells_it_too),
 		cmocka_unit_test(what_is_observed_passes),
 		cmocka_unit_test(a_burst_that_passes_is_not_held),
+		cmocka_unit_test(a_step_stands_as_long_as_its_rate),
 		cmocka_unit_test(an_old_picture_tells_nothing_of_now),
 	};
 
