@@ -182,7 +182,7 @@ static void assumptions(struct replay *replay)
 	replay_note(replay, "every packet is taken to pass this hook, with fq below: classes that pace "
 		    "delay");
 	replay_note(replay, "no socket is paced here, and no sender answers to marks, drops and delay: "
-		    "live ones would");
+		    "live ones would slow down");
 	if (!strcmp(capture->link, "RAW") || !strcmp(capture->link, "IPV4") ||
 	    !strcmp(capture->link, "IPV6"))
 		replay_note(replay, "bytes count from the IP header on: there is no Ethernet header");

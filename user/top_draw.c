@@ -16,7 +16,7 @@ enum { C_NAME, C_STATE, C_RATE, C_LIMIT, C_BAR, C_LEVEL, C_ACTIVE, C_P50, C_P99,
        C_DROP };
 
 static const struct top_column class_columns[] = {
-	[C_NAME] = { "CLASS", 7, 20, false, false, 0 },
+	[C_NAME] = { "CLASS", 7, 31, false, false, 0 },
 	[C_STATE] = { "STATE", 10, 10, false, false, 3 },
 	[C_RATE] = { "RATE", 5, 5, true, false, 0 },
 	[C_LIMIT] = { "LIMIT", 5, 5, true, false, 2 },
@@ -34,7 +34,7 @@ enum { F_CLASS, F_DEV, F_PROTO, F_SRC, F_DST, F_RATE, F_BYTES, F_MARKED, F_DROPP
        F_REASON };
 
 static const struct top_column flow_columns[] = {
-	[F_CLASS] = { "CLASS", 7, 16, false, false, 4 },
+	[F_CLASS] = { "CLASS", 7, 31, false, false, 4 },
 	[F_DEV] = { "DEV", 8, 15, false, false, 10 },
 	[F_PROTO] = { "PROTO", 5, 5, false, false, 6 },
 	[F_SRC] = { "SRC", 13, 47, false, false, 2 },
