@@ -341,7 +341,8 @@ static const struct family families[] = {
 	{ "weir_class_active_flows", "gauge", "", "Flows seen within the last second.",
 	  class_number, AT(snapshot_class, active) },
 	{ "weir_class_limited_flows", "gauge", "", "Of the active flows, those that their own "
-	  "bucket holds back.", class_number, AT(snapshot_class, ahead) },
+	  "bucket holds back; 0 where the class is not per flow.", class_number,
+	  AT(snapshot_class, ahead) },
 	{ "weir_class_limit_bytes_per_second", "gauge", "bytes_per_second", "The class's rate in "
 	  "force; none where it has none.", class_rate, AT(snapshot_class, limit_bps) },
 	{ "weir_class_configured_bytes_per_second", "gauge", "bytes_per_second", "The class's "

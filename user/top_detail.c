@@ -57,6 +57,7 @@ static void class_rates(struct page *page, const struct snapshot_class *class)
 {
 	const struct snapshot_rates *rates = &class->rates;
 	char text[256];
+	int at;
 
 	rate_line(page, "passed", rates->passed_bps);
 	rate_line(page, "dropped", rates->dropped_bps);
@@ -65,7 +66,10 @@ static void class_rates(struct page *page, const struct snapshot_class *class)
 		rate_line(page, "configured", class->conf.rate_bps);
 	rate_line(page, "flow-rate", class->conf.flow_rate_bps);
 	rate_line(page, "level", class->level_bps);
-	snprintf(text, sizeof(text), "%u active, %u held back", class->active, class->ahead);
+	at = snprintf(text, sizeof(text), "%u active", class->active);
+	/* of others it is not known which */
+	if (class->conf.per == WEIR_PER_FLOW)
+		snprintf(text + at, sizeof(text) - at, ", %u held back", class->ahead);
 	line(page, "flows", TOP_PLAIN, text);
 	snprintf(text, sizeof(text), "%llu packets, %llu marked, %llu delayed, %llu dropped",
 		 rates->packets, rates->marked, rates->delayed, rates->dropped);
