@@ -135,23 +135,27 @@ static void flow_row(const struct snapshot_flow *flow, struct top_row *row)
 	row->colors[F_RATE] = flow->rate_bps ? TOP_PLAIN : TOP_DIM;
 }
 
-/* of how many hooks the program is not there, in brackets; "": of none */
+/* how many hooks do nothing, in brackets: the program is not there, or the device; "": none */
 static const char *without_program(const struct snapshot *snapshot, char *buf, size_t size)
 {
-	unsigned int n = 0;
+	unsigned int lost = 0, gone = 0;
 
-	for (unsigned int i = 0; i < snapshot->n_devices; i++)
-		n += snapshot->devices[i].lost;
+	for (unsigned int i = 0; i < snapshot->n_devices; i++) {
+		lost += snapshot->devices[i].lost;
+		gone += snapshot->devices[i].gone;
+	}
 	buf[0] = '\0';
-	if (n)
-		snprintf(buf, size, " (%u lost)", n);
+	if (lost && gone)
+		snprintf(buf, size, " (%u lost, %u gone)", lost, gone);
+	else if (lost || gone)
+		snprintf(buf, size, " (%u %s)", lost ?: gone, lost ? "lost" : "gone");
 	return buf;
 }
 
 static void draw_title(const struct top *top)
 {
 	const struct snapshot *snapshot = top->snapshot;
-	char left[512], right[96], every[48] = "", bad[32];
+	char left[512], right[96], every[48] = "", bad[48];
 	struct tm tm = {};
 	time_t now = snapshot ? snapshot->unix_ms / 1000 : 0;
 

@@ -177,6 +177,11 @@ else
 	tc -n "$producer" filter del dev eth egress
 fi
 see "a hook without its program" "^weir $producer: 1 hook \(1 lost\), "
+ip -n "$producer" link add passing type veth peer name by
+ip -n "$producer" link set passing up
+"$WEIR" -n "$producer" attach passing egress
+ip -n "$producer" link del passing
+see "and one whose device is gone" "^weir $producer: 2 hooks \(1 lost, 1 gone\), "
 "$WEIR" -n "$producer" detach all
 see "detached: it says so" "nothing is attached"
 "$WEIR" -n "$producer" attach eth egress
