@@ -314,8 +314,8 @@ static const struct family families[] = {
 	  "maps.", seconds, AT(snapshot, took_ns) },
 	{ "weir_policy_generation", "gauge", "", "Changes of the policy so far.", whole,
 	  AT(snapshot, generation) },
-	{ "weir_device_attached", "gauge", "", "Where weir is attached; 0 where the device or "
-	  "the program is gone.", devices, 0, 0 },
+	{ "weir_device_attached", "gauge", "", "Where weir is attached; 0 where the program "
+	  "is gone; no sample once the device is.", devices, 0, 0 },
 	{ "weir_flows", "gauge", "", "Entries in the flow table.", whole,
 	  AT(snapshot, n_all_flows) },
 	{ "weir_flows_max", "gauge", "", "Entries that the flow table has room for.", whole,
