@@ -42,8 +42,8 @@ static void signal_row(struct show *show, unsigned int slot)
 	out_str(out, "class", class->name);
 	out_str(out, "signal", class->signal);
 	out_only(out, OUT_TEXT);
-	out_str(out, "value", heard ? signal_value_show(step.value, is_time).text : NULL);
-	out_str(out, "target", signal_value_show(class->target, is_time).text);
+	out_str(out, "value", heard ? signal_show(class->signal, step.value, is_time).text : NULL);
+	out_str(out, "target", signal_show(class->signal, class->target, is_time).text);
 	out_only(out, OUT_JSON);
 	if (heard)
 		out_u64(out, "value", step.value);

@@ -12,6 +12,7 @@
 #include "control.h"
 #include "metrics.h"
 #include "reasons.h"
+#include "signals.h"
 
 struct family;
 
@@ -236,7 +237,8 @@ static void control(const struct writer *to)
 			continue;
 		class_start(to, class, "");
 		label(to, "signal", class->conf.signal, ",");
-		label(to, "unit", is_time ? "seconds" : "1", ",");
+		label(to, "unit", is_time ? "seconds" :
+		      signal_is_share(class->conf.signal) ? "percent" : "1", ",");
 		fraction_line(to, "}", member(to, &class->steering),
 			      is_time ? 1000000000 : 1000000);
 	}

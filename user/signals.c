@@ -256,7 +256,24 @@ struct signal_text signal_value_show(__u64 value, bool is_time)
 	if (is_time)
 		snprintf(ret.text, sizeof(ret.text), "%s", quantity_time_show(value).text);
 	else
-		snprintf(ret.text, sizeof(ret.text), "%.4g", value / 1e6);
+		snprintf(ret.text, sizeof(ret.text), value < 1000 * MILLION ? "%.4g" : "%.0f",
+			 value / 1e6);
+	return ret;
+}
+
+bool signal_is_share(const char *words)
+{
+	enum signal_kind kind = signal_kind_of(words);
+
+	return kind == SIGNAL_PSI || kind == SIGNAL_CE || kind == SIGNAL_LOSS;
+}
+
+struct signal_text signal_show(const char *words, __u64 value, bool is_time)
+{
+	struct signal_text ret = signal_value_show(value, is_time);
+
+	if (!is_time && signal_is_share(words))
+		strcat(ret.text, "%");
 	return ret;
 }
 

@@ -47,6 +47,9 @@ struct signal_text {
 };
 struct signal_text signal_value_exact(__u64 value, bool is_time);
 struct signal_text signal_value_show(__u64 value, bool is_time);
+/* For people, of what `control` follows: psi, ce and loss are shares, with their sign. */
+bool signal_is_share(const char *words);
+struct signal_text signal_show(const char *words, __u64 value, bool is_time);
 
 /* the target where the user gives none; 0: there is no sensible one */
 __u64 signal_target_default(const char *words, bool *ret_is_time);

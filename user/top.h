@@ -76,7 +76,7 @@ void top_color_on(const struct top *top, enum top_color color);
 void top_color_off(void);
 
 /* a signal's value: ns, or millionths of its own unit */
-void top_signal(char cell[TOP_CELL], __u64 value, bool is_time);
+void top_signal(char cell[TOP_CELL], const char *words, __u64 value, bool is_time);
 
 /* address and port, short: 10.0.0.1:80, [2001:db8::1]:80, 10.0.0.1 where there is no port */
 void top_address(char cell[TOP_CELL], const struct weir_flow_key *key, bool dst);

@@ -96,8 +96,10 @@ static void class_control(struct page *page, const struct snapshot_class *class)
 		return;
 	}
 	if (step->flags & WEIR_D_VALUE)
-		top_signal(value, step->value, step->flags & WEIR_D_TIME);
-	top_signal(target, step->target, step->flags & WEIR_D_TIME);
+		top_signal(value, class->conf.signal, step->value,
+			   step->flags & WEIR_D_TIME);
+	top_signal(target, class->conf.signal, step->target,
+		   step->flags & WEIR_D_TIME);
 	snprintf(text, sizeof(text), "%s %s, target %s, by %s%s", class->conf.signal, value, target,
 		 control_law_name(step->law), step->flags & WEIR_D_OBSERVE ? ", observing" : "");
 	line(page, "signal", TOP_PLAIN, text);

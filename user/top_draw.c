@@ -207,8 +207,10 @@ static bool class_note(const struct snapshot_class *class, struct top_row *row)
 	if (!class->steered)
 		return false;
 	if (step->flags & WEIR_D_VALUE)
-		top_signal(value, step->value, step->flags & WEIR_D_TIME);
-	top_signal(target, step->target, step->flags & WEIR_D_TIME);
+		top_signal(value, class->conf.signal, step->value,
+			   step->flags & WEIR_D_TIME);
+	top_signal(target, class->conf.signal, step->target,
+		   step->flags & WEIR_D_TIME);
 	snprintf(row->note, sizeof(row->note), "%.40s %s of %s; %s: %.60s", class->conf.signal,
 		 value, target, control_reason_name(step->reason),
 		 control_reason_text(step->reason));

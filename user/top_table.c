@@ -9,6 +9,7 @@
 #include <string.h>
 #include "address.h"
 #include "quantity.h"
+#include "signals.h"
 #include "top.h"
 
 void top_color_on(const struct top *top, enum top_color color)
@@ -54,12 +55,12 @@ void top_count(char cell[TOP_CELL], __u64 count)
 	shorten(cell, quantity_size_show(count).text, count >= 1000);
 }
 
-void top_signal(char cell[TOP_CELL], __u64 value, bool is_time)
+void top_signal(char cell[TOP_CELL], const char *words, __u64 value, bool is_time)
 {
 	if (is_time)
 		top_time(cell, value);
 	else
-		snprintf(cell, TOP_CELL, "%llu.%03llu", value / 1000000, value / 1000 % 1000);
+		snprintf(cell, TOP_CELL, "%s", signal_show(words, value, false).text);
 }
 
 void top_address(char cell[TOP_CELL], const struct weir_flow_key *key, bool dst)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* test_state.c: what a class is said to be held back by, now, and what passes */
+/* test_state.c: what a class is said to be held back by, now, and what of it is shown */
 #include <string.h>
 #include "unit.h"
+#include "signals.h"
 #include "snapshot.h"
 
 #define NOW 7000000000ULL
@@ -150,6 +151,15 @@ static void a_step_stands_as_long_as_its_rate(void **state)
 	assert_false(snapshot_step_stands(&step, &class, NULL, NOW));
 }
 
+static void a_signal_is_shown_with_its_unit(void **state)
+{
+	assert_string_equal(signal_show("psi cpu", 43695338, false).text, "43.7%");
+	assert_string_equal(signal_show("loss", 1000000, false).text, "1%");
+	assert_string_equal(signal_show("queue", 12345678000, false).text, "12346");
+	assert_string_equal(signal_show("queue", 20250000, false).text, "20.25");
+	assert_string_equal(signal_show("queue", 30000000, true).text, "30 ms");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +168,7 @@ int main(void)
 		cmocka_unit_test(what_is_observed_passes),
 		cmocka_unit_test(a_burst_that_passes_is_not_held),
 		cmocka_unit_test(a_step_stands_as_long_as_its_rate),
+		cmocka_unit_test(a_signal_is_shown_with_its_unit),
 		cmocka_unit_test(an_old_picture_tells_nothing_of_now),
 	};
 
