@@ -24,7 +24,8 @@ static const char usage[] =
 	"     batch BYTES (read at once; a message), lowat BYTES (4096), offer RATE (500mbit), stop TIME\n"
 	"     (9s), step TIME (5ms), target TIME (10ms), settled PERCENT (20), after TIME (1s), series on,\n"
 	"     nodelay on (TCP_NODELAY: nothing waits for an ACK), push SOCKET (\"queue\", as an agent\n"
-	"     takes it: how long what waits will take, and the speed, with every other step)\n"
+	"     takes it: how long what waits will take, and the speed, with every other step), as\n"
+	"     messages|share (instead, no speed: how many wait; their share of), full BYTES (1048576)\n"
 	"Prints one line of JSON for each phase between two speeds.\n";
 
 extern char **environ;
@@ -98,6 +99,10 @@ static int key(struct options *o, const char *word, char *value)
 		o->udp = !strcmp(value, "udp");
 	else if (!strcmp(word, "push"))
 		o->push = value;
+	else if (!strcmp(word, "as"))
+		o->as = value;
+	else if (!strcmp(word, "full"))
+		return number(value, &o->full_bytes);
 	else if (!strcmp(word, "series"))
 		o->series = true;
 	else if (!strcmp(word, "nodelay"))
@@ -156,6 +161,7 @@ static int parse(struct options *o, int argc, char **argv)
 		.from = "-", .to = "-", .n = 8, .message_bytes = 1400, .lowat_bytes = 4096,
 		.offer_bps = 500000000, .stop_ns = 9 * SEC, .step_ns = 5 * MSEC,
 		.target_ns = 10 * MSEC, .after_ns = SEC, .settled_percent = 20,
+		.as = "time", .full_bytes = 1 << 20,
 	};
 	for (int i = 0; i < argc;) {
 		bool is_event = !strcmp(argv[i], "at");

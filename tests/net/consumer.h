@@ -34,6 +34,8 @@ struct options {
 	const char *from, *to;		/* network namespaces; "-": our own */
 	struct sockaddr_storage address;
 	const char *push;		/* a socket: its own signal goes there; NULL: none does */
+	const char *as;			/* it is a time; "messages" or a "share" of: */
+	uint32_t full_bytes;
 	const char *cc[CC_MAX];		/* in turn; none: the system's default */
 	unsigned int n_cc, n;		/* connections (TCP) or senders (UDP) */
 	bool udp, series, nodelay;

@@ -191,8 +191,15 @@ static void push(struct run *run, const struct look *l)
 	if (run->push_fd < 0 || !speed)
 		return;
 	snprintf(to.sun_path, sizeof(to.sun_path), "%s", run->options.push);
-	n = snprintf(text, sizeof(text), "queue %luus ttl 200ms drain %lukbit",
-		     l->unread_bytes * 8 * 1000000 / speed, speed / 1000);
+	if (!strcmp(run->options.as, "messages"))
+		n = snprintf(text, sizeof(text), "queue %lu ttl 200ms",
+			     l->unread_bytes / run->options.message_bytes);
+	else if (!strcmp(run->options.as, "share"))
+		n = snprintf(text, sizeof(text), "queue %.3f%% ttl 200ms",
+			     l->unread_bytes * 100.0 / run->options.full_bytes);
+	else
+		n = snprintf(text, sizeof(text), "queue %luus ttl 200ms drain %lukbit",
+			     l->unread_bytes * 8 * 1000000 / speed, speed / 1000);
 	sendto(run->push_fd, text, n, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to));
 }
 
