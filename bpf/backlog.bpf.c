@@ -172,7 +172,8 @@ static __always_inline void receiver(struct weir_seen *last, const struct tcp_so
 static __always_inline void sender(const struct weir_seen *last, const struct tcp_sock *tp)
 {
 	struct weir_backlog *class = class_of(last->out_slot);
-	__u32 rtt_us = tp->srtt_us >> 3;
+	/* the last packet's; the mean of the last eight answers is late where they are few */
+	__u32 rtt_us = tp->rack.rtt_us ?: tp->srtt_us >> 3;
 
 	if (!class || !last->known)
 		return;

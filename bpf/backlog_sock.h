@@ -61,10 +61,15 @@ struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 } WEIR_CORE;
 
+struct tcp_rack {
+	__u32 rtt_us;
+} WEIR_CORE;
+
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 rcv_nxt, copied_seq;
 	__u32 srtt_us;
+	struct tcp_rack rack;
 	__u32 delivered, delivered_ce;
 	__u32 total_retrans;
 } WEIR_CORE;

@@ -2,10 +2,8 @@
 /*
  * control.c: the laws. Feed-forward sets the rate from what the consumer takes and how far behind
  * it is; PI (a discrete Hollot/Misra/Towsley/Gong controller in multiplicative form) and AIMD
- * (in the form of Swift and Breakwater) need no drain rate. What bounds, silence and the hand of
- * the user have to say comes before and after, for all laws alike. Pure.
+ * (in the form of Swift and Breakwater) need no drain rate; what else holds, for all alike. Pure.
  */
-#include <string.h>
 #include <weir/aqm.h>
 #include "control.h"
 
@@ -29,6 +27,8 @@
 #define PI_KP 0.45			/* times 1/tau; ki = kp^2 / 8 */
 #define AIMD_BETA 0.4
 #define AIMD_PART 64			/* additive step: a part of the best rate */
+#define SHARE_CUT 0.1			/* below what the way takes, where a share tells of it */
+#define SHARE_RAMP_NS 1e9		/* ... after so long twice as much; up: all haste is back */
 /*
  * No rate is so low that a flow's two packets (TCP's least burst) are further apart: a socket
  * fixes its pause when it sends, and a later, higher rate does not wake it.
@@ -40,30 +40,6 @@
 #define FLOOR_PART 2			/* a cut to this part of the drain rate is never refused */
 #define FLOOR_UNKNOWN 4			/* where nobody knows how many flows there are */
 #define FLOOR_LEAST 16			/* and one below this part never asked for */
-
-static const char *const law_names[CONTROL_LAW_COUNT] = { "feed-forward", "aimd", "pi" };
-static const struct {
-	const char *name, *text;
-} reasons[WEIR_C_COUNT] = {
-#define X(e, name, text) [WEIR_C_##e] = { name, text },
-	WEIR_CONTROL_REASONS(X)
-#undef X
-};
-
-const char *control_law_name(enum control_law law)
-{
-	return law < CONTROL_LAW_COUNT ? law_names[law] : "unknown";
-}
-
-const char *control_reason_name(enum weir_control_reason reason)
-{
-	return reason < WEIR_C_COUNT ? reasons[reason].name : "unknown";
-}
-
-const char *control_reason_text(enum weir_control_reason reason)
-{
-	return reason < WEIR_C_COUNT ? reasons[reason].text : "unknown";
-}
 
 static double clamp(double v, double lo, double hi)
 {
@@ -247,6 +223,16 @@ static bool hold_helps(struct control_state *state, bool wanted, double value, _
 	return wanted && !state->hold_vain;
 }
 
+/* how long nothing has been waiting */
+static __u64 clear_for(struct control_state *state, bool clear, __u64 now)
+{
+	if (!clear)
+		state->clear_ns = 0;
+	else if (!state->clear_ns)
+		state->clear_ns = now;
+	return clear ? now - state->clear_ns : 0;
+}
+
 static double feed_forward(const struct control_config *config, struct control_state *state,
 			   const struct control_sample *sample, __u64 now,
 			   enum weir_control_reason *reason)
@@ -257,16 +243,14 @@ static double feed_forward(const struct control_config *config, struct control_s
 	double far = clamp(FAR_STEPS * config->interval_ns, config->delay_ns, 1e18);
 	double before = state->smooth, value = smooth(state, sample, config->interval_ns);
 	bool clear = value < (double)config->target / CLEAR_PART;
+	__u64 clear_ns = clear_for(state, clear, now);
 
-	if (!clear)
-		state->clear_ns = 0;
-	else if (!state->clear_ns)
-		state->clear_ns = now;
-
-	learn(config, state, tau, value, before, clear ? 1e18 : horizon, now);
+	learn(config, state, tau, value, before,
+	      clear || (sample->answered && !sample->limited) ? 1e18 : horizon, now);
 	drain = sample->drain_bps * state->trim;
 	off = value - config->target;
-	if (sample->limited)
+	/* below the target what is answered is what was sent */
+	if (sample->limited && !(sample->answered && off < 0))
 		off += pending(config, state, sample, drain, now);
 	/*
 	 * A low rate would set departures that still stand when the rate is back. What is too much
@@ -287,8 +271,7 @@ static double feed_forward(const struct control_config *config, struct control_s
 		rate = state->rate_bps;
 	*reason = side(config, sample->value);
 	/* with nothing waiting, the next bursts may still be on their way */
-	if (clear && now - state->clear_ns >=
-	    clamp(longest_echo_ns(config, state, sample), 0, GAP_NS))
+	if (clear && clear_ns >= clamp(longest_echo_ns(config, state, sample), 0, GAP_NS))
 		raised = probe(config, state, sample, STEP_UP, now, reason);
 	/* while little waits, the drain rate seen may be the producers' and not the consumer's */
 	else if (off < 0 && sample->value < config->target)
@@ -311,19 +294,21 @@ static double pi(const struct control_config *config, struct control_state *stat
 {
 	double tau = loop_delay(config, state, sample), kp = PI_KP / tau, ki = kp * kp / 8;
 	double value = as_time(config, sample, tau, sample->value);
-	double before = as_time(config, sample, tau,
-				state->seen_ns ? state->value : sample->value);
-	double target = as_time(config, sample, tau, config->target), factor;
+	double before = as_time(config, sample, tau, state->seen_ns ? state->value : sample->value);
+	double target = as_time(config, sample, tau, config->target), factor, room;
 
-	/* a share of few packets leaps: what it does below its target is no news */
+	/* a share of few packets leaps: below its target that is no news */
 	if (!sample->is_time && before < target)
 		before = value < target ? value : target;
 	factor = 1 - kp * (value - before) - ki * config->interval_ns * (value - target);
 	factor = clamp(factor, 1 - CUT_MAX_BLIND, sample->value > config->target ? 1 : STEP_UP);
 	*reason = side(config, sample->value);
-	if (sample->value < config->target / CLEAR_PART)
-		factor = clamp(factor, 1 + clamp(config->interval_ns / (4 * tau), 0, 0.25),
-			       STEP_UP);
+	/* a way has a round trip of its own: none comes near zero */
+	room = sample->is_time && sample->answered ? 1.5 - 2.0 * sample->value / config->target :
+	       sample->value < config->target / CLEAR_PART;
+	if (room > 0)
+		factor = clamp(factor, 1 + clamp(room, 0, 1) *
+			       clamp(config->interval_ns / (4 * tau), 0, 0.25), STEP_UP);
 	if (factor > 1 && sample->value < config->target)
 		return probe(config, state, sample, factor, now, reason);
 	return state->rate_bps * factor;
@@ -335,6 +320,7 @@ static double aimd(const struct control_config *config, struct control_state *st
 {
 	double over = ((double)sample->value - config->target) / config->target;
 	double tau = loop_delay(config, state, sample);
+	double clear_ns = clear_for(state, over < -0.5, now), step;
 
 	*reason = side(config, sample->value);
 	if (now - state->cut_ns < tau) {
@@ -352,17 +338,42 @@ static double aimd(const struct control_config *config, struct control_state *st
 	if (over > 0)
 		return state->rate_bps * clamp(1 - AIMD_BETA * over, 1 - CUT_MAX_BLIND, 1);
 	if (is_unused(sample, rate_before(config, state, sample, now))) {
+		state->clear_ns = 0;
 		*reason = WEIR_C_UNUSED;
 		return state->rate_bps;
 	}
-	return state->rate_bps + state->good_bps / AIMD_PART * config->interval_ns / tau;
+	step = state->good_bps / AIMD_PART * config->interval_ns / tau;
+	/* what is answered may be little for long: the longer all is well, the more is tried */
+	return state->rate_bps + step * (sample->answered ? 1 + clear_ns / (2 * tau) : 1);
+}
+
+/*
+ * A share of packets tells that the way takes no more, not how much less it takes: that is what is
+ * answered. Below its target it tells nothing: up slowly at first, or it leaps beyond.
+ */
+static double share(const struct control_config *config, struct control_state *state,
+		    const struct control_sample *sample, double rate, __u64 now)
+{
+	double up = config->interval_ns / (4 * loop_delay(config, state, sample)), least;
+	__u64 clear_ns = clear_for(state, sample->value <= config->target, now);
+
+	state->hold_ns = state->clear_ns || !state->hold_ns ? now : state->hold_ns;
+	/* what waits there already is worked off as well: the longer it takes, the faster */
+	least = clamp(1 + (now - state->hold_ns) / SHARE_RAMP_NS, 1, 2) * SHARE_CUT;
+	least = sample->drain_bps * (1 - least);
+	if (!state->clear_ns)
+		return clamp(rate, least < state->rate_bps ? least : state->rate_bps, 1e18);
+	up *= clamp((clear_ns + config->interval_ns) / SHARE_RAMP_NS, 0, 1);
+	return clamp(rate, 0, state->rate_bps * (1 + up));
 }
 
 /* the user's minimum, else one below which sockets would sleep for too long */
 static double minimum(const struct control_config *config, const struct control_state *state,
 		      const struct control_sample *sample)
 {
-	double drain = sample->drain_bps ? sample->drain_bps : state->good_bps;
+	/* answers are few where the rate is low: no reason for a lower one */
+	bool known = sample->drain_bps && !sample->answered;
+	double drain = known ? sample->drain_bps : state->good_bps;
 	double least = drain / FLOOR_UNKNOWN, pause = PAUSE_NS;
 
 	if (config->min_bps)
@@ -377,39 +388,33 @@ static double minimum(const struct control_config *config, const struct control_
 	return least > WEIR_RATE_MIN ? least : WEIR_RATE_MIN;
 }
 
-enum control_law control_law_in_force(const struct control_config *config,
-				      const struct control_sample *sample)
-{
-	bool blind = sample->at_ns && (!sample->drain_bps || !sample->is_time);
-
-	return config->law == CONTROL_FEED_FORWARD && blind ? CONTROL_PI : config->law;
-}
-
 static double law_rate(const struct control_config *config, struct control_state *state,
 		       const struct control_sample *sample, __u64 now,
 		       enum weir_control_reason *reason)
 {
 	enum control_law law = control_law_in_force(config, sample);
-	bool blind = law != CONTROL_FEED_FORWARD;
+	bool known = law == CONTROL_FEED_FORWARD || (sample->answered && sample->drain_bps);
+	bool blind = law != CONTROL_FEED_FORWARD || sample->answered;
+	double got = known ? sample->drain_bps : state->rate_bps, rate;
 
+	/* what nobody could use is no rate that was good */
+	if (!known && sample->used_bps && sample->used_bps < got)
+		got = sample->used_bps;
 	/* a drain rate that falls may be a consumer about to stop, not to slow down */
-	if (!blind && sample->drain_bps >= state->good_bps)
-		state->good_bps = sample->drain_bps;
-	else if (!blind)
-		state->good_bps += (sample->drain_bps - state->good_bps) / DRAIN_MEMORY;
-	else if (state->rate_bps > state->good_bps)
-		state->good_bps = state->rate_bps;
+	if (got >= state->good_bps)
+		state->good_bps = got;
 	else
-		state->good_bps += (state->rate_bps - state->good_bps) / GOOD_MEMORY;
+		state->good_bps += (got - state->good_bps) / (blind ? GOOD_MEMORY : DRAIN_MEMORY);
 	if (sample->stalled) {
 		*reason = WEIR_C_STALLED;
 		return 0;
 	}
-	if (!blind)
+	if (law == CONTROL_FEED_FORWARD)
 		return feed_forward(config, state, sample, now, reason);
-	if (law == CONTROL_AIMD)
-		return aimd(config, state, sample, now, reason);
-	return pi(config, state, sample, now, reason);
+	rate = (law == CONTROL_AIMD ? aimd : pi)(config, state, sample, now, reason);
+	if (sample->answered && !sample->is_time && sample->drain_bps)
+		rate = share(config, state, sample, rate, now);
+	return rate;
 }
 
 /* The first sample above the target takes control; until then the configured rate holds. */
@@ -445,14 +450,6 @@ static void apply(const struct control_config *config, struct control_state *sta
 	state->rate_bps = rate;
 	state->past[state->past_at] = (struct control_past){ now, state->rate_bps };
 	state->past_at = (state->past_at + 1) % CONTROL_PAST;
-}
-
-void control_forget(struct control_state *state)
-{
-	/* with no rate in force there has been none */
-	if (state->rate_bps)
-		memset(state->past, 0, CONTROL_PAST * sizeof(*state->past));
-	*state = (struct control_state){ .past = state->past };
 }
 
 static struct control_decision without(struct control_state *state, enum weir_control_reason reason)

@@ -35,6 +35,7 @@ struct control_sample {
 	__u64 ttl_ns;			/* how long it stands */
 	__u64 value;			/* in the unit of the signal */
 	bool is_time;			/* which is ns of queueing */
+	bool answered;			/* local senders': drain_bps is what they have answers of */
 	bool clear;			/* nothing is waiting at the consumer */
 	bool stalled;			/* something waits and nothing is taken */
 	bool limited;			/* the producers want more than the rate in force */
@@ -60,7 +61,7 @@ struct control_state {
 	double good_bps;		/* drain, or best rate so far: what small rates go by */
 	double trim;			/* feed-forward: learned share of the drain; 0: not yet */
 	__u64 hold_until_ns;		/* of the last step */
-	__u64 hold_ns;			/* since when that ought to have told; 0: no hold */
+	__u64 hold_ns;			/* since when that, or a cut, ought to have told; 0: none */
 	double hold_value;		/* the signal then */
 	bool hold_vain;			/* it has not: none until the signal is near its target */
 	unsigned int past_at;

@@ -10,7 +10,11 @@
 #include "psi.h"
 #include "sense.h"
 
-#define SHARE_NS 100000000ULL		/* ce, loss, rtt, psi: a look every so often */
+#define SHARE_NS 100000000ULL		/* ce, loss, psi: a look every so often */
+#define RTT_NS 50000000ULL		/* rtt: likewise */
+#define RATIO_NS 10000000000ULL		/* what passes for each packet answered: of so long */
+#define LOOKED_NS 500000000ULL		/* what was answered in a longer time is no rate of now */
+#define ANSWERED_PART 0.5		/* of a look, in the rate of answers */
 #define WIRE_NS 200000000ULL		/* a class's byte counters: likewise */
 #define LIMITED_NS 50000000ULL		/* "the producers want more" stands for so long */
 #define USED_NS 20000000.0		/* what a class uses is averaged over */
@@ -170,6 +174,46 @@ static int backlog_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 	return 0;
 }
 
+/* wire bytes of the class for each packet that was answered: another's packets, headers, all */
+static double per_packet(struct steer_class *c, const struct weir_backlog *b, __u64 now_ns)
+{
+	struct steer_source *source = c->source;
+	__u64 answered = b->delivered - source->ratio_delivered;
+
+	if (!source->ratio_ns || (now_ns > source->ratio_ns + RATIO_NS && answered)) {
+		if (source->ratio_ns)
+			source->per_packet =
+				(double)(c->wire_bytes - source->ratio_wire) / answered;
+		source->ratio_ns = now_ns;
+		source->ratio_wire = c->wire_bytes;
+		source->ratio_delivered = b->delivered;
+	}
+	if (source->per_packet)
+		return source->per_packet;
+	return source->wire_packets ? (double)c->wire_bytes / source->wire_packets : 0;
+}
+
+/*
+ * How fast packets are answered: what the way takes where the signal is above its target, since
+ * something waits on it; below, what it takes at least. 0: a first look, or one after a silence.
+ */
+static double answered(struct steer_class *c, const struct weir_backlog *b, __u64 now_ns)
+{
+	struct steer_source *source = c->source;
+	__u64 span_ns = now_ns - source->looked_ns;
+	double bytes = per_packet(c, b, now_ns) * (b->delivered - source->before.delivered);
+	double bps = bytes * 8e9 / span_ns;
+
+	if (span_ns > LOOKED_NS)
+		source->answered_bps = 0;
+	else
+		source->answered_bps += (bps - source->answered_bps) *
+					(source->answered_bps ? ANSWERED_PART : 1);
+	source->looked_ns = now_ns;
+	source->before = *b;
+	return source->answered_bps;
+}
+
 /* round trip, CE, loss of the class's local senders since the last look */
 static void sender_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 {
@@ -177,19 +221,22 @@ static void sender_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 	struct steer_class *c = &steer->classes[slot];
 	struct steer_source *source = c->source;
 	const struct weir_backlog *before = &source->before;
-	__u64 value;
+	__u64 span_ns = c->kind == SIGNAL_RTT ? RTT_NS : SHARE_NS, value;
 	bool heard;
 
-	if (now_ns < source->next_ns)
-		return;
 	/* the counts go on where a slot's class is another, or follows something else */
 	if (!source->has_before) {
 		source->has_before = true;
 		source->before = *b;
 	}
+	source->rtt_us += b->rtt_us;
+	source->rtt_n += b->rtt_n;
+	/* a timer may be a little early */
+	if (now_ns + CONTROL_INTERVAL_MIN_NS / 2 < source->next_ns)
+		return;
 	if (c->kind == SIGNAL_RTT) {
-		heard = b->rtt_n;
-		value = heard ? b->rtt_us * 1000 / b->rtt_n : 0;
+		heard = source->rtt_n;
+		value = heard ? source->rtt_us * 1000 / source->rtt_n : 0;
 	} else if (c->kind == SIGNAL_CE) {
 		heard = sample_share(before->delivered_ce, b->delivered_ce, before->delivered,
 				     b->delivered, &value);
@@ -200,14 +247,15 @@ static void sender_sample(struct steer *steer, unsigned int slot, __u64 now_ns)
 	}
 	if (!heard)
 		return;
-	source->before = *b;
 	c->watch->quiet_until_ns = 0;
-	source->next_ns = now_ns + SHARE_NS;
+	source->next_ns = now_ns + span_ns;
+	source->rtt_us = source->rtt_n = 0;
 	c->sample = (struct control_sample){
 		.at_ns = now_ns, .ttl_ns = 10 * SHARE_NS, .value = value, .clear = !value,
-		.is_time = c->kind == SIGNAL_RTT,
+		.is_time = c->kind == SIGNAL_RTT, .answered = true,
+		.drain_bps = answered(c, b, now_ns),
 	};
-	c->config.interval_ns = SHARE_NS;
+	c->config.interval_ns = span_ns;
 }
 
 static void left_out_tell(struct steer *steer)

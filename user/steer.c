@@ -82,6 +82,9 @@ static __u64 delay_of(const struct weir_class *class, enum signal_kind kind)
 		return STEER_DELAY_LOCAL_NS;
 	case SIGNAL_HTTP:
 		return STEER_DELAY_REMOTE_NS;
+	case SIGNAL_RTT:
+		/* a packet's answer tells of the rate of when it was sent */
+		return STEER_DELAY_LOCAL_NS + class->target;
 	case SIGNAL_PUSHED:
 		if (class->set & WEIR_SET_TARGET_TIME &&
 		    class->target < STEER_DELAY_OTHER_NS - STEER_DELAY_REMOTE_NS)
@@ -152,6 +155,8 @@ static void class_policy(struct steer_class *c, const struct weir_class *class, 
 		source->has_before = c->other_unit_told = false;
 		source->psi_at_ns = interval_ns = 0;
 		source->psi_failed = 0;
+		source->rtt_us = source->rtt_n = source->looked_ns = source->ratio_ns = 0;
+		source->per_packet = 0;
 	}
 	c->kind = kind;
 	c->config = config_of(class, kind);

@@ -50,6 +50,10 @@ struct steer_source {
 	__u64 wire_packets;		/* as wire_bytes below */
 	struct weir_backlog before;	/* counts at the last share: rtt, ce, loss ... */
 	bool has_before;		/* ... and they are this class's, since it follows them */
+	__u64 rtt_us, rtt_n, looked_ns;	/* rtt: since the last look, and when that was */
+	double answered_bps;		/* how fast packets are answered */
+	__u64 ratio_wire, ratio_delivered, ratio_ns;
+	double per_packet;		/* wire bytes for each that is answered; 0: not known */
 	__u64 psi_us, psi_at_ns;	/* stall time so far, and when that was read */
 	int psi_failed;			/* the last look's error, told already */
 };

@@ -31,7 +31,7 @@ struct weir_backlog {
 	__u64 arrived;			/* connections first seen while not yet accepted */
 	__u64 udp_dropped;
 	/* as a sender: gauges of the sockets that had an answer since the last pass */
-	__u64 rtt_us;			/* sum of smoothed round trips */
+	__u64 rtt_us;			/* sum of round trips */
 	__u64 rtt_n;
 	/* counts of packets, as TCP does */
 	__u64 delivered, delivered_ce, lost;
