@@ -78,7 +78,7 @@ done
 kill "$load"
 wait "$load" 2> /dev/null
 for name in "${names[@]}"; do
-	until_ok "silent: held first" "$name" said "class $name rate .* -> 60mbit .* reason stale"
+	until_ok "silent: held first" "$name" said "class $name rate ([0-9a-z.]+) -> \\1 .* reason stale"
 	until_ok "then the configured rate" "$name" is_reason "$name" expired
 	is_equal "$name: state" "$(class "$producer" "$name" state)" configured
 done
