@@ -43,11 +43,12 @@ push()
 
 # --- the law: a signal that stands at twice its target
 check "attach" "$WEIR" -n "$producers" attach eth egress qdisc keep
+# of so long a target the delay is taken for 100 ms: it grows slowly enough to be looked at
 check "class" "$WEIR" -n "$producers" class set app rate 40mbit min 4mbit max 60mbit \
-	control queue target 10ms law aimd
+	control queue target 100ms law aimd
 check "match" "$WEIR" -n "$producers" match add app proto tcp dport 7001
 told "$producers"
-push 20
+push 200
 python3 - "/run/weir/$producers.sock" "$tmp/push" 2> /dev/null <<- 'END' &
 	import socket, sys, time
 	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -62,7 +63,7 @@ load=$!
 pids+=($load)
 until_ok "above its target: down to its minimum" is_at 4000000
 until_ok "and says so" grep -q '"reason":"minimum"' "$tmp/told.$producers"
-is_equal "each cut is to 1 - 0.4 (20 - 10) / 10 of the rate before" \
+is_equal "each cut is to 1 - 0.4 (200 - 100) / 100 of the rate before" \
 	"$(lines "$producers" 'map(select(.reason == "behind") | .rate_bps / .old_bps * 100 | round) | unique')" \
 	"[60]"
 is_least "cuts" "$(lines "$producers" 'map(select(.reason == "behind")) | length')" 3
@@ -78,9 +79,9 @@ slope="[.[1:], .[:-1]] | transpose | map((.[0].rate_bps - .[1].rate_bps) * 1e9 /
 # an agent without a CPU raises nothing meanwhile: from the minimum once more, three times in all.
 # By then its best rate is another, and so is what it adds
 for i in 1 2 3; do
-	[ $i = 1 ] || { push 20; until_ok "down again" is_at 4000000; }
+	[ $i = 1 ] || { push 200; until_ok "down again" is_at 4000000; }
 	begun=$(lines "$producers" length)
-	push 1
+	push 10
 	until_ok "below its target: the rate grows" is_rate_above 12000000
 	low=$(lines "$producers" ".[$begun:] | $raises | map(select(.rate_bps < 8e6)) | $slope")
 	: "${added:=$low}"
