@@ -303,7 +303,8 @@ static double pi(const struct control_config *config, struct control_state *stat
 	factor = 1 - kp * (value - before) - ki * config->interval_ns * (value - target);
 	factor = clamp(factor, 1 - CUT_MAX_BLIND, sample->value > config->target ? 1 : STEP_UP);
 	*reason = side(config, sample->value);
-	/* a way has a round trip of its own: none comes near zero */
+	/* a way has a round trip of its own, and none comes near zero: there is room from three
+	 * quarters of the target down, all of it at a quarter */
 	room = sample->is_time && sample->answered ? 1.5 - 2.0 * sample->value / config->target :
 	       sample->value < config->target / CLEAR_PART;
 	if (room > 0)

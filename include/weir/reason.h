@@ -16,7 +16,7 @@
 	X(SOCKET, "socket", 0, "above its rate for a moment; its own socket is being paced instead") \
 	X(MARKED, "marked", 0, "above its rate and ECN-capable (ECT(0)); CE was set") \
 	X(MARKED_L4S, "marked-l4s", 0, "a queue above the L4S threshold and ECT(1); CE was set") \
-	X(SPARED, "spared", 0, "a control packet, say, where others would have been dropped; passed and charged") \
+	X(SPARED, "spared", 0, "others would have been dropped, not a control packet or one sent again; passed and charged") \
 	X(NEWCOMER, "newcomer", 0, "the first packet of an unknown flow; charged to its class alone") \
 	X(NO_FLOW, "no-flow", 0, "no flow entry could be made; charged to its class alone") \
 	X(NOT_IP, "not-ip", 0, "neither IPv4 nor IPv6 (ARP, LLDP and the like); passed uncharged") \
