@@ -295,10 +295,13 @@ static long weir_level_one(__u32 slot, void *context)
 		weir_level_set(class, state, level, tick->now);
 		return 0;
 	}
-	state->limited = weir_limited_now(class, state, sum, rate, span, tick->leased);
-	level = weir_level_next(rate, level, sum, state->limited, weir_window_of(state, span),
-				weir_above(class, state, tick->now, tick->leased),
-				class->flow_rate_bps, &state->gain);
+	if (!weir_window_held(state)) {
+		state->limited = weir_limited_now(class, state, sum, rate, span, tick->leased);
+		level = weir_level_next(rate, level, sum, state->limited,
+					weir_window_of(state, span),
+					weir_above(class, state, tick->now, tick->leased),
+					class->flow_rate_bps, &state->gain);
+	}
 	weir_level_set(class, state, level, tick->now);
 	weir_window_next(state, sum, tick->now);
 	state->limited_bytes = weir_limited_bytes(weir_bps(state->npb_level),

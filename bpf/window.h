@@ -112,6 +112,15 @@ static __always_inline __u64 weir_window_of(const struct weir_class_state *state
 	return state->span_ns ? state->span_ns : span;
 }
 
+/*
+ * A hold stops all alike, and they come again one by one: what the window that it stood in and the
+ * next one tell of buckets is nothing that the level should follow.
+ */
+static __always_inline int weir_window_held(const struct weir_class_state *state)
+{
+	return state->held_until > state->level_at - state->span_ns;
+}
+
 /* the window ends: what it saw stays known, the next one is empty */
 static __always_inline void weir_window_next(struct weir_class_state *state,
 					     const struct weir_window *sum, __u64 now)

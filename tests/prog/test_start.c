@@ -2,7 +2,8 @@
 /*
  * test_start.c: many flows that start or leave at once in a fair class: each one's share is known
  * from the packet on that shows it, not some ticks later; requests beside them do not count; it
- * holds through the windows that follow; and who stays has the share of who leaves.
+ * holds through the windows that follow; and who stays has the share of who leaves. A hold stops
+ * all of them, and they start again.
  */
 #include <bpf/bpf.h>
 #include "fixture.h"
@@ -226,6 +227,78 @@ static void who_comes_from_another_class(void **state)
 	assert_int_equal(state_in(h, 1).windows[now.window & 1].now_active, 1);
 }
 
+static void lease(struct harness *h, __u64 rate_bps, __u64 hold_until)
+{
+	__u32 slot = 0;
+	struct weir_lease lease = {
+		.rate_bps = rate_bps, .npb_rate = weir_npb(rate_bps),
+		.expires_ns = h->now_ns + 100 * SEC, .hold_until_ns = hold_until,
+	};
+
+	bpf_map_update_elem(harness_map(h, "leases"), &slot, &lease, BPF_ANY);
+}
+
+/*
+ * For so long, six of eight send what is to leave in the next 6 ms and two what is to leave now, 8
+ * packets a ms at most; until late_ms are over nobody does, then one after the other.
+ */
+static void eight_send(struct harness *h, __u64 *departs, int ms, int late_ms)
+{
+	struct frame frame;
+	__u64 until;
+	int i, n;
+
+	for (; ms > 0; ms--, late_ms--) {
+		for (i = 0; i < 8; i++) {
+			until = i * 2 < late_ms ? 0 : h->now_ns + (i < 6 ? 6 * MSEC : 1);
+			for (n = 0; n < 8 && departs[i] < until; n++) {
+				struct spec spec = flow_of(i, 1066);
+
+				frame_build(&frame, &spec);
+				assert_int_equal(harness_run(h, EGRESS, &frame), HARNESS_PASS);
+				departs[i] = frame.skb.tstamp ?: h->now_ns;
+			}
+		}
+		h->now_ns += MSEC;
+		harness_tick(h);
+	}
+}
+
+/*
+ * An agent holds all eight for 100 ms, at a fifth of the rate, at any time in a window, and they
+ * come again at once or by and by. Each has an eighth of the rate from then on.
+ */
+static void a_hold_changes_no_share(void **state)
+{
+	const __u64 rate = 53 * MBIT;
+	struct harness *h = *state;
+	int phase, late, ms;
+	__u64 hold;
+
+	for (phase = 0; phase < 40; phase += 4)
+		for (late = 0; late <= 40; late += 20) {
+			__u64 departs[8] = {};
+
+			harness_reset(h);
+			prepare(h, 8);
+			harness_class(h, 0)->flags |= WEIR_CLASS_LEASED;
+			harness_class(h, 0)->drop_at_ns = 2 * SEC;
+			harness_commit(h);
+			lease(h, rate, 0);
+			eight_send(h, departs, 400 + phase, 0);
+			hold = h->now_ns + 100 * MSEC;
+			lease(h, rate / 5, hold);
+			/* what is sent until the senders hear nothing more */
+			for (eight_send(h, departs, 4, 0); h->now_ns < hold; h->now_ns += MSEC)
+				harness_tick(h);
+			for (ms = 0; ms < 500; ms += 2) {
+				eight_send(h, departs, 2, late - ms);
+				assert_in_range(state_of(h).level_bps * 8, rate / 5 * 98 / 100,
+						rate / 5 * 102 / 100);
+			}
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +308,7 @@ int main(void)
 		TEST(a_rate_that_comes_later),
 		TEST(who_stays_has_the_share_of_who_leaves),
 		TEST(who_comes_from_another_class),
+		TEST(a_hold_changes_no_share),
 	};
 
 	return RUN(tests, 0);
