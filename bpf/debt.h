@@ -16,30 +16,49 @@ static __always_inline __u64 weir_cut_at(const struct weir_class_state *state, _
 }
 
 /*
+ * Where an agent moves the rate, it answers for what the class has let pass: more than a sign that
+ * the levels add up to too much is not kept.
+ */
+#define WEIR_EXCESS_LEASED_NS 50000000ULL
+static __always_inline void weir_class_forgive(struct weir_class_state *state, __u64 now)
+{
+	__u64 tat = *(volatile __u64 *)&state->tat;
+	__u64 most = now + state->mean_bucket + WEIR_EXCESS_LEASED_NS;
+
+	if (tat > most)
+		__sync_val_compare_and_swap(&state->tat, tat, most);
+}
+
+/*
  * Where an agent moves the rate: what a socket owes is bytes, and each new rate makes another time
  * of them, or it would sleep off a cut long after the rate is back. It owes no more than some
  * packets' time, and just after a cut no more than what it is steered to: what it sent by the older
  * rate has arrived and been answered for; else it would be silent for seconds, and its drops for
- * longer. A global function: the verifier reads it once.
+ * longer. Nor does the class until then, which the timer alone would come too late for. A global
+ * function: the verifier reads it once.
  */
 #define WEIR_OWED_PACKETS 4
 #define WEIR_OWED_CUT_PACKETS 2
 #define WEIR_CUT_NS 50000000ULL		/* sockets go on by the older rate */
 __attribute__((noinline)) int weir_owed(struct weir_bucket *bucket,
-					const struct weir_class_state *state,
+					struct weir_class_state *state,
 					const struct weir_facts *f)
 {
 	__u64 tat, owed, most, was;
+	int cut;
 
 	if (!bucket || !state || !f || (f->flags & (WEIR_F_SOCKET | WEIR_F_EDT)) != WEIR_F_SOCKET)
 		return 0;
+	cut = weir_since(weir_cut_at(state, f->now), f->now) < WEIR_CUT_NS;
+	if (cut)
+		weir_class_forgive(state, f->now);
 	was = (__u64)bucket->slowest << WEIR_SLOW_SHIFT;
 	bucket->slowest = weir_slow(f->npb_bucket);
 	tat = *(volatile __u64 *)&bucket->tat;
 	owed = weir_debt(tat, f->now + WEIR_AIM_NS);
 	if (!owed)
 		return 0;
-	if (weir_since(weir_cut_at(state, f->now), f->now) < WEIR_CUT_NS)
+	if (cut)
 		most = weir_cost(WEIR_OWED_CUT_PACKETS * WEIR_MTU, f->npb_bucket);
 	else
 		most = weir_cost(WEIR_OWED_PACKETS * WEIR_MTU + f->bytes, f->npb_bucket);

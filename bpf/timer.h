@@ -9,11 +9,11 @@
 
 #include <weir/level.h>
 #include "event.h"
+#include "debt.h"
 #include "window.h"
 
 #define WEIR_TICK_NS 4000000ULL		/* while a class with a rate has traffic */
 #define WEIR_TICK_IDLE_NS 50000000ULL
-#define WEIR_EXCESS_LEASED_NS 50000000ULL
 #define WEIR_PART_SHIFT 24		/* of a rate, which is below 2^39 */
 #define WEIR_IDLE_NS 1000000000ULL	/* without a packet for so long, a class is idle */
 
@@ -122,17 +122,13 @@ static __always_inline void weir_level_follow(const struct weir_class *class,
 						   WEIR_RATIO_SHIFT) - debt);
 }
 
-/*
- * Where an agent moves the rate, it answers for what the class has let pass: more than a sign that
- * the levels add up to too much is not kept. Nor is what it holds back left unused by anybody.
- */
+/* under an agent's rate: what it holds back is not left unused by anybody */
 static __always_inline void weir_level_forgive(struct weir_class_state *state, __u64 now,
 					       __u64 hold_until)
 {
-	__u64 tat = state->tat, most = now + state->mean_bucket + WEIR_EXCESS_LEASED_NS;
+	__u64 tat = state->tat;
 
-	if (tat > most)
-		__sync_val_compare_and_swap(&state->tat, tat, most);
+	weir_class_forgive(state, now);
 	if (hold_until <= now)
 		return;
 	state->idle_ns = 0;

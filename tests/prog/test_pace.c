@@ -4,6 +4,8 @@
  * never earlier than asked, the horizon, the class's clock beside the flow's. Small packets,
  * which the AQM spares, so that nothing is left to chance.
  */
+#include <bpf/bpf.h>
+#include <netinet/in.h>
 #include <time.h>
 #include "fixture.h"
 
@@ -336,6 +338,56 @@ static void one_without_a_type_is_kept_where_it_leaves(void **state)
 	harness_free(h);
 }
 
+static void local_flow(struct harness *h, int i)
+{
+	struct spec spec = { .proto = IPPROTO_TCP, .sport = 1000 + i, .payload = 1400 };
+	struct weir_flow_key key;
+	struct weir_flow flow;
+
+	harness_establish(h, EGRESS, &spec);
+	frame_key(&spec, EGRESS, &key);
+	assert_true(harness_flow(h, &spec, EGRESS, &flow));
+	flow.flags |= WEIR_FLOW_LOCAL;
+	assert_int_equal(bpf_map_update_elem(harness_map(h, "flows"), &key, &flow, BPF_EXIST), 0);
+}
+
+/*
+ * Sockets without a rate, at 4 gbit between them, whose class gets its first one from an agent.
+ * They go on by none until they know of it, for some ticks of the timer: nothing is refused.
+ */
+static void a_first_rate_spares_what_is_sent(void **state)
+{
+	struct weir_control control;
+	struct harness *h = *state;
+	struct weir_lease lease;
+	__u32 slot = 0;
+	int i, n;
+
+	pace(h, 0, 0);
+	harness_class(h, 0)->flags |= WEIR_CLASS_LEASED | WEIR_CLASS_FAIR | WEIR_CLASS_SOCKET;
+	harness_class(h, 0)->drop_at_ns = 200 * MSEC;
+	harness_device(h, EGRESS, 0);
+	harness_commit(h);
+	assert_int_equal(bpf_map_lookup_elem(harness_map(h, "control"), &slot, &control), 0);
+	control.can |= WEIR_CAN_SOCKET;
+	bpf_map_update_elem(harness_map(h, "control"), &slot, &control, BPF_ANY);
+	for (i = 0; i < 8; i++)
+		local_flow(h, i);
+	harness_tick(h);
+	lease = (struct weir_lease){ .rate_bps = 45 * MBIT, .npb_rate = weir_npb(45 * MBIT),
+				     .expires_ns = h->now_ns + 10 * SEC };
+	bpf_map_update_elem(harness_map(h, "leases"), &slot, &lease, BPF_ANY);
+	for (n = 0; n < 4000; n++) {
+		struct spec spec = { .proto = IPPROTO_TCP, .sport = 1000 + n % 8, .payload = 1400,
+				     .seq = n / 8 * 1400 };
+
+		assert_int_equal(send_spec(h, EGRESS, &spec), HARNESS_PASS);
+		h->now_ns += 3 * USEC;
+		if (n % 1300 == 1299)
+			harness_tick(h);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +396,7 @@ int main(void)
 		TEST(nothing_beyond_the_horizon_of_fq),
 		TEST(a_later_departure_is_kept),
 		TEST(one_without_a_type_is_kept_where_it_leaves),
+		TEST(a_first_rate_spares_what_is_sent),
 		TEST(class_clock_beside_the_flows),
 		TEST(burst_passes_at_once),
 		TEST(retune),
