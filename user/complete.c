@@ -83,6 +83,7 @@ static void pairs(const struct help_form *form, int argc, char **argv)
 	const struct opts_key *key, *given[GIVEN_MAX + 1] = {};
 	unsigned int n_given = 0;
 	bool last = false;
+	bool psi;
 	int n;
 
 	for (int i = 0; i < argc; i += 1 + n) {
@@ -93,9 +94,14 @@ static void pairs(const struct help_form *form, int argc, char **argv)
 		n = key->flags & OPTS_ALONE ? 0 : 1;
 		if (n && i + 1 == argc)
 			return values_print(key);
-		/* of all values this one alone goes on */
-		if (key->choices == signal_words && !strcmp(argv[i + 1], "psi") && i + 2 == argc)
+		/* of all values this one alone goes on: RESOURCE, cgroup, PATH */
+		psi = key->choices == signal_words && !strcmp(argv[i + 1], "psi");
+		if (psi && i + 2 == argc)
 			return words_print(signal_psi_names);
+		if (psi && i + 3 == argc)
+			printf("cgroup\n");
+		if (psi && i + 4 == argc && !strcmp(argv[i + 3], "cgroup"))
+			return (void)printf("PATH\n");
 		if (key->words)
 			n = key->words(argc - i - 1, argv + i + 1);
 		last = key->flags & OPTS_LAST;

@@ -116,6 +116,8 @@ completes "switches" class set web ecn o -- off on
 completes "signals" class set web control "" -- backlog ce loss none psi rtt
 completes "a resource" class set web control psi "" -- cpu io memory
 completes "behind it" class set web control psi io ta -- target
+completes "or its cgroup" class set web control psi io cg -- cgroup
+completes "what goes on from there" class set web control psi io cgroup a.slice ta -- target
 completes "keys of a match" match add web s -- sport src
 completes "a key, behind a device that is called so" match add web dev src s -- sport src
 completes "a device of a match" match add web dev l -- lo
