@@ -102,6 +102,13 @@ tells_of_the_owner()
 		told_of build/user/main.d && chown 65534 "$tree/build/user/main.d" &&
 		setpriv --reuid 65534 --clear-groups make -s -C "$tree" build/user/main.o
 }
+# what is built is installed from where nobody may write
+from_read_only()
+{
+	[ "$(id -u)" = 0 ] || return 0
+	unshare -m sh -c 'mount --bind . . && mount -o remount,ro,bind . && cd "$PWD" &&
+		make -s install DESTDIR="$1" PREFIX=/usr' sh "$tmp/from" && [ -x "$tmp/from/usr/sbin/weir" ]
+}
 told_of()
 {
 	! setpriv --reuid 65534 --clear-groups make -s -C "$tree" build/user/main.o > "$tmp/said" 2>&1 &&
@@ -172,6 +179,7 @@ ok "what is missing, where there is no apt-get" names_no_apt
 ok "what was left out comes with its library" top_comes_later
 ok "another's build folder is named" tells_of_the_owner
 ok "another's results are not told as new" tells_no_old_results
+ok "installs what is built from a read-only tree" from_read_only
 ok "a run that is interrupted ends its test" ends_its_test
 ok "make uninstall" stage uninstall
 ok "nothing is left" nothing_left
