@@ -57,6 +57,7 @@ struct loop {
 	__u64 news_ns;			/* the last step for a signal from afar */
 	bool policy_failed;		/* to be read again at the next look */
 	int failed;			/* the last step's error, told already */
+	int unusable;			/* the last look's, of pins that are there; told already */
 	int result;			/* why it has ended; 0: it was told to */
 };
 
@@ -125,32 +126,29 @@ static void conf_of_new(struct loop *loop)
 	policy_read(loop);
 }
 
-/* the pins may have gone, or be those of another attach */
-static void instance_look(struct loop *loop)
+/* the pins may have gone, or be those of another attach; -errno: they cannot be used */
+static int instance_look(struct loop *loop)
 {
 	char path[320];
 	struct stat st;
-	struct err err = {};
 	ino_t now = 0;
+	int r;
 
 	instance_path(&loop->instance, INSTANCE_MARKER, path, sizeof(path));
 	if (!stat(path, &st))
 		now = st.st_ino;
 	if (now == loop->seen)
-		return;
+		return 0;
 	if (!now)
 		log_note("%s: nothing is attached any more; waiting for `weir attach`",
 			 loop->instance.name);
 	instance_lost(loop);
 	repair_forget(loop->repair);
+	loop->seen = 0;
+	r = now ? maps_open(&loop->maps, &loop->instance, &loop->context->err) : 0;
+	if (r || !now)
+		return r;
 	loop->seen = now;
-	if (!now)
-		return;
-	if (maps_open(&loop->maps, &loop->instance, &err)) {
-		log_note("%s", err.text);
-		loop->seen = 0;
-		return;
-	}
 	maps_share(&loop->maps);
 	loop->steer.maps = &loop->maps;
 	steer_forget(&loop->steer);
@@ -161,6 +159,17 @@ static void instance_look(struct loop *loop)
 		conf_of_new(loop);
 	}
 	loop->looked = true;
+	return 0;
+}
+
+static void instance_look_again(struct loop *loop)
+{
+	int r = instance_look(loop);
+
+	if (r && r != loop->unusable)
+		log_note("%s", loop->context->err.text);
+	loop->unusable = r;
+	loop->context->err.text[0] = '\0';
 }
 
 /* what it is in has no devices that anybody reaches, and is kept alive by the agent alone */
@@ -183,7 +192,7 @@ static void step(struct loop *loop, __u64 now_ns)
 			netns_lost(loop);
 			return;
 		}
-		instance_look(loop);
+		instance_look_again(loop);
 		/* a link that somebody has detached makes no news */
 		if (loop->steer.maps)
 			repair_check(loop->repair, &loop->instance, loop->context->netns,
@@ -454,8 +463,8 @@ int loop_run(struct context *context, const struct loop_options *options)
 	r = loop_open(&loop, &context->err);
 	/* programs are loaded before the capabilities to do so would be missed */
 	if (!r) {
-		instance_look(&loop);
-		if (!loop.steer.maps)
+		r = instance_look(&loop);
+		if (!r && !loop.steer.maps)
 			r = err_set(&context->err, ENOENT, "%s: nothing is attached: want `weir "
 				    "attach DEV` first", loop.instance.name);
 	}

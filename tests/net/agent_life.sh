@@ -459,6 +459,27 @@ until_ok "others' rates go on" eval '"${weir[@]}" signal queue 40ms && is_reason
 ends TERM
 check "detach all" "${weir[@]}" detach all
 
+# --- pins that this weir cannot use, as those of another version
+broken() { "${weir[@]}" attach renamed egress qdisc keep && rm "/sys/fs/bpf/weir/v1/$host/told"; }
+start_of() { "${weir[@]}" run 2>&1; }
+switches() { sed -n 's/^voluntary_ctxt_switches:\t//p' "/proc/$agent/status"; }
+check "attach" "${weir[@]}" attach renamed egress qdisc keep
+start
+check "detach all" "${weir[@]}" detach all
+until_ok "is seen" said 'nothing is attached any more'
+kill -STOP "$agent"
+check "attach, and a map is taken away" broken
+kill -CONT "$agent"
+until_ok "that is seen" said 'told: is missing'
+was=$(switches)
+turned() { [ "$(switches)" -gt $((was + 25)) ]; }	# ten in a second, of which one looks
+until_ok "it goes on looking" turned
+is_equal "and says so once" "$(grep -c 'told: is missing' "$tmp/log")" 1
+ends TERM
+is_equal "another one is told why it does not start, alone" "$(start_of | sed 's/: .*missing/ missing/; s/:.*//')" \
+	"weir missing"
+check "detach all" "${weir[@]}" detach all
+
 # --- a namespace that goes, and another of its name
 netns brief
 weir=("$WEIR" -n "$brief")
