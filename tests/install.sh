@@ -35,6 +35,16 @@ unit_is_whole()
 		grep -qx 'ExecStart="/usr/sbin/weir" attach %I $WEIR_ATTACH' "$units/weir@.service" &&
 		! grep -r @SBINDIR "$units"
 }
+# started when its device comes, however late; what is started at boot does not wait for it
+comes_with_its_device()
+{
+	local wants=$dest/etc/systemd/system/sys-subsystem-net-devices-br\\x2dlan.device.wants
+
+	command -v systemctl || return 0
+	systemctl --root="$dest" enable 'weir@br\x2dlan' && [ -L "$wants/weir@br\x2dlan.service" ] &&
+		systemctl --root="$dest" disable 'weir@br\x2dlan' &&
+		! find "$dest/etc" ! -type d | grep .
+}
 # as systemd reads it, where there is one
 blank_in_the_prefix()
 {
@@ -167,6 +177,7 @@ ok "weir.conf(5) is there" page_is_there weir.conf.5
 ok "the schema of the JSON is there" schema_is_json
 ok "the service keeps /run/weir" keeps_the_others
 ok "the units are there" unit_is_whole
+ok "a device's comes with it" comes_with_its_device
 ok "they find the command below a blank, too" blank_in_the_prefix
 ok "the completion is a bash script" completion_loads
 ok "a tree below a blank builds" builds_there
