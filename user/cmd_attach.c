@@ -436,6 +436,9 @@ static int attach(const struct instance *instance, struct wish *wish, struct err
 		rc = check_strangers(wish, err);
 	if (!rc)
 		rc = attach_hooks(instance, wish, err);
+	/* as it is now it is wanted: when it is taken off, it is not put on again */
+	if (!rc && hook_forget(instance, wish->name, wish->hooks, &ignored) < 0)
+		log_note("%s", ignored.text);
 	if (rc)
 		still_lost(instance, wish);
 	if (rc && made)

@@ -122,7 +122,11 @@ static int detach(const struct instance *instance, struct wish *wish, struct err
 	}
 	if (failed)
 		return failed;
-	if (!found && wish->name)
+	/* nor is it put on again, where it is gone */
+	rc = wish->name ? hook_forget(instance, wish->name, wish->hooks, err) : 0;
+	if (rc < 0)
+		return rc;
+	if (!found && !rc && wish->name)
 		return not_attached(wish, err);
 	remain = hook_reap(instance, err);
 	if (remain < 0)

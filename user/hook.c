@@ -392,8 +392,11 @@ int hook_detach(const struct instance *instance, const struct weir_dev_key *key,
 static int list_add(const struct weir_dev_key *key, const struct weir_dev *dev, void *arg)
 {
 	struct hook_list *list = arg;
-	struct hook_record *items = realloc(list->items, (list->n + 1) * sizeof(*items));
+	struct hook_record *items;
 
+	if (list->awaited != !!(dev->flags & WEIR_DEV_AWAITED))
+		return 0;
+	items = realloc(list->items, (list->n + 1) * sizeof(*items));
 	if (!items)
 		return -ENOMEM;
 	list->items = items;
@@ -410,9 +413,10 @@ static int by_key(const void *a, const void *b)
 	       (x->hook > y->hook) - (x->hook < y->hook);
 }
 
-int hook_list_get(const struct instance *instance, struct hook_list *ret_list, struct err *err)
+static int list_get(const struct instance *instance, bool awaited, struct hook_list *ret_list,
+		    struct err *err)
 {
-	struct hook_list list = {};
+	struct hook_list list = { .awaited = awaited };
 	struct maps maps;
 	int rc = maps_open_devices(&maps, instance, err);
 
@@ -428,6 +432,16 @@ int hook_list_get(const struct instance *instance, struct hook_list *ret_list, s
 		qsort(list.items, list.n, sizeof(*list.items), by_key);
 	*ret_list = list;
 	return 0;
+}
+
+int hook_list_get(const struct instance *instance, struct hook_list *ret_list, struct err *err)
+{
+	return list_get(instance, false, ret_list, err);
+}
+
+int hook_list_awaited(const struct instance *instance, struct hook_list *ret_list, struct err *err)
+{
+	return list_get(instance, true, ret_list, err);
 }
 
 void hook_list_free(struct hook_list *list)

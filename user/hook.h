@@ -66,9 +66,24 @@ struct hook_record {
 struct hook_list {
 	struct hook_record *items;
 	size_t n;
+	bool awaited;
 };
+/* of what is awaited (hook_await), or of all else */
 int hook_list_get(const struct instance *instance, struct hook_list *ret_list, struct err *err);
+int hook_list_awaited(const struct instance *instance, struct hook_list *ret_list,
+		      struct err *err);
 void hook_list_free(struct hook_list *list);
+
+/*
+ * In place of hook_detach, where the device is gone: its record then says that an agent waits for
+ * one of its name, this one or the next. There are so many at most: ret_dropped is the one that has
+ * made room, or has no name. hook_forget takes those of a name away: how many, or -errno.
+ */
+int hook_await(const struct instance *instance, const struct weir_dev_key *key,
+	       const struct weir_dev *dev, struct hook_record *ret_dropped, struct err *err);
+int hook_forget(const struct instance *instance, const char *name,
+		const bool hooks[WEIR_HOOK_COUNT], struct err *err);
+#define HOOK_AWAITED_MAX 256		/* of devices whose names never come again, too */
 
 /* Drops the records of devices that are gone. How many remain, or -errno. */
 int hook_reap(const struct instance *instance, struct err *err);

@@ -143,7 +143,6 @@ static int instance_look(struct loop *loop)
 		log_note("%s: nothing is attached any more; waiting for `weir attach`",
 			 loop->instance.name);
 	instance_lost(loop);
-	repair_forget(loop->repair);
 	loop->seen = 0;
 	r = now ? maps_open(&loop->maps, &loop->instance, &loop->context->err) : 0;
 	if (r || !now)

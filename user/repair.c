@@ -14,18 +14,7 @@
 #include "qdisc.h"
 #include "repair.h"
 
-#define GONE_MAX 256			/* hooks: of devices whose names never come again, too */
-
-/* of a device that is gone: what to attach when one of its name comes */
-struct gone {
-	char name[16];
-	enum weir_hook hook;
-	__u32 flags;			/* WEIR_DEV_* */
-};
-
 struct repair {
-	struct gone gone[GONE_MAX];
-	unsigned int n_gone;
 	unsigned int failed, failed_before;	/* hooks that cannot be put on, in a look */
 };
 
@@ -37,11 +26,6 @@ struct repair *repair_new(void)
 void repair_free(struct repair *repair)
 {
 	free(repair);
-}
-
-void repair_forget(struct repair *repair)
-{
-	repair->n_gone = 0;
 }
 
 enum ailment { WELL, GONE, RENAMED, LOST, NO_QDISC, NEW_QDISC, NO_QUEUE };
@@ -87,32 +71,24 @@ static void record(const struct instance *instance, const struct hook_record *r)
 		log_note("%s: cannot record it: %s", r->dev.name, strerror(-rc));
 }
 
-/* its record goes: who only reaps would take those along that go meanwhile, and are not known */
-static void remember(struct repair *repair, const struct instance *instance,
-		     const struct hook_record *r)
+static void await(const struct instance *instance, const struct hook_record *r)
 {
-	struct hook_record own = *r;
+	struct hook_record own = *r, dropped;
 	char name[IF_NAMESIZE];
 	struct err err = {};
 
 	/* its qdisc went with it: one that is empty there is of another, who has its index */
 	if (if_indextoname(r->key.ifindex, name))
 		own.dev.flags &= ~WEIR_DEV_CLSACT;
-	if (hook_detach(instance, &own.key, &own.dev, &err)) {
+	if (hook_await(instance, &own.key, &own.dev, &dropped, &err)) {
 		log_note("%s", err.text);
 		return;
 	}
 	log_note("%s: %s: the device is gone; weir is put on again when one of that name comes",
 		 r->dev.name, hook_name(r->key.hook));
-	if (repair->n_gone == GONE_MAX) {
-		log_note("%s: %s: is not waited for any more: %d others are",
-			 repair->gone[0].name, hook_name(repair->gone[0].hook), GONE_MAX);
-		memmove(repair->gone, repair->gone + 1, --repair->n_gone * sizeof(*repair->gone));
-	}
-	repair->gone[repair->n_gone].hook = r->key.hook;
-	repair->gone[repair->n_gone].flags = r->dev.flags;
-	memcpy(repair->gone[repair->n_gone].name, r->dev.name, sizeof(r->dev.name));
-	repair->n_gone++;
+	if (dropped.dev.name[0])
+		log_note("%s: %s: is not waited for any more: %d others are", dropped.dev.name,
+			 hook_name(dropped.key.hook), HOOK_AWAITED_MAX);
 }
 
 /* weir's own fq comes back, unless what took its place was configured by somebody */
@@ -161,13 +137,13 @@ static void queue_repair(const struct instance *instance, struct hook_record *r)
 }
 
 /* what is done under the lock; true where every flow must be classified anew */
-static bool treat(struct repair *repair, const struct instance *instance, struct hook_record *r)
+static bool treat(const struct instance *instance, struct hook_record *r)
 {
 	char name[IF_NAMESIZE];
 
 	switch (examine(instance, r)) {
 	case GONE:
-		remember(repair, instance, r);
+		await(instance, r);
 		return true;
 	case RENAMED:
 		if_indextoname(r->key.ifindex, name);
@@ -224,7 +200,7 @@ static int attach_again(struct repair *repair, const char *netns, bool lost, con
 	return r;
 }
 
-static void treat_all(struct repair *repair, const char *netns)
+static void treat_all(const char *netns)
 {
 	_cleanup_(hook_list_free) struct hook_list list = {};
 	struct instance instance;
@@ -237,7 +213,7 @@ static void treat_all(struct repair *repair, const char *netns)
 	if (!r)
 		r = hook_list_get(&instance, &list, &err);
 	for (size_t i = 0; i < list.n && !r; i++)
-		touch |= treat(repair, &instance, &list.items[i]);
+		touch |= treat(&instance, &list.items[i]);
 	if (!r && touch)
 		r = change_touch(&instance, &err);
 	if (r)
@@ -273,25 +249,24 @@ static bool has_record(const struct hook_list *list, __u32 ifindex, enum weir_ho
 	return false;
 }
 
-static void devices_back(struct repair *repair, const struct hook_list *list, const char *netns)
+static void devices_back(struct repair *repair, const struct instance *instance,
+			 const struct hook_list *list, const char *netns)
 {
-	unsigned int kept = 0;
+	_cleanup_(hook_list_free) struct hook_list awaited = {};
+	struct err err;
 
-	for (unsigned int i = 0; i < repair->n_gone; i++) {
-		struct gone gone = repair->gone[i];
-		__u32 ifindex = if_nametoindex(gone.name);
+	if (hook_list_awaited(instance, &awaited, &err))
+		return;
+	for (size_t i = 0; i < awaited.n; i++) {
+		const struct hook_record *r = &awaited.items[i];
+		__u32 ifindex = if_nametoindex(r->dev.name);
 
-		if (ifindex && has_record(list, ifindex, gone.hook))
+		if (!ifindex || has_record(list, ifindex, r->key.hook) ||
+		    attach_again(repair, netns, false, r->dev.name, r->key.hook, r->dev.flags))
 			continue;
-		if (ifindex &&
-		    !attach_again(repair, netns, false, gone.name, gone.hook, gone.flags)) {
-			log_note("%s: %s: the device is back; weir is put on again", gone.name,
-				 hook_name(gone.hook));
-			continue;
-		}
-		repair->gone[kept++] = gone;
+		log_note("%s: %s: the device is back; weir is put on again", r->dev.name,
+			 hook_name(r->key.hook));
 	}
-	repair->n_gone = kept;
 }
 
 /* devices' names in rules that now lead to another device, or to none */
@@ -337,12 +312,12 @@ void repair_check(struct repair *repair, const struct instance *instance, const 
 		ill |= ailment != WELL && ailment != LOST;
 	}
 	if (ill)
-		treat_all(repair, netns);
+		treat_all(netns);
 	repair->failed_before = repair->failed;
 	repair->failed = 0;
 	if (lost)
 		attach_lost(repair, instance, netns);
-	devices_back(repair, &list, netns);
+	devices_back(repair, instance, &list, netns);
 	if (rules_moved(policy) || change_cgroups_moved(policy))
 		touch_rules(netns);
 }

@@ -16,9 +16,6 @@ struct repair;
 struct repair *repair_new(void);
 void repair_free(struct repair *repair);
 
-/* Another instance, or none: what had gone from the one before is not put on again. */
-void repair_forget(struct repair *repair);
-
 /*
  * Looks at everything that is attached, and at the devices and cgroups that the policy in force
  * names; netns as given to `weir -n`, NULL: host.

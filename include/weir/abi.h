@@ -386,6 +386,7 @@ struct weir_dev_key {
 #define WEIR_DEV_CLSACT 0x10		/* weir made the clsact qdisc */
 #define WEIR_DEV_KEEP 0x20		/* the user said: qdisc keep */
 #define WEIR_DEV_IFB 0x40		/* weir made an ifb for ingress */
+#define WEIR_DEV_AWAITED 0x80		/* gone: an agent attaches one of its name */
 #define WEIR_QDISC_SAVE 448
 
 struct weir_dev {
