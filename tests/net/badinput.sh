@@ -104,6 +104,8 @@ status=0
 judge "a closed stdin" "stdin: Bad file descriptor" $status
 
 # --- hosts
+without_dev() { unshare -m sh -c 'mount -t tmpfs tmpfs /dev && exec "$@"' sh "${weir[@]}" "$@"; }
+is_equal "a chroot without /dev" "$(without_dev show config 2>&1)" "$("${weir[@]}" show config)"
 status=0
 setpriv --reuid 65534 --clear-groups --bounding-set -all "${weir[@]}" class set web rate 1mbit \
 	> "$tmp/stdout" 2> "$tmp/stderr" || status=$?
