@@ -112,6 +112,16 @@ static int has_line(const char *text, void *arg)
 	return 1;
 }
 
+/* with its rights the agent gives up to read what is not its user's, which root alone is used to */
+static void conf_check(const struct loop *loop)
+{
+	const char *conf = loop->options->conf;
+
+	if (conf && strcmp(conf, "-") && faccessat(AT_FDCWD, conf, R_OK, AT_EACCESS))
+		log_note("%s: cannot be read again by the agent, neither on SIGHUP nor for what is "
+			 "attached anew: %s", conf, strerror(errno));
+}
+
 /* An attach begins with an empty policy; where one has been applied since, that is meant. */
 static void conf_of_new(struct loop *loop)
 {
@@ -470,6 +480,7 @@ int loop_run(struct context *context, const struct loop_options *options)
 	if (!r)
 		r = caps_drop(context->netns, &context->err);
 	if (!r) {
+		conf_check(&loop);
 		log_nowait();
 		log_note("%s: the agent runs%s", loop.instance.name,
 			 options->observe ? "; it observes and changes nothing" : "");

@@ -464,7 +464,9 @@ broken() { "${weir[@]}" attach renamed egress qdisc keep && rm "/sys/fs/bpf/weir
 start_of() { "${weir[@]}" run 2>&1; }
 switches() { sed -n 's/^voluntary_ctxt_switches:\t//p' "/proc/$agent/status"; }
 check "attach" "${weir[@]}" attach renamed egress qdisc keep
-start
+mkdir -m 700 "$tmp/own" && cp "$tmp/conf" "$tmp/own" && chown 65534 "$tmp/own"
+start conf "$tmp/own/conf"
+is_equal "a file that root alone can read" "$(grep -c 'own/conf: cannot be read again' "$tmp/log")" 1
 check "detach all" "${weir[@]}" detach all
 until_ok "is seen" said 'nothing is attached any more'
 kill -STOP "$agent"
