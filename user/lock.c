@@ -46,10 +46,15 @@ int lock_take(const char *name, struct err *err)
 	_cleanup_close_ int fd = -1;
 	bool held;
 	ssize_t n;
+	mode_t mask;
 	int ret;
 
-	if (mkdir(PUSH_DIR, 0755) && errno != EEXIST)
-		return err_set(err, errno, PUSH_DIR ": cannot make it: %s", strerror(errno));
+	/* who may push, the socket's own mode says */
+	mask = umask(0022);
+	ret = mkdir(PUSH_DIR, 0755) && errno != EEXIST ? errno : 0;
+	umask(mask);
+	if (ret)
+		return err_set(err, ret, PUSH_DIR ": cannot make it: %s", strerror(ret));
 	path_of(name, path);
 	fd = lock_file(path, O_CREAT, &held);
 	if (fd < 0)

@@ -27,10 +27,13 @@ check "class" "$WEIR" class set app rate 40mbit control queue target 10ms law ai
 check "match" "$WEIR" match add app proto tcp dport 7001
 check "a class that follows a backlog" "$WEIR" class set sink control backlog target 10ms
 check "match" "$WEIR" match add sink proto tcp dport 7002
+mask_was=$(umask)
+umask 077
 setpriv --bounding-set=-all,+bpf,+net_admin,+perfmon --inh-caps=-all --no-new-privs \
 	"$WEIR" run listen 127.0.0.1:9090 2> "$tmp/log" &
 agent=$!
 pids+=($agent)
+umask "$mask_was"
 said() { grep -q "$1" "$tmp/log"; }
 if wait_until 10 said 'the agent runs'; then ok "it runs"; else
 	not_ok "it runs" "$(cat "$tmp/log")"
@@ -45,6 +48,7 @@ for set in CapInh CapAmb; do
 done
 is_equal "no way to more" "$(sed -n 's/^NoNewPrivs:\t//p' "/proc/$agent/status")" 1
 is_equal "where signals are pushed" "$(stat -c %a /run/weir/host.sock)" 660
+is_equal "which others can reach, whatever the umask" "$(stat -c %a /run/weir)" 755
 
 is_signal() { "$WEIR" -j show signals | jq -e --arg n "$1" ".[] | select(.class == \$n) | $2"; }
 until_ok()
