@@ -293,12 +293,12 @@ static int attach(const struct instance *instance, const struct maps *maps,
 	struct weir_dev old;
 	int rc;
 
-	if (!maps_device_get(maps, key, &old)) {
+	/* without a program it is announced, no more: it stays until there is another */
+	if (!maps_device_get(maps, key, &old) && old.prog_id) {
 		if (hook_alive(instance, key, &old))
 			return err_set(err, EEXIST, "%s: %s: attached already", dev->name,
 				       names[key->hook]);
-		/* without a program it is announced, no more: it stays until there is another */
-		rc = old.prog_id ? hook_detach(instance, key, &old, err) : 0;
+		rc = hook_detach(instance, key, &old, err);
 		if (rc)
 			return rc;
 	}

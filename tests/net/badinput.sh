@@ -87,6 +87,10 @@ refuses "a range upside down" "90-80" match add web proto tcp dport 90-80
 refuses "an action that is none" "polise" class set web action polise
 refuses "attach twice" "eth" attach eth egress
 refuses "detach what is not attached" "spare" detach spare
+# whoever has too few descriptors is not told that somebody else has the hook
+few() { sh -c 'ulimit -n "$0"; exec "$@"' "$1" "${weir[@]}" attach spare egress 2>&1; }
+is_equal "too few descriptors" "$(for n in {16..45}; do few $n | sed "s/^/$n: /"
+	"${weir[@]}" detach spare > "$tmp/stdout" 2>&1; done | grep already)" ""
 
 for command in attach detach replay; do
 	refuses "$command ''" "$command: want " $command ""
