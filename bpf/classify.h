@@ -2,7 +2,7 @@
 /*
  * classify.h: which class a packet belongs to: the rules of the live bank in order, the first
  * match wins, class 0 ("default") where none does. Runs on a flow's first packet and again after
- * a policy change; changes nothing.
+ * a policy change, or where a packet's mark or DSCP is another; changes nothing.
  */
 #ifndef WEIR_CLASSIFY_H
 #define WEIR_CLASSIFY_H

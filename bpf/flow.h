@@ -8,6 +8,7 @@
 #define WEIR_FLOW_H
 
 #include "classify.h"
+#include "window.h"
 
 #define WEIR_DOOR_MS 10000		/* a fingerprint older than this is forgotten */
 #define WEIR_TABLE_NS 2000000000ULL	/* a table is not replaced in less than this */
@@ -144,23 +145,24 @@ static __always_inline void weir_flow_actuated(struct weir_flow *flow)
 static __always_inline void weir_flow_classify(struct __sk_buff *skb, const struct weir_packet *p,
 					       struct weir_flow *flow, __u32 generation, __u32 slot)
 {
-	__u32 flags = weir_local(skb, p);
+	__u32 flags = weir_local(skb, p), at;
 	union weir_flow_head head;
 
 	/* the kernel takes a departure time for IP alone, not behind a tag in the frame */
 	if ((skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6)) &&
 	    weir_device_flags(&p->key) & WEIR_DEV_EDT)
 		flags |= WEIR_FLOW_EDT;
-	/* windows are numbered by class: nothing is reported of the other's */
-	if (flow->class_slot != slot) {
-		flow->bucket.window = ~0U;
-		flow->bucket.win_bytes = flow->bucket.bytes;
-	}
+	at = (generation & 1) * WEIR_MAX_CLASSES + slot;
+	weir_window_move(flow, bpf_map_lookup_elem(&classes, &at),
+			 bpf_map_lookup_elem(&class_state, &slot), slot,
+			 flow->generation == generation);
 	head.generation = generation;
 	head.class_slot = slot;
 	head.flags = flags | (flow->flags & WEIR_FLOW_ACTUATED);
 	/* asked anew, or taken back: what the socket was asked is of another policy */
 	flow->sk_rate = flow->sk_rate != 0;
+	flow->mark = skb->mark;
+	flow->dscp = p->dscp;
 	*weir_flow_head(flow) = head.whole;
 }
 
@@ -225,13 +227,22 @@ __attribute__((noinline)) int weir_flow_new(struct __sk_buff *skb, struct weir_p
 	return 0;
 }
 
+/* what rules ask of a packet and is no part of its flow's key is another */
+static __always_inline int weir_flow_differs(const struct __sk_buff *skb,
+					     const struct weir_packet *p,
+					     const struct weir_flow *flow, __u32 fields)
+{
+	return (fields & WEIR_M_MARK && flow->mark != skb->mark) ||
+	       (fields & WEIR_M_DSCP && flow->dscp != p->dscp);
+}
+
 /*
  * The time, where it is not known yet, and the packet's flow, or NULL: *slot and *why then tell its
  * class and the reason.
  */
 static __always_inline struct weir_flow *weir_flow_get(struct __sk_buff *skb, struct weir_packet *p,
-						       __u64 *now, __u32 generation, __u32 *slot,
-						       enum weir_reason *why)
+						       __u64 *now, __u32 generation, __u32 fields,
+						       __u32 *slot, enum weir_reason *why)
 {
 	struct weir_flow *flow = bpf_map_lookup_elem(&flows, &p->key);
 	union weir_flow_head head = {};
@@ -240,6 +251,7 @@ static __always_inline struct weir_flow *weir_flow_get(struct __sk_buff *skb, st
 		head.whole = *weir_flow_head(flow);
 	/* one inside is of its outer's class, which may be another tunnel's now */
 	if (!flow || ((head.generation ^ generation) | (p->flags & WEIR_P_SYN)) ||
+	    weir_flow_differs(skb, p, flow, fields) ||
 	    (p->key.flags & WEIR_KEY_INNER && head.class_slot != *slot)) {
 		if (!*now)
 			*now = weir_now(skb, 0);

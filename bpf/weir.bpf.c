@@ -81,14 +81,14 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	/* once: an apply in between would look the class up in the other bank */
 	generation = *(const volatile __u32 *)&live->generation;
 	weir_look_fragment(skb, &job.packet, &facts->now);
-	job.flow = weir_flow_get(skb, &job.packet, &facts->now, generation, &job.slot,
-				 &job.why_no_flow);
+	job.flow = weir_flow_get(skb, &job.packet, &facts->now, generation, live->fields,
+				 &job.slot, &job.why_no_flow);
 	if (!weir_class_get(&job, generation)) {
 		weir_count_class(0, WEIR_R_NO_POLICY, 1, job.packet.len);
 		return WEIR_NEXT;
 	}
 	if (weir_look_inside(skb, &job.packet, facts->now, job.class->flags & WEIR_CLASS_INNER))
-		job.flow = weir_flow_get(skb, &job.packet, &facts->now, generation, &job.slot,
+		job.flow = weir_flow_get(skb, &job.packet, &facts->now, generation, 0, &job.slot,
 					 &job.why_no_flow);
 	job.bucket = weir_bucket_get(skb, &job.packet, job.class, job.flow, job.slot, facts->now);
 	weir_measure(skb, &job.packet, job.class, facts, unpacked ? facts->bytes : 0);

@@ -139,6 +139,26 @@ static __always_inline void weir_window_next(struct weir_class_state *state,
 	__sync_fetch_and_add(&state->window, 1);
 }
 
+/*
+ * A flow comes into a class, by another policy or (in_turn) by what its packets say. Windows are
+ * numbered by class: nothing is reported of another's. A class without a level has none, so that a
+ * flow whose packets are of two classes in turn stays what it is in the other; and where both have
+ * one, it would be counted anew at each turn: not before the next window.
+ */
+static __always_inline void weir_window_move(struct weir_flow *flow,
+					     const struct weir_class *class,
+					     const struct weir_class_state *state, __u32 slot,
+					     int in_turn)
+{
+	if (!class || !state || flow->window_slot == slot || !(class->flags & WEIR_CLASS_FAIR))
+		return;
+	flow->window_slot = slot;
+	flow->bucket.window = in_turn ? state->window : ~0U;
+	flow->bucket.win_bytes = flow->bucket.bytes;
+	if (in_turn)
+		flow->bucket.flags |= WEIR_BUCKET_LIMITED | WEIR_BUCKET_ACTIVE;
+}
+
 /* what was counted is of another time: nobody's last window is reported in the next */
 static __always_inline void weir_window_forget(struct weir_class_state *state)
 {

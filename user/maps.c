@@ -339,6 +339,9 @@ int maps_policy_store(const struct maps *maps, const struct policy *policy, stru
 		r = -EBUSY;
 	if (!r) {
 		control.generation = next;
+		control.fields = 0;
+		for (unsigned int i = 0; i < policy->n_matches; i++)
+			control.fields |= policy->matches[i].fields;
 		r = put(maps->control, 0, &control);
 	}
 	if (r == -EBUSY)

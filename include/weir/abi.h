@@ -50,7 +50,8 @@ enum weir_per {
 #define WEIR_CAN_SOCKET 0x01		/* sock_ops is attached: sockets can be paced */
 struct weir_control {
 	__u32 generation;
-	__u32 can;			/* WEIR_CAN_*: what this host offers */
+	__u16 can;			/* WEIR_CAN_*: what this host offers */
+	__u16 fields;			/* WEIR_M_*: what any rule in force asks for */
 };
 
 /* Map "policy", array[2]: one per bank. */
@@ -217,6 +218,9 @@ struct weir_flow {
 	__u32 generation;
 	__u16 class_slot;
 	__u16 flags;			/* WEIR_FLOW_* */
+	__u32 mark;			/* of the packet that the class was found by ... */
+	__u16 dscp;			/* ... and its codepoint */
+	__u16 window_slot;		/* the class that the bucket's window is of */
 	__u64 last_seen_ns;
 	__u64 packets;			/* wire packets seen: passed and dropped */
 	__u64 bytes;			/* wire bytes seen: passed and dropped */
@@ -465,7 +469,7 @@ WEIR_ASSERT_SIZE(weir_class, 472);
 WEIR_ASSERT_SIZE(weir_rule, 648);
 WEIR_ASSERT_SIZE(weir_flow_key, 48);
 WEIR_ASSERT_SIZE(weir_bucket, 64);
-WEIR_ASSERT_SIZE(weir_flow, 184);
+WEIR_ASSERT_SIZE(weir_flow, 192);
 WEIR_ASSERT_SIZE(weir_bucket_key, 28);
 WEIR_ASSERT_SIZE(weir_fragment, 16);
 WEIR_ASSERT_SIZE(weir_class_state, 256);

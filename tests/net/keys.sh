@@ -3,12 +3,12 @@
 #
 # keys.sh: a class's key changed under traffic: flow, src/24, dst, dscp, class. Each key gives its
 # own shares on the wire from the next packet on; packets that fit the rate are never lost by a
-# change, and every counter goes on. IPv4 and IPv6.
+# change, and every counter goes on. IPv4 and IPv6. And packets of a flow that are of two classes.
 #
 #     producer (weir on eth, egress) ---- consumer
 . "$(dirname "$0")/lib.sh"
 
-need ip jq
+need ip jq python3
 netns producer consumer
 link "$producer" eth "$consumer" eth 1
 weir=("$WEIR" -n "$producer")
@@ -116,5 +116,18 @@ is_equal "fifteen changes: made" \
 is_equal "fifteen changes: dropped" $(($(class "$producer" k dropped) - dropped)) 0
 is_equal "fifteen changes: lost" \
 	"$(jq -s '[.[] | select(.type == "flow") | .sent - .received] | add' "$tmp/out")" 0
+
+# --- what a match asks of a packet may change within its flow: each packet is of its own class
+check "a class of a codepoint" "${weir[@]}" class set voice
+check "which is looked for first" "${weir[@]}" match add voice dscp ef pref 1
+before=$(class "$producer" k packets)
+check "60 packets of a flow, 20 of them with it" ip netns exec "$producer" python3 -c "
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for n, tos in (10, 0), (20, 46 << 2), (30, 0):
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
+    for i in range(n): s.sendto(bytes(100), ('10.88.1.2', 7000))"
+is_equal "are of its class" "$(class "$producer" voice packets)" 20
+is_equal "the others are not" $(($(class "$producer" k packets) - before)) 40
 check "detach" "${weir[@]}" detach all
 finish

@@ -169,6 +169,7 @@ void harness_commit(struct harness *h)
 	for (i = 0; i < h->n_rules; i++) {
 		at = bank * WEIR_MAX_RULES + i;
 		set(h->skel->maps.rules, &at, &h->rules[i]);
+		control.fields |= h->rules[i].fields;
 	}
 	set(h->skel->maps.policy, &bank, &policy);
 	set(h->skel->maps.control, &zero, &control);

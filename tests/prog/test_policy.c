@@ -303,12 +303,50 @@ static void the_cost_of_rules_falls_on_the_first_packet(void **state)
 			 first[0], first[1], established[0], established[1]);
 }
 
+/* a mark that the firewall sets later, a codepoint that an application changes: of each packet */
+static void a_packet_has_a_mark_of_its_own(void **state)
+{
+	static const struct { __u32 mark; int dscp; unsigned int class; } packets[] = {
+		{ 0, 0, 0 }, { 0x10, 0, 1 }, { 0x10, 46, 1 }, { 0, 46, 2 }, { 0x1f, 46, 1 },
+		{ 0x20, 46, 2 }, { 0x20, 0, 0 }, { 0, 1, 0 }, { 0, 46, 2 }, { 0, 0, 0 },
+	};
+	struct harness *h = *state;
+
+	for (int i = 0; i < 4; i++) {
+		enum weir_hook hook = i & 1 ? INGRESS : EGRESS;
+		struct spec spec = { .family = i & 2 ? 6 : 4 };
+		struct weir_rule *rule = one_rule(h, WEIR_M_MARK);
+		struct weir_flow flow;
+
+		rule->mark = 0x10;
+		rule->mark_mask = 0xf0;
+		harness_class(h, 2);
+		rule = harness_rule(h, 2);
+		rule->fields = WEIR_M_DSCP;
+		rule->dscp = 1ULL << 46;
+		harness_commit(h);
+		harness_establish(h, hook, &spec);
+		for (size_t k = 0; k < sizeof(packets) / sizeof(*packets); k++) {
+			unsigned int class = packets[k].class;
+			__u64 before = harness_count(h, class, WEIR_R_UNLIMITED);
+
+			spec.mark = packets[k].mark;
+			spec.dscp = packets[k].dscp;
+			assert_int_equal(send_spec(h, hook, &spec), HARNESS_PASS);
+			assert_true(harness_flow(h, &spec, hook, &flow));
+			assert_int_equal(flow.class_slot, class);
+			assert_int_equal(harness_count(h, class, WEIR_R_UNLIMITED), before + 1);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(ports),
 		TEST(prefixes),
 		TEST(other_fields),
+		TEST(a_packet_has_a_mark_of_its_own),
 		TEST(the_first_match_wins),
 		TEST(a_new_generation_reclassifies),
 		TEST(the_cost_of_rules_falls_on_the_first_packet),

@@ -299,6 +299,45 @@ static void a_hold_changes_no_share(void **state)
 		}
 }
 
+/*
+ * Four flows that want more than their shares, and one whose packets belong to the class and to
+ * another in turn: it is one of five, not one more at each turn. The other has a level, or none.
+ */
+static void who_is_of_two_classes_in_turn(void **state)
+{
+	struct harness *h = *state;
+	struct weir_class_state now;
+	struct weir_rule *rule;
+	int fair, i, k;
+
+	for (fair = 0; fair < 2; fair++) {
+		harness_reset(h);
+		harness_class(h, 1)->action = WEIR_PACE;
+		if (fair) {
+			h->classes[1].flags |= WEIR_CLASS_FAIR;
+			harness_rate(&h->classes[1], RATE, 0);
+		}
+		rule = harness_rule(h, 1);
+		rule->fields = WEIR_M_DSCP;
+		rule->dscp = 1ULL << 46;
+		prepare(h, 5);
+		for (i = 0; i < 250; i++) {
+			for (k = 0; k < 80; k++) {
+				struct spec spec = flow_of(k % 5, FULL);
+
+				spec.dscp = k % 5 || k / 5 % 2 ? 0 : 46;
+				send_spec(h, EGRESS, &spec);
+				h->now_ns += 4 * MSEC / 80;
+			}
+			harness_tick(h);
+		}
+		now = state_of(h);
+		print_message("# %s: level %.1f mbit, %u active, %u limited\n",
+			      fair ? "fair" : "none", now.level_bps / 1e6, now.active, now.limited);
+		assert_in_range(now.level_bps, RATE / 5 * 85 / 100, RATE / 4 * 115 / 100);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +348,7 @@ int main(void)
 		TEST(who_stays_has_the_share_of_who_leaves),
 		TEST(who_comes_from_another_class),
 		TEST(a_hold_changes_no_share),
+		TEST(who_is_of_two_classes_in_turn),
 	};
 
 	return RUN(tests, 0);
