@@ -13,6 +13,8 @@
 #include "tell.h"
 #include "text.h"
 
+#define SECOND_NS 1000000000ULL
+
 int tell_start(struct tell *tell, const struct maps *maps)
 {
 	return maps_decision_last(maps, &tell->seq);
@@ -35,14 +37,36 @@ static bool is_news(const struct tell_budget *budget, const struct weir_decision
 	return moved > budget->rate_bps / TELL_PART;
 }
 
-static bool allowed(struct tell_budget *budget, __u64 now_ns)
+/* one more class has news in this second */
+static void has_news(struct tell *tell, __u64 now_ns)
 {
+	__u64 span_ns = now_ns - tell->since_ns;
+	unsigned int n;
+
+	if (span_ns >= SECOND_NS) {
+		tell->n_before = span_ns < 2 * SECOND_NS ? tell->n : 0;
+		tell->n = 0;
+		tell->since_ns = now_ns;
+	}
+	tell->n++;
+	n = tell->n > tell->n_before ? tell->n : tell->n_before;
+	tell->share = n > TELL_CLASSES ? (double)TELL_CLASSES / n : 1;
+}
+
+static bool allowed(struct tell *tell, struct tell_budget *budget, __u64 now_ns)
+{
+	double most;
+
+	if (budget->at_ns < tell->since_ns || now_ns - tell->since_ns >= SECOND_NS)
+		has_news(tell, now_ns);
+	most = 1 + (TELL_BURST - 1) * tell->share;
 	if (budget->at_ns)
-		budget->tokens += (now_ns - budget->at_ns) * (TELL_PER_SECOND / 1e9);
+		budget->tokens += (now_ns - budget->at_ns) * tell->share *
+				  (TELL_PER_SECOND / (double)SECOND_NS);
 	else
 		budget->tokens = TELL_BURST;
-	if (budget->tokens > TELL_BURST)
-		budget->tokens = TELL_BURST;
+	if (budget->tokens > most)
+		budget->tokens = most;
 	budget->at_ns = now_ns;
 	if (budget->tokens < 1) {
 		budget->left_out++;
@@ -125,7 +149,7 @@ void tell_decision(struct tell *tell, const struct maps *maps, struct weir_decis
 		budget->left_out++;
 		return;
 	}
-	if (!allowed(budget, decision->at_ns))
+	if (!allowed(tell, budget, decision->at_ns))
 		return;
 	/* a rate does not wait for who reads of it */
 	if (!log_takes(tell->json ? STDOUT_FILENO : STDERR_FILENO)) {

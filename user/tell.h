@@ -14,15 +14,21 @@ struct maps;
 struct tell {
 	bool json;
 	__u64 seq;			/* of the last decision in the ring */
+	__u64 since_ns;			/* a second, in which so many classes have had news ... */
+	unsigned int n, n_before;	/* ... and so many in the one before it */
+	double share;			/* of each, of what a class has where few have news */
 };
 
 /*
  * A class's lines: a tenth of the rate is worth one, or a reason of another kind; so many at once
- * and per second. What is left out is counted in the next line.
+ * and per second. Where more than TELL_CLASSES have news they share what so many would have: a
+ * journal takes some 300 a second, and each costs as much as tens of steps. What is left out is
+ * counted in the next line.
  */
 #define TELL_PART 10
 #define TELL_BURST 20
 #define TELL_PER_SECOND 2
+#define TELL_CLASSES 50
 struct tell_budget {
 	double tokens;
 	__u64 at_ns;
