@@ -25,7 +25,7 @@ USER := main clock help complete log util reasons out screen table quantity opts
 	device cmd_attach cmd_detach cmd_apply cmd_class cmd_match cmd_show cmd_show_classes cmd_show_signals cmd_show_flows \
 	cmd_check cmd_version \
 	replay_read replay_parse replay_stats replay_link replay_run replay_show dp_replay cmd_replay
-USER += conf_control signals sample backlog
+USER += conf_control signals sample backlog passed
 # the agent
 USER += cmd_run loop lock steer sense psi tell repair watch push remote resolve http http_peers serve notify caps cmd_signal
 PKGS += libevent_core libevent_extra
@@ -77,7 +77,7 @@ $(B) $(B)/user $(B)/tests $(B)/tests/fuzz:
 	@mkdir -p $@
 
 # --- the datapath, and what drives it through a capture
-.SECONDARY: $(B)/weir.bpf.o $(B)/replay.bpf.o $(B)/backlog.bpf.o
+.SECONDARY: $(B)/weir.bpf.o $(B)/replay.bpf.o $(B)/backlog.bpf.o $(B)/passed.bpf.o
 $(B)/%.bpf.o: bpf/%.bpf.c | $(B) need
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) $(BPF_INCLUDE) -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< -o $@.tmp
@@ -100,6 +100,7 @@ $(B)/user/%.o: user/%.c | $(B)/user need
 $(B)/user/dp.o $(B)/user/probe.o: $(B)/weir.skel.h
 $(B)/user/dp_replay.o: $(B)/weir.skel.h $(B)/replay.skel.h
 $(B)/user/backlog.o: $(B)/backlog.skel.h
+$(B)/user/passed.o: $(B)/passed.skel.h
 
 # the part that may be left out: compiled anew where that changes
 $(B)/user/cmd_top.o $(B)/user/cmd_version.o: $(B)/top
@@ -131,6 +132,8 @@ $(HARNESS): $(B)/tests/%.o: tests/prog/%.c $(B)/weir.skel.h | $(B)/tests
 $(B)/tests/prog_%: tests/prog/test_%.c $(HARNESS) | $(B)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.c %.o,$^) $(PKG_LIBS) -lcmocka -lpthread -lm
+
+$(B)/tests/prog_passed: $(B)/passed.skel.h
 
 $(B)/tests/bench: $(wildcard tools/bench/*.c) tools/bench/bench.h $(HARNESS) | $(B)/tests
 	$(call say,CC,$@)

@@ -79,7 +79,9 @@ static void instance_lost(struct loop *loop)
 	if (!loop->steer.maps)
 		return;
 	backlog_close(loop->steer.backlog);
+	passed_close(loop->steer.passed);
 	loop->steer.backlog = NULL;
+	loop->steer.passed = NULL;
 	loop->steer.maps = NULL;
 	maps_close(&loop->maps);
 }
@@ -159,6 +161,9 @@ static int instance_look(struct loop *loop)
 		return r;
 	loop->seen = now;
 	maps_share(&loop->maps);
+	r = passed_open(&loop->steer.passed, &loop->maps);
+	if (r)
+		log_debug("counters are read one by one: %s", strerror(-r));
 	loop->steer.maps = &loop->maps;
 	steer_forget(&loop->steer);
 	tell_start(&loop->tell, &loop->maps);

@@ -7,7 +7,7 @@
 #define WEIR_MAPS_H
 
 #include <stdbool.h>
-#include <weir/abi.h>
+#include <weir/passed.h>
 #include "pin.h"
 #include "policy.h"
 
@@ -52,13 +52,9 @@ int maps_policy_store(const struct maps *maps, const struct policy *policy, stru
 int maps_class_stats(const struct maps *maps, unsigned int slot, struct weir_class_stats *ret);
 int maps_class_state(const struct maps *maps, unsigned int slot, struct weir_class_state *ret);
 
-/* What passed of the n classes from slot on; one call for all, most of whose cost is the call. */
-#define MAPS_PASSED_MAX 32
-struct maps_passed {
-	__u64 bytes, packets;		/* on the wire */
-};
+/* What passed of the n classes from slot on, WEIR_PASSED_MAX at most: all counters are copied. */
 int maps_passed_get(const struct maps *maps, unsigned int slot, unsigned int n,
-		    struct maps_passed ret[static n]);
+		    struct weir_passed ret[static n]);
 
 /* The lease of a class; past its time it is void. */
 int maps_lease_get(const struct maps *maps, unsigned int slot, struct weir_lease *ret);

@@ -123,11 +123,11 @@ int maps_class_states(const struct maps *maps, unsigned int n,
 }
 
 int maps_passed_get(const struct maps *maps, unsigned int slot, unsigned int n,
-		    struct maps_passed ret[static n])
+		    struct weir_passed ret[static n])
 {
 	_cleanup_free_ struct weir_class_stats *stats =
 		malloc(n * maps->n_cpus * sizeof(*stats));
-	__u32 keys[MAPS_PASSED_MAX], before = slot - 1, next, count = n;
+	__u32 keys[WEIR_PASSED_MAX], before = slot - 1, next, count = n;
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
 
 	if (!stats)

@@ -39,8 +39,8 @@ static __u64 longest(__u64 a, __u64 b)
  * What weir has let pass of a class. As files are read ahead: of classes that are asked for in a
  * row, twice as many at once as long as half of them were of use.
  */
-static int passed_get(struct steer *steer, unsigned int slot, __u64 now_ns,
-		      struct maps_passed *ret)
+static int ahead_get(struct steer *steer, unsigned int slot, __u64 now_ns,
+		     struct weir_passed *ret)
 {
 	struct steer_ahead *ahead = &steer->ahead;
 	unsigned int end = ahead->slot + ahead->n, n = 1;
@@ -49,10 +49,10 @@ static int passed_get(struct steer *steer, unsigned int slot, __u64 now_ns,
 	if (ahead->at_ns != now_ns || slot < ahead->slot || slot >= end) {
 		if (ahead->at_ns == now_ns && slot - end < ahead->n)
 			n = ahead->used * 2 >= ahead->n ? ahead->n * 2 : ahead->n / 2;
-		n = n < MAPS_PASSED_MAX ? n : MAPS_PASSED_MAX;
+		n = n < WEIR_PASSED_MAX ? n : WEIR_PASSED_MAX;
 		n = n < steer->n_classes - slot ? n : steer->n_classes - slot;
 		ahead->at_ns = 0;
-		r = maps_passed_get(steer->maps, slot, n, ahead->passed);
+		r = passed_get(steer->passed, steer->maps, slot, n, &ahead->passed);
 		if (r)
 			return r;
 		ahead->at_ns = now_ns;
@@ -68,8 +68,8 @@ static int passed_get(struct steer *steer, unsigned int slot, __u64 now_ns,
 static int wire_read(struct steer *steer, unsigned int slot, __u64 now_ns)
 {
 	struct steer_class *c = &steer->classes[slot];
-	struct maps_passed passed;
-	int r = passed_get(steer, slot, now_ns, &passed);
+	struct weir_passed passed;
+	int r = ahead_get(steer, slot, now_ns, &passed);
 
 	if (r)
 		return r;

@@ -10,6 +10,7 @@
 #include "backlog.h"
 #include "control.h"
 #include "maps.h"
+#include "passed.h"
 #include "remote.h"
 #include "sample.h"
 #include "signals.h"
@@ -86,12 +87,13 @@ struct steer_class {
 struct steer_ahead {
 	__u64 at_ns;
 	unsigned int slot, n, used;	/* used: so many were of use */
-	struct maps_passed passed[MAPS_PASSED_MAX];
+	const struct weir_passed *passed;
 };
 
 struct steer {
 	const struct instance *instance;
 	struct maps *maps;		/* NULL while nothing is attached */
+	struct passed *passed;		/* NULL: not to be had here */
 	struct policy *policy;
 	struct backlog *backlog;	/* NULL: not to be had here, or not needed */
 	struct signals *signals;	/* pushed */

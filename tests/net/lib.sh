@@ -402,8 +402,9 @@ pushes()
 		            text = "%s %dms %s" % (name, 7 + i * 5 % 9, words)
 		            try: s.sendto(text.encode(), "/run/weir/%s.sock" % ns)
 		            except OSError: time.sleep(0.1)	# no agent yet
-		    at += period
-		    time.sleep(max(0, at - time.monotonic()))
+		    now = time.monotonic()
+		    at = max(at + period, now)	# what was missed is not made up for
+		    time.sleep(at - now)
 	END
 }
 

@@ -2,12 +2,15 @@
 /*
  * fill.c: fills an instance's flow table by way of its own program (BPF_PROG_TEST_RUN), so that
  * entries and counters are what packets would have made: each flow has two UDP packets, port 443
- * or another, over IPv4 or IPv6. Prints how many it has sent.
+ * or another, over IPv4 or IPv6. Prints how many it has sent. Or sends a packet to each of so many
+ * ports from 1001 on, every so many ms, until it is killed.
  *
  *	fill PIN_DIRECTORY FLOWS [6]
+ *	fill PIN_DIRECTORY PORTS every MS
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,23 +33,40 @@ static unsigned char v6[FRAME] = {
 	[54] = 0x9c, [55] = 0x40, [59] = FRAME - 54,
 };
 
+static int every(int fd, unsigned long n, unsigned long ms)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = v4, .data_size_in = FRAME, .repeat = 1);
+
+	for (;;) {
+		for (unsigned long i = 1; i <= n; i++) {
+			*(__be16 *)(v4 + 36) = htons(1000 + i);
+			if (bpf_prog_test_run_opts(fd, &opts))
+				return -1;
+		}
+		poll(NULL, 0, ms);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	bool six = argc == 4 && !strcmp(argv[3], "6");
+	bool again = argc == 5 && !strcmp(argv[3], "every");
 	unsigned char *frame = six ? v6 : v4;
 	/* the last bytes of the source, the port of the destination */
 	unsigned char *host = frame + (six ? 35 : 27), *port = frame + (six ? 56 : 36);
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME, .repeat = 2);
-	unsigned long n = argc == 3 || six ? strtoul(argv[2], NULL, 10) : 0;
+	unsigned long n = argc == 3 || six || again ? strtoul(argv[2], NULL, 10) : 0;
 	char path[512];
 	int fd;
 
 	if (!n || n > 1UL << 24) {
-		fprintf(stderr, "usage: fill PIN_DIRECTORY FLOWS [6]\n");
+		fprintf(stderr, "usage: fill PIN_DIRECTORY FLOWS [6] | PORTS every MS\n");
 		return 2;
 	}
 	snprintf(path, sizeof(path), "%s/weir_egress", argv[1]);
 	fd = bpf_obj_get(path);
+	if (fd >= 0 && again)
+		fd = every(fd, n, strtoul(argv[4], NULL, 10) % 1000);
 	for (unsigned int i = 0; fd >= 0 && i < n; i++) {
 		*(__be16 *)port = htons(i % EVERY ? 1000 + i % EVERY : 443);
 		host[0] = i >> 16;
