@@ -29,14 +29,14 @@ USER += conf_control signals sample backlog passed
 # the agent
 USER += cmd_run loop lock steer sense psi tell repair watch push remote resolve http http_peers serve notify caps cmd_signal
 PKGS += libevent_core libevent_extra
-USER += snapshot snapshot_rates flow_filter flow_rows address text metrics cmd_top cmd_monitor monitor control control_names maps_agent live seer http_seen
+USER += snapshot snapshot_rates flow_filter flow_rows address text metrics cmd_top cmd_monitor monitor control control_names control_past maps_agent live seer http_seen
 # a part that needs a library that nothing else needs is left out where that is not there
 HAVE_TOP := $(shell pkg-config --exists ncursesw 2>/dev/null && echo top_keys top_draw top_detail top_table)
 USER += $(HAVE_TOP)
 PKGS += $(if $(HAVE_TOP),ncursesw)
 CPPFLAGS += $(if $(HAVE_TOP),-DHAVE_TOP)
 # what the unit tests link: pure modules only
-PURE := util reasons screen table address flow_rows quantity opts conf conf_class conf_control conf_match dscp signals control control_names sample policy snapshot_rates text metrics
+PURE := util reasons screen table address flow_rows quantity opts conf conf_class conf_control conf_match dscp signals control control_names control_past sample policy snapshot_rates text metrics
 UNIT := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 PROG := $(patsubst tests/prog/test_%.c,%,$(wildcard tests/prog/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -4,8 +4,7 @@
  * it is; PI (a discrete Hollot/Misra/Towsley/Gong controller in multiplicative form) and AIMD
  * (in the form of Swift and Breakwater) need no drain rate; what else holds, for all alike. Pure.
  */
-#include <weir/aqm.h>
-#include "control.h"
+#include "control_past.h"
 
 #define STEP_UP 1.25			/* no step raises the rate by more */
 #define HORIZON 1.4		/* loop delays in which feed-forward means to be on target */
@@ -33,7 +32,6 @@
  * No rate is so low that a flow's two packets (TCP's least burst) are further apart: a socket
  * fixes its pause when it sends, and a later, higher rate does not wake it.
  */
-#define BURST_BITS (2.0 * WEIR_MTU * 8)
 #define PAUSE_NS 50e6
 #define PAUSE_PART 2			/* of what is to be waited for, where that is longer */
 #define GAP_NS 100e6			/* a clear signal that lasts so long is always one */
@@ -46,100 +44,11 @@ static double clamp(double v, double lo, double hi)
 	return v < lo ? lo : v > hi ? hi : v;
 }
 
-/* how far apart the bursts of one flow are at the rate: no change shows before the next one */
-static double pause_ns(const struct control_sample *sample, double rate)
-{
-	return sample->active && rate > 0 ? sample->active * BURST_BITS * 1e9 / rate : 0;
-}
-
-/* how long a rate goes on arriving */
-static double echo_ns(const struct control_config *config, const struct control_sample *sample,
-		      double rate)
-{
-	return config->delay_ns + config->pauses * pause_ns(sample, rate);
-}
-
-/* the same of the lowest of the last rates; where no flow pauses, they are alike */
-static double longest_echo_ns(const struct control_config *config,
-			      const struct control_state *state,
-			      const struct control_sample *sample)
-{
-	__u64 lowest = state->rate_bps;
-
-	for (unsigned int i = 0; sample->active && i < CONTROL_PAST; i++)
-		if (state->past[i].rate_bps && state->past[i].rate_bps < lowest)
-			lowest = state->past[i].rate_bps;
-	return echo_ns(config, sample, lowest);
-}
-
-/* from a change of the rate to its effect at the consumer, on average */
-static double loop_delay(const struct control_config *config, const struct control_state *state,
-			 const struct control_sample *sample)
-{
-	return 1.5 * config->interval_ns + echo_ns(config, sample, state->rate_bps);
-}
-
-/* the rate in force so long ago; the oldest known where that is too long */
-static __u64 past_rate(const struct control_state *state, __u64 when)
-{
-	__u64 rate = 0, best = 0;
-
-	for (unsigned int i = 0; i < CONTROL_PAST; i++) {
-		const struct control_past *past = &state->past[i];
-
-		if (past->rate_bps && past->at_ns <= when && past->at_ns >= best) {
-			best = past->at_ns;
-			rate = past->rate_bps;
-		}
-	}
-	return rate ? rate : state->rate_bps;
-}
-
-/*
- * ns of queue that are still on their way: what the rates of the last delay_ns put in beyond what
- * the consumer takes out. The sample does not show them yet, so a law that went by the sample
- * alone would ask for the same cut again.
- */
-static double pending(const struct control_config *config, const struct control_state *state,
-		      const struct control_sample *sample, double drain, __u64 now)
-{
-	__u64 to = now;
-	double sum = 0;
-
-	/* newest first: each rate held from its at_ns to the next one's */
-	for (unsigned int i = 0; i < CONTROL_PAST; i++) {
-		const struct control_past *past =
-			&state->past[(state->past_at + CONTROL_PAST - 1 - i) % CONTROL_PAST];
-		double echo = echo_ns(config, sample, past->rate_bps);
-		__u64 from = now > echo ? now - (__u64)echo : 0;
-		__u64 start = past->at_ns > from ? past->at_ns : from;
-
-		if (!past->rate_bps || past->at_ns > to)
-			break;
-		if (start < to)
-			sum += (past->rate_bps / drain - 1) * (double)(to - start);
-		to = past->at_ns;
-	}
-	return sum;
-}
-
 static enum weir_control_reason side(const struct control_config *config, double value)
 {
 	double off = value - config->target, near = (double)config->target / ON_TARGET_PART;
 
 	return off > near ? WEIR_C_BEHIND : off < -near ? WEIR_C_BELOW : WEIR_C_ON_TARGET;
-}
-
-/* the rate that what passes now has been sent by; of no concern where nobody wants more */
-static __u64 rate_before(const struct control_config *config, const struct control_state *state,
-			 const struct control_sample *sample, __u64 now)
-{
-	double echo;
-
-	if (!sample->limited)
-		return 0;
-	echo = longest_echo_ns(config, state, sample);
-	return past_rate(state, now > echo ? now - (__u64)echo : 0);
 }
 
 /* the producers want no more than they had; who is limited now and then may use little */
@@ -154,13 +63,13 @@ static double probe(const struct control_config *config, struct control_state *s
 		    enum weir_control_reason *reason)
 {
 	double rate = state->rate_bps * factor, most;
-	__u64 before = rate_before(config, state, sample, now);
+	__u64 before = control_rate_before(config, state, sample, now);
 
 	if (is_unused(sample, before)) {
 		*reason = WEIR_C_UNUSED;
 		return state->rate_bps;
 	}
-	if (now - state->cut_ns < loop_delay(config, state, sample)) {
+	if (now - state->cut_ns < control_loop_delay(config, state, sample)) {
 		*reason = WEIR_C_SETTLING;
 		return state->rate_bps;
 	}
@@ -178,7 +87,8 @@ static double probe(const struct control_config *config, struct control_state *s
 static double smooth(struct control_state *state, const struct control_sample *sample,
 		     double interval_ns)
 {
-	double burst_ns = pause_ns(sample, sample->drain_bps), off = sample->value - state->smooth;
+	double burst_ns = control_pause_ns(sample, sample->drain_bps);
+	double off = sample->value - state->smooth;
 
 	if (off > burst_ns || off < -burst_ns)
 		state->smooth = sample->value;
@@ -237,8 +147,9 @@ static double feed_forward(const struct control_config *config, struct control_s
 			   const struct control_sample *sample, __u64 now,
 			   enum weir_control_reason *reason)
 {
-	double tau = loop_delay(config, state, sample), drain, off, near, rate, raised = 0;
-	double burst_ns = pause_ns(sample, sample->drain_bps), noise_ns = burst_ns / NOISE_PART;
+	double tau = control_loop_delay(config, state, sample), drain, off, near, rate, raised = 0;
+	double burst_ns = control_pause_ns(sample, sample->drain_bps);
+	double noise_ns = burst_ns / NOISE_PART;
 	double horizon = clamp(HORIZON * tau, 3.0 * config->interval_ns, 1e18);
 	double far = clamp(FAR_STEPS * config->interval_ns, config->delay_ns, 1e18);
 	double before = state->smooth, value = smooth(state, sample, config->interval_ns);
@@ -251,7 +162,7 @@ static double feed_forward(const struct control_config *config, struct control_s
 	off = value - config->target;
 	/* below the target what is answered is what was sent */
 	if (sample->limited && !(sample->answered && off < 0))
-		off += pending(config, state, sample, drain, now);
+		off += control_pending(config, state, sample, drain, now);
 	/*
 	 * A low rate would set departures that still stand when the rate is back. What is too much
 	 * is waited for, and the next departures are a rate's that the consumer can take.
@@ -271,7 +182,7 @@ static double feed_forward(const struct control_config *config, struct control_s
 		rate = state->rate_bps;
 	*reason = side(config, sample->value);
 	/* with nothing waiting, the next bursts may still be on their way */
-	if (clear && clear_ns >= clamp(longest_echo_ns(config, state, sample), 0, GAP_NS))
+	if (clear && clear_ns >= clamp(control_longest_echo_ns(config, state, sample), 0, GAP_NS))
 		raised = probe(config, state, sample, STEP_UP, now, reason);
 	/* while little waits, the drain rate seen may be the producers' and not the consumer's */
 	else if (off < 0 && sample->value < config->target)
@@ -292,7 +203,7 @@ static double as_time(const struct control_config *config, const struct control_
 static double pi(const struct control_config *config, struct control_state *state,
 		 const struct control_sample *sample, __u64 now, enum weir_control_reason *reason)
 {
-	double tau = loop_delay(config, state, sample), kp = PI_KP / tau, ki = kp * kp / 8;
+	double tau = control_loop_delay(config, state, sample), kp = PI_KP / tau, ki = kp * kp / 8;
 	double value = as_time(config, sample, tau, sample->value);
 	double before = as_time(config, sample, tau, state->seen_ns ? state->value : sample->value);
 	double target = as_time(config, sample, tau, config->target), factor, room;
@@ -320,7 +231,7 @@ static double aimd(const struct control_config *config, struct control_state *st
 		   enum weir_control_reason *reason)
 {
 	double over = ((double)sample->value - config->target) / config->target;
-	double tau = loop_delay(config, state, sample);
+	double tau = control_loop_delay(config, state, sample);
 	double clear_ns = clear_for(state, over < -0.5, now), step;
 
 	*reason = side(config, sample->value);
@@ -338,7 +249,7 @@ static double aimd(const struct control_config *config, struct control_state *st
 	state->cut_value = over > 0 ? sample->value : 0;
 	if (over > 0)
 		return state->rate_bps * clamp(1 - AIMD_BETA * over, 1 - CUT_MAX_BLIND, 1);
-	if (is_unused(sample, rate_before(config, state, sample, now))) {
+	if (is_unused(sample, control_rate_before(config, state, sample, now))) {
 		state->clear_ns = 0;
 		*reason = WEIR_C_UNUSED;
 		return state->rate_bps;
@@ -355,7 +266,7 @@ static double aimd(const struct control_config *config, struct control_state *st
 static double share(const struct control_config *config, struct control_state *state,
 		    const struct control_sample *sample, double rate, __u64 now)
 {
-	double up = config->interval_ns / (4 * loop_delay(config, state, sample)), least;
+	double up = config->interval_ns / (4 * control_loop_delay(config, state, sample)), least;
 	__u64 clear_ns = clear_for(state, sample->value <= config->target, now);
 
 	state->hold_ns = state->clear_ns || !state->hold_ns ? now : state->hold_ns;
@@ -382,7 +293,7 @@ static double minimum(const struct control_config *config, const struct control_
 	if (sample->is_time && sample->value > config->target + PAUSE_PART * PAUSE_NS)
 		pause = (sample->value - config->target) / PAUSE_PART;
 	if (sample->active) {
-		least = BURST_BITS * sample->active * (1e9 / pause);
+		least = CONTROL_BURST_BITS * sample->active * (1e9 / pause);
 		least = clamp(least, 0, drain / FLOOR_PART);
 	}
 	least = clamp(least, state->good_bps / FLOOR_LEAST, 1e18);

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * control_past.c: what a controller's last rates still have on their way to the consumer. Pure.
+ */
+#include "control_past.h"
+
+/* how far apart the bursts of one flow are at the rate: no change shows before the next one */
+double control_pause_ns(const struct control_sample *sample, double rate)
+{
+	return sample->active && rate > 0 ? sample->active * CONTROL_BURST_BITS * 1e9 / rate : 0;
+}
+
+/* how long a rate goes on arriving */
+static double echo_ns(const struct control_config *config, const struct control_sample *sample,
+		      double rate)
+{
+	return config->delay_ns + config->pauses * control_pause_ns(sample, rate);
+}
+
+/* the same of the lowest of the last rates; where no flow pauses, they are alike */
+double control_longest_echo_ns(const struct control_config *config,
+			       const struct control_state *state,
+			       const struct control_sample *sample)
+{
+	__u64 lowest = state->rate_bps;
+
+	for (unsigned int i = 0; sample->active && i < CONTROL_PAST; i++)
+		if (state->past[i].rate_bps && state->past[i].rate_bps < lowest)
+			lowest = state->past[i].rate_bps;
+	return echo_ns(config, sample, lowest);
+}
+
+/* from a change of the rate to its effect at the consumer, on average */
+double control_loop_delay(const struct control_config *config, const struct control_state *state,
+			  const struct control_sample *sample)
+{
+	return 1.5 * config->interval_ns + echo_ns(config, sample, state->rate_bps);
+}
+
+/* the rate in force so long ago; the oldest known where that is too long */
+__u64 control_past_rate(const struct control_state *state, __u64 when)
+{
+	__u64 rate = 0, best = 0;
+
+	for (unsigned int i = 0; i < CONTROL_PAST; i++) {
+		const struct control_past *past = &state->past[i];
+
+		if (past->rate_bps && past->at_ns <= when && past->at_ns >= best) {
+			best = past->at_ns;
+			rate = past->rate_bps;
+		}
+	}
+	return rate ? rate : state->rate_bps;
+}
+
+/*
+ * ns of queue that are still on their way: what the rates of the last delay_ns put in beyond what
+ * the consumer takes out. The sample does not show them yet, so a law that went by the sample
+ * alone would ask for the same cut again.
+ */
+double control_pending(const struct control_config *config, const struct control_state *state,
+		       const struct control_sample *sample, double drain, __u64 now)
+{
+	__u64 to = now;
+	double sum = 0;
+
+	/* newest first: each rate held from its at_ns to the next one's */
+	for (unsigned int i = 0; i < CONTROL_PAST; i++) {
+		const struct control_past *past =
+			&state->past[(state->past_at + CONTROL_PAST - 1 - i) % CONTROL_PAST];
+		double echo = echo_ns(config, sample, past->rate_bps);
+		__u64 from = now > echo ? now - (__u64)echo : 0;
+		__u64 start = past->at_ns > from ? past->at_ns : from;
+
+		if (!past->rate_bps || past->at_ns > to)
+			break;
+		if (start < to)
+			sum += (past->rate_bps / drain - 1) * (double)(to - start);
+		to = past->at_ns;
+	}
+	return sum;
+}
+
+/* the rate that what passes now has been sent by; of no concern where nobody wants more */
+__u64 control_rate_before(const struct control_config *config, const struct control_state *state,
+			  const struct control_sample *sample, __u64 now)
+{
+	double echo;
+
+	if (!sample->limited)
+		return 0;
+	echo = control_longest_echo_ns(config, state, sample);
+	return control_past_rate(state, now > echo ? now - (__u64)echo : 0);
+}
