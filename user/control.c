@@ -24,6 +24,9 @@
 #define GOOD_MEMORY 512			/* samples in which the best rate is forgotten */
 #define DRAIN_MEMORY 16			/* ... and a drain rate that was higher */
 #define PI_KP 0.45			/* times 1/tau; ki = kp^2 / 8 */
+#define OPEN_LATER 2			/* an open signal may be late by so many more delays */
+#define OPEN_SLOW 0.25		/* so near the knee a rate is raised more slowly: ... */
+#define OPEN_LEAST (1.0 / 16)		/* ... to so much of all haste, at it */
 #define AIMD_BETA 0.4
 #define AIMD_PART 64			/* additive step: a part of the best rate */
 #define SHARE_CUT 0.1			/* below what the way takes, where a share tells of it */
@@ -200,6 +203,56 @@ static double as_time(const struct control_config *config, const struct control_
 	return sample->is_time ? value : value * (tau / config->target);
 }
 
+/* a number of which nobody knows what is taken, nor how late it comes: a share of time, any */
+static bool is_open(const struct control_sample *sample)
+{
+	return !sample->is_time && !sample->answered;
+}
+
+/* after a cut, how long none other is asked for */
+static double settles(const struct control_config *config, const struct control_state *state,
+		      const struct control_sample *sample)
+{
+	return control_loop_delay(config, state, sample) +
+	       (is_open(sample) ? OPEN_LATER : 0) * config->delay_ns;
+}
+
+/*
+ * An open signal may leap from none to all: when that shows the rate is far beyond, and far below
+ * when a cut does. The rate that the last overload began at is remembered, the knee. Returns what
+ * the signal has been at most in this overload: less is no news, but once a cut has had its time.
+ */
+static __u64 overload(const struct control_config *config, struct control_state *state,
+		      const struct control_sample *sample, __u64 now)
+{
+	double tau = control_loop_delay(config, state, sample);
+	bool again = state->seen_ns < state->cut_ns + settles(config, state, sample);
+	__u64 near = config->target + config->target / ON_TARGET_PART;
+	__u64 most = state->peak && !again ? state->peak : near;
+
+	if (sample->value <= near) {
+		state->peak = 0;
+		return near;
+	}
+	if (!state->peak)
+		state->knee_bps = control_past_rate(state, now > tau ? now - (__u64)tau : 0);
+	if (sample->value > state->peak)
+		state->peak = sample->value;
+	return most;
+}
+
+/* the part that a rate with room is raised by: slowly near the knee, fast up to it and beyond */
+static double raise(const struct control_config *config, const struct control_state *state,
+		    const struct control_sample *sample, double tau)
+{
+	double up = clamp(config->interval_ns / (4 * tau), 0, 0.25), off;
+
+	if (!is_open(sample) || !state->knee_bps)
+		return up;
+	off = state->rate_bps / (double)state->knee_bps - 1;
+	return up * clamp((off < 0 ? -off : off) / OPEN_SLOW, OPEN_LEAST, 1);
+}
+
 static double pi(const struct control_config *config, struct control_state *state,
 		 const struct control_sample *sample, __u64 now, enum weir_control_reason *reason)
 {
@@ -211,6 +264,10 @@ static double pi(const struct control_config *config, struct control_state *stat
 	/* a share of few packets leaps: below its target that is no news */
 	if (!sample->is_time && before < target)
 		before = value < target ? value : target;
+	if (is_open(sample)) {
+		before = as_time(config, sample, tau, overload(config, state, sample, now));
+		before = value < before ? value : before;
+	}
 	factor = 1 - kp * (value - before) - ki * config->interval_ns * (value - target);
 	factor = clamp(factor, 1 - CUT_MAX_BLIND, sample->value > config->target ? 1 : STEP_UP);
 	*reason = side(config, sample->value);
@@ -218,9 +275,14 @@ static double pi(const struct control_config *config, struct control_state *stat
 	 * quarters of the target down, all of it at a quarter */
 	room = sample->is_time && sample->answered ? 1.5 - 2.0 * sample->value / config->target :
 	       sample->value < config->target / CLEAR_PART;
+	room = clamp(room, 0, 1) * raise(config, state, sample, tau);
 	if (room > 0)
-		factor = clamp(factor, 1 + clamp(room, 0, 1) *
-			       clamp(config->interval_ns / (4 * tau), 0, 0.25), STEP_UP);
+		factor = clamp(factor, 1 + room, is_open(sample) ? 1 + room : STEP_UP);
+	/* a cut first has its time */
+	if (is_open(sample) && factor < 1 && now - state->cut_ns < settles(config, state, sample)) {
+		*reason = WEIR_C_SETTLING;
+		return state->rate_bps;
+	}
 	if (factor > 1 && sample->value < config->target)
 		return probe(config, state, sample, factor, now, reason);
 	return state->rate_bps * factor;
@@ -234,8 +296,10 @@ static double aimd(const struct control_config *config, struct control_state *st
 	double tau = control_loop_delay(config, state, sample);
 	double clear_ns = clear_for(state, over < -0.5, now), step;
 
+	if (is_open(sample))
+		overload(config, state, sample, now);
 	*reason = side(config, sample->value);
-	if (now - state->cut_ns < tau) {
+	if (now - state->cut_ns < settles(config, state, sample)) {
 		*reason = WEIR_C_SETTLING;
 		return state->rate_bps;
 	}
@@ -254,6 +318,9 @@ static double aimd(const struct control_config *config, struct control_state *st
 		*reason = WEIR_C_UNUSED;
 		return state->rate_bps;
 	}
+	/* the best rate that a step goes by may be long forgotten */
+	if (is_open(sample))
+		return state->rate_bps * (1 + raise(config, state, sample, tau));
 	step = state->good_bps / AIMD_PART * config->interval_ns / tau;
 	/* what is answered may be little for long: the longer all is well, the more is tried */
 	return state->rate_bps + step * (sample->answered ? 1 + clear_ns / (2 * tau) : 1);

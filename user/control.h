@@ -56,6 +56,8 @@ struct control_state {
 	__u64 value;			/* of that sample */
 	__u64 cut_ns;			/* when the rate was last cut */
 	__u64 cut_value;		/* the signal then */
+	__u64 peak;			/* of the signal while above its target; 0: it is not */
+	__u64 knee_bps;			/* the rate when that began; 0: never did */
 	__u64 clear_ns;			/* since when nothing has been waiting; 0: something is */
 	double smooth;			/* the signal without the producers' bursts; ns */
 	double good_bps;		/* drain, or best rate so far: what small rates go by */
