@@ -247,9 +247,16 @@ static __always_inline __u64 weir_stretch(const struct weir_facts *f)
 }
 
 /*
+ * Where an agent moves the rate, weir_owed() has the sockets, departures stand, and what is dropped
+ * early owes little; but what is marked instead may be half a second ahead at a low rate, and would
+ * sleep that off long after the rate is back.
+ */
+#define WEIR_RISE_MARKED (WEIR_F_RISE | WEIR_F_MARKED)
+
+/*
  * The verdict of a packet that met a debt; once more where it was refused for one that a slower
- * rate made (where an agent moves the rate, what is owed is weir_owed()'s). Then what follows for
- * the level and for the bucket's clock. A global function: the verifier reads it once.
+ * rate made. Then what follows for the level and for the bucket's clock. A global function: the
+ * verifier reads it once.
  */
 __attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct weir_class *class,
 					   struct weir_bucket *bucket,
@@ -279,7 +286,9 @@ __attribute__((noinline)) int weir_verdict(struct weir_facts *f, const struct we
 		f->delay = 0;
 		f->advance = 0;
 		weir_decide(f, class, bucket, held);
-		if (f->reason < WEIR_R_FIRST_DROP || f->flags & WEIR_F_LEASED ||
+		if (f->reason < WEIR_R_FIRST_DROP ||
+		    (f->flags & WEIR_F_LEASED &&
+		     (f->flags & WEIR_RISE_MARKED) != WEIR_RISE_MARKED) ||
 		    !weir_debts_outgrown(f, class, bucket, state))
 			break;
 	}

@@ -174,6 +174,27 @@ static void lease(struct harness *h, __u64 bps)
 	harness_tick(h);
 }
 
+/* policed by an agent: what is marked may go deep at a low rate, and is not silent after it */
+static void a_lease(void **state)
+{
+	static const struct spec marked = { .payload = 1472, .ecn = WEIR_ECT0 };
+	struct harness *h = *state;
+	struct weir_class_stats sum;
+	int n = 0, i;
+
+	prepare(h, WEIR_POLICE);
+	harness_class(h, 0)->flags |= WEIR_CLASS_FAIR | WEIR_CLASS_LEASED | WEIR_CLASS_ECN;
+	harness_commit(h);
+	lease(h, 1 * MBIT);
+	while (send_spec(h, EGRESS, &marked) == HARNESS_PASS)
+		assert_true(++n < 20000);
+	harness_stats(h, 0, &sum);
+	assert_true(sum.marked > 0);
+	lease(h, FAST);
+	for (i = 0; i < 100; i++, h->now_ns += MSEC)
+		assert_int_equal(send_spec(h, EGRESS, &marked), HARNESS_PASS);
+}
+
 static void a_level(void **state)
 {
 	static const __u64 rates[] = { 64000, 400 * MBIT, 8000, 400000 * MBIT, 16000, 10 * MBIT };
@@ -231,6 +252,7 @@ int main(void)
 		TEST(another_class),
 		TEST(no_more_than_the_bytes),
 		TEST(first_packets),
+		TEST(a_lease),
 		TEST(a_level),
 		TEST(a_level_of_others),
 	};
