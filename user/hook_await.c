@@ -25,6 +25,8 @@ int hook_await(const struct instance *instance, const struct weir_dev_key *key,
 	       const struct weir_dev *dev, struct hook_record *ret_dropped, struct err *err)
 {
 	_cleanup_(hook_list_free) struct hook_list list = {};
+	/* under a number that no device has: another may come to have its own */
+	const struct weir_dev_key none = { key->ifindex | WEIR_IFINDEX_AWAITED, key->hook };
 	struct weir_dev awaited = { .flags = WEIR_DEV_AWAITED };
 	int rc = hook_detach(instance, key, dev, err);
 
@@ -40,7 +42,7 @@ int hook_await(const struct instance *instance, const struct weir_dev_key *key,
 		return rc;
 	awaited.flags |= dev->flags & (WEIR_DEV_TCX | WEIR_DEV_KEEP);
 	memcpy(awaited.name, dev->name, sizeof(awaited.name));
-	return hook_announce(instance, key, &awaited, err);
+	return hook_announce(instance, &none, &awaited, err);
 }
 
 int hook_forget(const struct instance *instance, const char *name,

@@ -377,7 +377,11 @@ struct weir_class_told {
 	struct weir_told held, lease;
 };
 
-/* Map "devices", hash: one entry per attached hook. */
+/*
+ * Map "devices", hash: one entry per attached hook, and one per hook of a device that is gone and
+ * awaited: under a number that none has, since another may come to have its own.
+ */
+#define WEIR_IFINDEX_AWAITED 0x80000000U
 struct weir_dev_key {
 	__u32 ifindex;
 	__u32 hook;			/* enum weir_hook */

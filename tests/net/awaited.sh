@@ -70,5 +70,15 @@ start
 comes
 passes two three four
 is_equal "what was put on by hand is not waited for" "$(states)" "[$on_lo,"'["four","egress","attached"]]'
+
+# its number may be another's by then
+check "attach" "${weir[@]}" attach eth qdisc keep
+index=$(ip -n "$host" -j link show eth | jq '.[0].ifindex')
+goes
+ip -n "$host" link add same index "$index" type veth peer name emas
+check "attach another of its number" "${weir[@]}" attach same qdisc keep
+comes
+all="[$on_lo,"'["four","egress","attached"],["same","egress","attached"],["same","ingress","attached"]'
+until_ok "it is put on, too" has "$all,${both#*],}"
 check "detach all" "${weir[@]}" detach all
 finish
