@@ -57,7 +57,8 @@ static enum weir_control_reason side(const struct control_config *config, double
 /* the producers want no more than they had; who is limited now and then may use little */
 static bool is_unused(const struct control_sample *sample, __u64 before)
 {
-	return !sample->limited || (sample->used_bps && sample->used_bps < before * USED_PART);
+	return !sample->limited || sample->silent ||
+	       (sample->used_bps && sample->used_bps < before * USED_PART);
 }
 
 /* nothing is behind: up, as long as the producers want it and what was asked for has arrived */

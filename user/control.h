@@ -40,7 +40,8 @@ struct control_sample {
 	bool stalled;			/* something waits and nothing is taken */
 	bool limited;			/* the producers want more than the rate in force */
 	__u64 drain_bps;		/* what the consumer takes while it is busy; 0: not known */
-	__u64 used_bps;			/* what the class passes now; 0: not known */
+	__u64 used_bps;			/* what the class passes now; 0: not known, or nothing */
+	bool silent;			/* that is nothing */
 	__u32 active;			/* flows; 0: not known */
 };
 

@@ -112,6 +112,7 @@ int sense_producers(struct steer *steer, unsigned int slot,
 		c->used_at_ns = now_ns;
 	}
 	c->sample.used_bps = c->used_bps;
+	c->sample.silent = c->used_known && !c->sample.used_bps;
 	return 0;
 }
 

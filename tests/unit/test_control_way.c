@@ -161,11 +161,42 @@ static void few_answers_cut_nothing(void **state)
 	assert_in_range(control.rate_bps, MBIT, OFFER_BPS / 2);
 }
 
+/*
+ * All flows in a time-out after a cut: nothing waits at the consumer, nobody uses what there is.
+ * It has what is missing there, and no more until somebody sends.
+ */
+static void who_is_silent_is_given_no_more(void **state)
+{
+	struct control_config config = { .target = 20 * MS, .max_bps = 2000 * MBIT,
+					 .interval_ns = 10 * MS, .delay_ns = 12 * MS };
+	struct control_state control = CONTROL_NEW;
+	struct control_sample sample = { .at_ns = SEC, .ttl_ns = SEC, .value = 40 * MS,
+					 .is_time = true, .limited = true, .active = 4,
+					 .drain_bps = 5 * MBIT, .used_bps = 5 * MBIT };
+
+	control_step(&config, &control, &sample, sample.at_ns);
+	sample.value = sample.used_bps = 0;
+	sample.clear = sample.silent = true;
+	for (int i = 0; i < 100; i++) {
+		sample.at_ns += 10 * MS;
+		control_step(&config, &control, &sample, sample.at_ns);
+		assert_in_range(control.rate_bps, MBIT, 7 * MBIT);
+	}
+	/* whose use is not known may send */
+	sample.silent = false;
+	for (int i = 0; i < 100; i++) {
+		sample.at_ns += 10 * MS;
+		control_step(&config, &control, &sample, sample.at_ns);
+	}
+	assert_true(control.rate_bps > 100 * MBIT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_way_is_used_and_kept_short),
 		cmocka_unit_test(few_answers_cut_nothing),
+		cmocka_unit_test(who_is_silent_is_given_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
