@@ -288,6 +288,7 @@ static int steering_write(struct steer *steer, unsigned int slot,
 			  const struct control_decision *decision, bool tell, __u64 now_ns)
 {
 	struct steer_class *c = &steer->classes[slot];
+	const char *signal = steer->policy->classes[slot].signal;
 	struct weir_decision d = {
 		.seq = c->told.seq,
 		.at_ns = now_ns,
@@ -305,8 +306,9 @@ static int steering_write(struct steer *steer, unsigned int slot,
 
 	memcpy(d.class, c->name, sizeof(d.class));
 	if (tell)
-		tell_decision(steer->tell, steer->maps, &d, steer->policy->classes[slot].signal,
-			      &c->budget);
+		tell_decision(steer->tell, steer->maps, &d, signal, &c->budget);
+	else
+		tell_late(steer->tell, d, signal, &c->budget);
 	c->told = (struct steer_told){ d.seq, now_ns, decision->rate_bps, decision->reason };
 	return maps_steering_put(steer->maps, &d);
 }

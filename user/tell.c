@@ -136,19 +136,10 @@ static void line_json(const struct weir_decision *d, const char *signal, unsigne
 	json_decref(line);
 }
 
-void tell_decision(struct tell *tell, const struct maps *maps, struct weir_decision *decision,
-		   const char *signal, struct tell_budget *budget)
+/* the line of what is news, where its class may have one */
+static void line(struct tell *tell, struct weir_decision *decision, const char *signal,
+		 struct tell_budget *budget)
 {
-	int r;
-
-	decision->seq = ++tell->seq;
-	r = maps_decision_put(maps, decision);
-	if (r)
-		log_debug("map decisions: %s", strerror(-r));
-	if (!is_news(budget, decision)) {
-		budget->left_out++;
-		return;
-	}
 	if (!allowed(tell, budget, decision->at_ns))
 		return;
 	/* a rate does not wait for who reads of it */
@@ -164,4 +155,32 @@ void tell_decision(struct tell *tell, const struct maps *maps, struct weir_decis
 	budget->left_out = 0;
 	budget->rate_bps = decision->new_bps;
 	budget->reason = decision->reason;
+}
+
+void tell_late(struct tell *tell, struct weir_decision decision, const char *signal,
+	       struct tell_budget *budget)
+{
+	unsigned int left_out = budget->left_out;
+
+	if (!left_out || !is_news(budget, &decision))
+		return;
+	line(tell, &decision, signal, budget);
+	if (budget->left_out)
+		budget->left_out = left_out;	/* none more: it is asked for again */
+}
+
+void tell_decision(struct tell *tell, const struct maps *maps, struct weir_decision *decision,
+		   const char *signal, struct tell_budget *budget)
+{
+	int r;
+
+	decision->seq = ++tell->seq;
+	r = maps_decision_put(maps, decision);
+	if (r)
+		log_debug("map decisions: %s", strerror(-r));
+	if (!is_news(budget, decision)) {
+		budget->left_out++;
+		return;
+	}
+	line(tell, decision, signal, budget);
 }

@@ -42,5 +42,8 @@ int tell_start(struct tell *tell, const struct maps *maps);
 
 void tell_decision(struct tell *tell, const struct maps *maps, struct weir_decision *decision,
 		   const char *signal, struct tell_budget *budget);
+/* Now and then, of a decision that stands: the line that its change was refused, if it was. */
+void tell_late(struct tell *tell, struct weir_decision decision, const char *signal,
+	       struct tell_budget *budget);
 
 #endif

@@ -118,4 +118,15 @@ traffic "$tmp/clean" tcp from "$host" to "$peer" addr 10.88.1.2 port 7002 stop 2
 check "which is heard" wait_until 5 heard clean
 is_most "of what it has lost, in millionths, at most was heard" "$(jq -s 'map(select(
 	.event == "decision" and .class == "clean").value // 0) | max' "$tmp/told.$host")" 10000000
+# --- more changes than there are lines for: the last one, which stands, is told all the same
+check "class" "${weir[@]}" class set often control often target 10ms
+last_told() { jq -s 'map(select(.event == "decision" and .class == "often"))[-1].reason' \
+	"$tmp/told.$host"; }
+told_last() { [ "$(last_told)" = "\"$1\"" ]; }
+for _ in {1..15}; do
+	"${weir[@]}" class set often rate 5mbit > /dev/null
+	"${weir[@]}" class set often rate auto > /dev/null
+done
+check "set by hand" "${weir[@]}" class set often rate 5mbit
+check "the last of many changes is told" wait_until 10 told_last by-hand
 finish
