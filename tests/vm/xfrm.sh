@@ -60,7 +60,12 @@ for addr in 10.99.0.2 fd99::2; do
 		$(($(class "$producer" inside packets) - before)) "$sent"
 	is_equal "$addr: all that arrives is" $(($(class "$consumer" inside packets) - arrived)) "$sent"
 	dropped=$(($(class "$consumer" inside dropped) - dropped))
-	is_least "$addr: what is above its rate is dropped" "$dropped" 100
+	# 4 mbit are 2,000 of them; a guest without a CPU sends fewer than the rate has room for
+	if [ "$sent" -ge 1500 ]; then
+		is_least "$addr: what is above its rate is dropped" "$dropped" 100
+	else
+		skip "$addr: what is above its rate is dropped" "only $sent were sent"
+	fi
 	is_equal "$addr: the rest is delivered" "$(flow "$tmp/out" udp received)" $((sent - dropped))
 	is_equal "$addr: by its own addresses" "$("$WEIR" -n "$consumer" -j show flows dst "$addr" \
 		proto udp dport 7000 | jq -r '.[0].class')" inside
