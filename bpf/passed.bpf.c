@@ -6,7 +6,8 @@
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
-#include "passed_maps.h"
+#include <weir/passed.h>
+#include "stats_maps.h"
 
 const volatile __u32 n_cpus = 1;
 struct weir_passed_ask ask;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * passed_maps.h: the map of bpf/passed.bpf.c: the datapath's own, found by its pin; only the shape
- * is repeated here.
+ * stats_maps.h: the map of counters: the datapath counts in it, bpf/passed.bpf.c, which finds it by
+ * its pin, sums up.
  */
-#ifndef WEIR_PASSED_MAPS_H
-#define WEIR_PASSED_MAPS_H
+#ifndef WEIR_STATS_MAPS_H
+#define WEIR_STATS_MAPS_H
 
-#include <weir/passed.h>
+#include <weir/abi.h>
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
