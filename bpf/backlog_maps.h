@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * backlog_maps.h: the maps of bpf/backlog.bpf.c. `flows` is the datapath's own, found by its pin;
- * only the shape is repeated here.
+ * backlog_maps.h: the maps of bpf/backlog.bpf.c beside the datapath's flows.
  */
 #ifndef WEIR_BACKLOG_MAPS_H
 #define WEIR_BACKLOG_MAPS_H
 
 #include <weir/backlog.h>
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 131072);
-	__type(key, struct weir_flow_key);
-	__type(value, struct weir_flow);
-} flows SEC(".maps");
+#include "flows_maps.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * maps.h: every map of the datapath (one in stats_maps.h), and nothing else; their values are
- * described in include/weir/abi.h. All are pinned under their name by user/dp.c, which also sets
- * the size of the two LRU tables.
+ * maps.h: every map of the datapath, and nothing else (those that other objects use are in headers
+ * of their own); their values are described in include/weir/abi.h. All are pinned under their name
+ * by user/dp.c, which also sets the size of the two LRU tables.
  */
 #ifndef WEIR_MAPS_H
 #define WEIR_MAPS_H
 
 #include <weir/abi.h>
+#include "flows_maps.h"
 #include "stats_maps.h"
 
 struct weir_inside;
@@ -38,13 +39,6 @@ WEIR_ARRAY(event_state, struct weir_event_state, 1);
 WEIR_ARRAY(told, struct weir_class_told, WEIR_MAX_CLASSES);
 WEIR_ARRAY(door, struct weir_door, WEIR_DOOR_SLOTS);
 WEIR_ARRAY(tables, struct weir_table, WEIR_TABLE_COUNT);
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 131072);
-	__type(key, struct weir_flow_key);
-	__type(value, struct weir_flow);
-} flows SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
