@@ -15,6 +15,16 @@ static __always_inline __u64 weir_cut_at(const struct weir_class_state *state, _
 	return state->rate_bps ? state->cut_at : now;
 }
 
+/* a packet meets a cut before the timer does */
+static __always_inline void weir_cut_note(struct weir_class_state *state,
+					  const struct weir_facts *f)
+{
+	__u32 was = state->slowest;
+
+	if (was && weir_slow(f->npb_class) > was + was / 4)
+		state->cut_at = f->now;
+}
+
 /*
  * Where an agent moves the rate, it answers for what the class has let pass: more than a sign that
  * the levels add up to too much is not kept.
@@ -49,6 +59,7 @@ __attribute__((noinline)) int weir_owed(struct weir_bucket *bucket,
 
 	if (!bucket || !state || !f || (f->flags & (WEIR_F_SOCKET | WEIR_F_EDT)) != WEIR_F_SOCKET)
 		return 0;
+	weir_cut_note(state, f);
 	cut = weir_since(weir_cut_at(state, f->now), f->now) < WEIR_CUT_NS;
 	if (cut)
 		weir_class_forgive(state, f->now);
