@@ -428,6 +428,8 @@ static int attach(const struct instance *instance, struct wish *wish, struct err
 		rc = check_flows(instance, wish, err);
 		if (!rc)
 			rc = check_hooks(instance, wish, err);
+		if (!rc && !dp_is_own(instance))
+			log_note("%s: " DP_OTHER, instance->name);
 	} else {
 		rc = dp_create(instance, wish->max_flows, err);
 		made = !rc;

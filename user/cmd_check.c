@@ -8,6 +8,8 @@
 #include <sys/utsname.h>
 
 #include "cmd.h"
+#include "dp.h"
+#include "log.h"
 #include "out.h"
 #include "pin.h"
 #include "probe.h"
@@ -72,6 +74,19 @@ static int try_all(struct context *context, struct probe probes[PROBE_COUNT])
 	return r;
 }
 
+/* what is attached may be of before an update */
+static void note_other(const char *netns)
+{
+	struct instance instance;
+	struct err ignored;
+
+	if (instance_open(&instance, netns, false, &ignored))
+		return;
+	if (instance_exists(&instance) && !dp_is_own(&instance))
+		log_note("%s: " DP_OTHER, instance.name);
+	instance_close(&instance);
+}
+
 int cmd_check(struct context *context, int argc, char **argv)
 {
 	struct probe probes[PROBE_COUNT];
@@ -84,6 +99,7 @@ int cmd_check(struct context *context, int argc, char **argv)
 	if (try_all(context, probes))
 		return CMD_FAILED;
 	check_place(context->netns, probes);
+	note_other(context->netns);
 	out = out_open(context->json);
 	if (!out)
 		return CMD_FAILED;

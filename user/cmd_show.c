@@ -10,8 +10,10 @@
 #include <sys/ioctl.h>
 #include "clock.h"
 #include "conf.h"
+#include "dp.h"
 #include "help.h"
 #include "hook.h"
+#include "log.h"
 #include "quantity.h"
 #include "reasons.h"
 #include "show.h"
@@ -44,16 +46,24 @@ static void device_row(struct show *show, const struct weir_dev_key *key,
 	out_str(out, "ifb", dev->flags & WEIR_DEV_IFB && if_indextoname(dev->ifb_ifindex, name) ?
 		name : NULL);
 	out_str(out, "state", states[state]);
+	out_only(out, OUT_JSON);
+	out_str(out, "program", show->own ? "own" : "other");
+	out_only(out, OUT_BOTH);
 	out_row_end(out);
 }
 
 int show_devices(struct show *show, int argc, char **argv)
 {
 	_cleanup_(hook_list_free) struct hook_list list = {};
+	static bool told;
 	int r = hook_list_get(show->instance, &list, &show->context->err);
 
 	if (r)
 		return r;
+	show->own = dp_is_own(show->instance);
+	if (!show->own && !told)
+		log_note("%s: " DP_OTHER, show->instance->name);
+	told = true;			/* of `watch`, at the first look */
 	out_list(show->out, "devices");
 	for (size_t i = 0; i < list.n; i++)
 		device_row(show, &list.items[i].key, &list.items[i].dev);

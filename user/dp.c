@@ -17,6 +17,7 @@
 #include "weir.skel.h"
 
 #define SOCKOPS_LINK "link_sockops"
+#define OBJECT_LINK "object"
 #define WALK_PROGRAM "weir_sk_walk"
 #define TEST_PROGRAM "weir_level_at"	/* for virtual time: tests and replay load it themselves */
 
@@ -213,6 +214,45 @@ static int link_sockops(const struct instance *instance, struct weir_bpf *skel, 
 	return pin_fd(instance, link, SOCKOPS_LINK, err);
 }
 
+/* FNV-1a. Of the file: what a kernel makes of it differs from one to the next. */
+static void object_name(char name[32])
+{
+	__u64 hash = 0xcbf29ce484222325ULL;
+	const unsigned char *bytes;
+	size_t size;
+
+	bytes = weir_bpf__elf_bytes(&size);
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ bytes[i]) * 0x100000001b3ULL;
+	snprintf(name, 32, "%016llx", (unsigned long long)hash);
+}
+
+static int object_sign(const struct instance *instance, struct err *err)
+{
+	char path[320], name[32];
+	int rc = instance_path(instance, OBJECT_LINK, path, sizeof(path));
+
+	object_name(name);
+	if (!rc && symlink(name, path))
+		rc = -errno;
+	return rc ? err_set(err, -rc, "%s: cannot make it: %s", path, strerror(-rc)) : 0;
+}
+
+bool dp_is_own(const struct instance *instance)
+{
+	char path[320], name[32], there[32];
+	ssize_t n;
+
+	if (instance_path(instance, OBJECT_LINK, path, sizeof(path)))
+		return false;
+	n = readlink(path, there, sizeof(there) - 1);
+	if (n < 0)
+		return errno != ENOENT;		/* else not known */
+	there[n] = '\0';
+	object_name(name);
+	return !strcmp(name, there);
+}
+
 int dp_create(const struct instance *instance, __u32 max_flows, struct err *err)
 {
 	_cleanup_(skeleton_free) struct weir_bpf *skel = NULL;
@@ -229,6 +269,8 @@ int dp_create(const struct instance *instance, __u32 max_flows, struct err *err)
 	if (rc)
 		return rc;
 	rc = instance_sign(instance, err);
+	if (!rc)
+		rc = object_sign(instance, err);
 	if (!rc)
 		rc = pin_maps(instance, skel, err);
 	if (!rc)

@@ -42,6 +42,14 @@ int dp_sockets_release(const struct instance *instance, struct err *err);
 /* The pinned program that picks what is to be queued; the caller closes it. */
 int dp_queue_fd(const struct instance *instance, struct err *err);
 
+/*
+ * Is the instance of the object that this command carries? Another's programs go on as they are:
+ * nothing replaces them. Only whoever has the bits of it can tell, which the kernel does not keep.
+ */
+bool dp_is_own(const struct instance *instance);
+#define DP_OTHER "the programs that are attached are of another build of weir; to have this one's: " \
+	"`weir show config > FILE`, `weir detach all`, attach again, and `weir apply FILE`"
+
 /* Loads one program of the object and drops it again: 0 where this kernel takes it. */
 int dp_try(const char *program, struct err *err);
 

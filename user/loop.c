@@ -15,6 +15,7 @@
 #include "caps.h"
 #include "clock.h"
 #include "conf.h"
+#include "dp.h"
 #include "http.h"
 #include "http_seen.h"
 #include "lock.h"
@@ -53,8 +54,7 @@ struct loop {
 	ino_t seen;			/* of the instance's pin; 0: none */
 	bool looked;			/* one was seen before */
 	__u64 next_look_ns;
-	__u64 step_ns, due_ns;		/* the last step; the next one */
-	__u64 news_ns;			/* the last step for a signal from afar */
+	__u64 step_ns, due_ns, news_ns;	/* the last step; the next; the last for news from afar */
 	bool policy_failed;		/* to be read again at the next look */
 	int failed;			/* the last step's error, told already */
 	int unusable;			/* the last look's, of pins that are there; told already */
@@ -173,6 +173,8 @@ static int instance_look(struct loop *loop)
 		conf_of_new(loop);
 	}
 	loop->looked = true;
+	if (!dp_is_own(&loop->instance))
+		log_note("%s: " DP_OTHER, loop->instance.name);
 	return 0;
 }
 

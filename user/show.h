@@ -16,6 +16,7 @@ struct show {
 	const struct maps *maps;
 	struct policy *policy;
 	struct out *out;
+	bool own;			/* dp_is_own() */
 	__u64 now_ns;			/* CLOCK_MONOTONIC, as the datapath's */
 	__u32 dev_ifindex;		/* of the device that was named last; 0: none */
 	char dev[16];			/* its name */
