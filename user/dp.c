@@ -50,8 +50,27 @@ static int keep_failure(enum libbpf_print_level level, const char *format, va_li
 	return log_libbpf(level, format, args);
 }
 
+/* Timers and the kernel's own functions are called by compiled programs alone. */
+static bool kernel_compiles(void)
+{
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K }, { .code = BPF_JMP | BPF_EXIT },
+	};
+	int n = ARRAY_SIZE(insns);
+	_cleanup_close_ int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "weir_try", "GPL", insns, n,
+					       NULL);
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || info.jited_prog_len;
+}
+
 static int fail(struct err *err, int rc, const char *what)
 {
+	if (!kernel_compiles())
+		return err_set(err, -rc, "%s: this kernel compiles no BPF program: want `sysctl "
+			       "net.core.bpf_jit_enable=1`, and a kernel with CONFIG_BPF_JIT",
+			       what);
 	return err_set(err, -rc, "%s: %s", what, failure[0] ? failure : strerror(-rc));
 }
 
