@@ -431,11 +431,15 @@ static int attach(const struct instance *instance, struct wish *wish, struct err
 		if (!rc && !dp_is_own(instance))
 			log_note("%s: " DP_OTHER, instance->name);
 	} else {
-		rc = dp_create(instance, wish->max_flows, err);
-		made = !rc;
+		/* links that a killed command has left are no stranger's */
+		rc = instance_remove_pins(instance, err);
 	}
 	if (!rc)
 		rc = check_strangers(wish, err);
+	if (!rc && !instance_exists(instance)) {
+		rc = dp_create(instance, wish->max_flows, err);
+		made = !rc;
+	}
 	if (!rc)
 		rc = attach_hooks(instance, wish, err);
 	/* as it is now it is wanted: when it is taken off, it is not put on again */

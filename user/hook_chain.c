@@ -79,29 +79,51 @@ static bool is_weir(__u32 id, enum weir_hook hook)
 	       (!strcmp(info.name, l2) || !strcmp(info.name, l3));
 }
 
-static __u32 look(const struct weir_dev_key *key)
+/* Has the program a link there that somebody holds? Who may not look at links sees none. */
+static bool is_held(const struct weir_dev_key *key, __u32 prog_id)
+{
+	bool held = false;
+
+	for (__u32 id = 0; !held && !bpf_link_get_next_id(id, &id);) {
+		_cleanup_close_ int fd = bpf_link_get_fd_by_id(id);
+		struct bpf_link_info info = {};
+		__u32 len = sizeof(info);
+
+		/* tcx's ifindex lies where xdp's does */
+		held = fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) &&
+		       info.prog_id == prog_id && info.xdp.ifindex == key->ifindex;
+	}
+	return held;
+}
+
+/* ret_going: it may be gone soon, since nobody holds it there */
+static __u32 look(const struct weir_dev_key *key, bool *ret_going)
 {
 	__u32 ids[2 * PROGRAMS];
-	int n = tcx_chain(key, ids);
+	int n = tcx_chain(key, ids), links;
 
 	/* no tcx in this kernel, or none to be seen */
-	n = n < 0 ? 0 : n;
+	links = n = n < 0 ? 0 : n;
 	n += filter_programs(key->ifindex, key->hook, ids + n, PROGRAMS);
-	for (int i = 0; i < n; i++)
-		if (is_weir(ids[i], key->hook))
-			return ids[i];
+	for (int i = 0; i < n; i++) {
+		if (!is_weir(ids[i], key->hook))
+			continue;
+		*ret_going = i < links && !is_held(key, ids[i]);
+		return ids[i];
+	}
 	return 0;
 }
 
 __u32 hook_stranger(const struct weir_dev_key *key)
 {
 	const struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
-	__u32 id = look(key);
+	bool going;
+	__u32 id = look(key, &going);
 
 	/* of a link whose pin has just been removed: a worker of the kernel's is about it */
-	for (int ms = 0; id && ms < WAIT_MS; ms += STEP_MS) {
+	for (int ms = 0; id && going && ms < WAIT_MS; ms += STEP_MS) {
 		nanosleep(&step, NULL);
-		id = look(key);
+		id = look(key, &going);
 	}
 	return id;
 }

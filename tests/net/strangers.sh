@@ -10,7 +10,7 @@
 need ip jq unshare
 netns here there away
 link "$here" eth "$there" peer 1
-vias=(clsact)
+vias=(clsact) soonest=9999
 ! "$WEIR" -j check | jq -e '.[] | select(.check == "tcx") | .available' > "$tmp/has" || vias+=(tcx)
 
 # elsewhere COMMAND...: where another bpffs is
@@ -19,13 +19,17 @@ elsewhere()
 	unshare -m sh -c 'mount -t bpf bpf /sys/fs/bpf; exec "$@"' - "$@"
 }
 
-# refused WHAT COMMAND...: says who is there, by its number in show's own bpffs, and changes nothing
+# refused WHAT COMMAND...: says who is there, by its number, in another bpffs too; changes nothing.
+# soonest: ms that the quickest of them took
 refused()
 {
-	local what=$1 got=0
+	local what=$1 got=0 from
 	shift
 
+	from=${EPOCHREALTIME/./}
 	"$@" > "$tmp/out" 2>&1 || got=$?
+	took=$(((${EPOCHREALTIME/./} - from) / 1000))
+	[ $took -ge "$soonest" ] || soonest=$took
 	if [ $got = 1 ] && grep -qE "^weir: eth: [a-z]+: another weir's program is there \(id $id\)" \
 		"$tmp/out"; then
 		ok "$what: $(cat "$tmp/out")"
@@ -44,9 +48,11 @@ program()
 for via in "${vias[@]}"; do
 	check "$via: attach" "$WEIR" -n "$here" attach eth egress via "$via"
 	id=$(command -v bpftool > /dev/null && program) || id='[0-9]+'
+	soonest=9999
 	for other in "${vias[@]}"; do
 		refused "$via: another bpffs, via $other" elsewhere "$WEIR" -n "$here" attach eth via "$other"
 	done
+	is_most "$via: which does not go, and is not waited for, ms" $soonest 450
 	check "$via: its other hook is free" elsewhere sh -ec "'$WEIR' -n $here attach eth ingress
 		'$WEIR' -n $here detach all"
 	check "$via: another device is free" elsewhere sh -ec "'$WEIR' -n $here attach lo
