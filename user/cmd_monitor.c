@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * cmd_monitor.c: `weir monitor`: what changes, line by line: the kernel's events, the agent's
- * steps, the policy, devices. The first two come from rings that any number of readers follow,
- * each with its own place in them; devices are looked at when rtnetlink has news, and once a
- * second. Reads only.
+ * steps, the policy, devices, connections that were refused. The first two come from rings that any
+ * number of readers follow, each with its own place in them; devices are looked at when rtnetlink
+ * has news, and once a second, as are the counters of refused connections. Reads only.
  */
 #include <poll.h>
 #include <signal.h>
@@ -32,11 +32,66 @@ struct follow {
 	struct monitor_device devices[MONITOR_DEVICES];
 	unsigned int n_devices;
 	__u64 looked_ns;		/* at the devices */
+	struct policy *policy;		/* as of `generation` */
+	__u64 refused[WEIR_MAX_CLASSES];	/* connections of each of its classes, told */
+	__u64 counted_ns;		/* when these were looked at */
 	__u64 event_seq, decision_seq;	/* the last ones told */
 	__u64 events_missed, decisions_missed;	/* overwritten before they were read */
 	__u32 generation;
 	bool begun, lost;
 };
+
+static __u64 refused_of(const struct maps *maps, unsigned int slot)
+{
+	struct weir_class_stats stats;
+
+	return maps_class_stats(maps, slot, &stats) ? 0 : stats.packets[WEIR_R_DROP_CONN];
+}
+
+/* the policy in force; a class that was not there begins to count with it */
+static int policy_get(struct follow *follow, const struct maps *maps)
+{
+	struct policy *policy = policy_new();
+	struct err ignored;
+	int r = policy ? maps_policy_load(maps, policy, &ignored) : -ENOMEM;
+
+	if (r) {
+		free(policy);
+		return r;
+	}
+	for (unsigned int i = 0; i < WEIR_MAX_CLASSES; i++) {
+		if (!(policy->classes[i].flags & WEIR_CLASS_USED))
+			continue;
+		if (!follow->begun)
+			follow->refused[i] = refused_of(maps, i);
+		else if (strcmp(policy->classes[i].name, follow->policy->classes[i].name))
+			follow->refused[i] = 0;
+	}
+	free(follow->policy);
+	follow->policy = policy;
+	follow->generation = policy->generation;
+	return 0;
+}
+
+/* counts, and no state that could flutter: once a second is as often as they are told */
+static void conns_follow(struct follow *follow, const struct maps *maps)
+{
+	__u64 now = follow->monitor.now_ns, refused;
+
+	if (now - follow->counted_ns < WEIR_EVENT_NS)
+		return;
+	follow->counted_ns = now;
+	for (unsigned int i = 0; i < WEIR_MAX_CLASSES; i++) {
+		const struct weir_class *class = &follow->policy->classes[i];
+
+		if (!(class->flags & WEIR_CLASS_USED) || !class->conn_rate)
+			continue;
+		refused = refused_of(maps, i);
+		if (refused > follow->refused[i])
+			monitor_conns(&follow->monitor, class, refused - follow->refused[i]);
+		follow->refused[i] = refused;
+	}
+}
 
 /* where the rings and the policy are now: what comes is told from here on */
 static int begin(struct follow *follow, const struct maps *maps)
@@ -46,7 +101,7 @@ static int begin(struct follow *follow, const struct maps *maps)
 	if (!r)
 		r = maps_decision_last(maps, &follow->decision_seq);
 	if (!r)
-		r = maps_generation(maps, &follow->generation);
+		r = policy_get(follow, maps);
 	follow->n_devices = 0;
 	return r;
 }
@@ -118,11 +173,12 @@ static int policy_follow(struct follow *follow, const struct maps *maps)
 	__u32 generation;
 	int r = maps_generation(maps, &generation);
 
-	if (!r && generation != follow->generation)
-		monitor_policy(&follow->monitor, generation);
+	if (r || generation == follow->generation)
+		return r;
+	r = policy_get(follow, maps);
 	if (!r)
-		follow->generation = generation;
-	return r;
+		monitor_policy(&follow->monitor, follow->generation);
+	return r == -EAGAIN ? 0 : r;		/* it keeps changing: at the next look */
 }
 
 /* attach and detach are seen at once; whether a hook is still there is asked now and then */
@@ -166,6 +222,8 @@ static int look_inside(struct follow *follow, const struct instance *instance,
 		r = rings_follow(follow, maps);
 	if (!r && follow->begun)
 		r = policy_follow(follow, maps);
+	if (!r)
+		conns_follow(follow, maps);
 	if (r)
 		return err_set(err, -r, r == -ESTALE ? "another instance is there" :
 			       "cannot read the maps: %s", strerror(-r));
@@ -233,6 +291,7 @@ int cmd_monitor(struct context *context, int argc, char **argv)
 		follow->lost = lost;
 	}
 	forget(follow);
+	free(follow->policy);
 	/* a reader that has seen enough is nothing to talk about */
 	if (!r && follow->monitor.failed && follow->monitor.failed != -EPIPE) {
 		r = follow->monitor.failed;

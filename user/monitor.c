@@ -189,6 +189,16 @@ void monitor_decision(struct monitor *monitor, const struct weir_decision *step,
 	tell(monitor, &line);
 }
 
+void monitor_conns(struct monitor *monitor, const struct weir_class *class, __u64 count)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "packets that open a TCP connection beyond %u/s were dropped: %llu",
+		 class->conn_rate, count);
+	tell(monitor, &(struct line){ .event = "conn-rate", .class = class->name, .count = &count,
+				      .text = text });
+}
+
 void monitor_policy(struct monitor *monitor, __u32 generation)
 {
 	__u64 count = generation;

@@ -50,6 +50,8 @@ struct monitor_device {
 /* missed: events that were overwritten before they could be read */
 void monitor_event(struct monitor *monitor, const struct weir_event *event, __u64 missed);
 void monitor_decision(struct monitor *monitor, const struct weir_decision *decision, __u64 missed);
+/* new TCP connections of a class that were refused since this was told last */
+void monitor_conns(struct monitor *monitor, const struct weir_class *class, __u64 count);
 void monitor_policy(struct monitor *monitor, __u32 generation);
 void monitor_instance(struct monitor *monitor, const char *event, const char *text);
 

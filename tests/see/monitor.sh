@@ -40,6 +40,14 @@ says "a class is free" "free +media: nothing holds it back any more: 400 Mbit/s"
 says "and held back" "class-rate +media: its buckets share the class's rate: 10 Mbit/s"
 "$WEIR" -n "$producer" class set rpc flow-rate 100kbit
 says "one whose flows are capped" "flow-rate +rpc: some of its buckets run at their own cap .*: 100 kbit/s"
+# each is repeated, and dropped again, until it is given up
+"$WEIR" -n "$producer" class set few conn-rate 1/s
+"$WEIR" -n "$producer" match add few pref 1 proto tcp dport 7007
+connect() { timeout 0.5 ip netns exec "$producer" bash -c 'for i in {1..9}; do exec 9<> /dev/tcp/10.88.1.2/7007 & done; wait' 2> "$tmp/refused"; }
+refused() { connect; grep -qE ' conn-rate +few: packets that open a TCP connection beyond 1/s were dropped: [1-9]' "$tmp/lines"; }
+check "connections beyond conn-rate" wait_until 10 refused
+counted() { [ "$(jq -s 'map(select(.event == "conn-rate") | .count) | add' "$tmp/json")" = "$(class "$producer" few 'reasons."drop-conn".packets')" ]; }
+check "each of them once" wait_until 10 counted
 "$WEIR" -n "$producer" attach eth ingress
 says "a hook more" "attached +eth ingress: the program is on its hook"
 # its record, as it is before there is a program (prog_id, at 28, is 0)
