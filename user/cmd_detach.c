@@ -48,8 +48,9 @@ static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 	return 0;
 }
 
-/* By the name it has now; by that of its record only where the device is gone. */
-static bool wanted(const struct wish *wish, const struct hook_record *r)
+/* By the name it has now; where no device has that, by the one that it was attached by. */
+static bool wanted(const struct instance *instance, const struct wish *wish,
+		   const struct hook_record *r)
 {
 	char now[IF_NAMESIZE];
 
@@ -57,7 +58,8 @@ static bool wanted(const struct wish *wish, const struct hook_record *r)
 		return false;
 	if (!wish->name || r->key.ifindex == wish->ifindex)
 		return true;
-	return !strcmp(r->dev.name, wish->name) && !if_indextoname(r->key.ifindex, now);
+	return hook_name_was(instance, r, wish->name) &&
+	       (!wish->ifindex || !if_indextoname(r->key.ifindex, now));
 }
 
 /* The qdisc first: once the record is gone, nobody knows what was there. */
@@ -112,7 +114,7 @@ static int detach(const struct instance *instance, struct wish *wish, struct err
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < list.n; i++) {
-		if (!wanted(wish, &list.items[i]))
+		if (!wanted(instance, wish, &list.items[i]))
 			continue;
 		found++;
 		rc = detach_one(instance, &list.items[i], err);

@@ -369,7 +369,8 @@ static int detach_clsact(const struct weir_dev_key *key, const struct weir_dev *
 int hook_detach(const struct instance *instance, const struct weir_dev_key *key,
 		const struct weir_dev *dev, struct err *err)
 {
-	struct weir_dev queue = *dev;
+	const struct weir_dev_key other_key = { .ifindex = key->ifindex, .hook = !key->hook };
+	struct weir_dev queue = *dev, other;
 	struct maps maps;
 	int rc = maps_open_devices(&maps, instance, err);
 
@@ -384,6 +385,8 @@ int hook_detach(const struct instance *instance, const struct weir_dev_key *key,
 		if (rc)
 			err_set(err, -rc, "%s: %s: %s", dev->name, names[key->hook],
 				rc == -ENOENT ? "not attached" : strerror(-rc));
+		if (maps_device_get(&maps, &other_key, &other))
+			hook_name_drop(instance, key->ifindex);
 	}
 	maps_close(&maps);
 	return rc;

@@ -85,6 +85,14 @@ int hook_forget(const struct instance *instance, const char *name,
 		const bool hooks[WEIR_HOOK_COUNT], struct err *err);
 #define HOOK_AWAITED_MAX 256		/* of devices whose names never come again, too */
 
+/*
+ * A record has the name that its device has now; the one of attach is kept beside it from the first
+ * time on that these differ, until no hook of the device has a record. was: is it one of the two?
+ */
+void hook_name_keep(const struct instance *instance, __u32 ifindex, const char *name);
+void hook_name_drop(const struct instance *instance, __u32 ifindex);
+bool hook_name_was(const struct instance *instance, const struct hook_record *r, const char *name);
+
 /* Drops the records of devices that are gone. How many remain, or -errno. */
 int hook_reap(const struct instance *instance, struct err *err);
 

@@ -149,6 +149,7 @@ static bool treat(const struct instance *instance, struct hook_record *r)
 		if_indextoname(r->key.ifindex, name);
 		log_note("%s: %s: the device is called %s now", r->dev.name,
 			 hook_name(r->key.hook), name);
+		hook_name_keep(instance, r->key.ifindex, r->dev.name);
 		snprintf(r->dev.name, sizeof(r->dev.name), "%s", name);
 		record(instance, r);
 		return true;
