@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * cmd_attach.c: weir attach DEV [egress|ingress|both] [qdisc keep|fq] [via tcx|clsact] [flows N],
- * and the same for an agent that puts a hook back. The order of steps, and undoing them when one
- * fails; each step is another module's.
+ * and for an agent that puts a hook back. The steps' order and undoing; each is another module's.
  */
 #include <stdio.h>
 #include <string.h>
@@ -183,10 +182,16 @@ static int check_hooks(const struct instance *instance, struct wish *wish, struc
 /* What is this instance's is known by now: a packet must not be charged by another weir beside. */
 static int check_strangers(const struct wish *wish, struct err *err)
 {
+	static unsigned int said;	/* an agent may try again and again */
+
 	for (int hook = 0; hook < WEIR_HOOK_COUNT; hook++) {
 		const struct weir_dev_key key = { .ifindex = wish->link.ifindex, .hook = hook };
-		__u32 id = wish->hooks[hook] ? hook_stranger(&key) : 0;
+		bool unseen = false;
+		__u32 id = wish->hooks[hook] ? hook_stranger(&key, &unseen) : 0;
 
+		if (unseen && !said++)
+			log_note("%s: %s: others have programs there; whether another weir is among "
+				 "them takes CAP_SYS_ADMIN to see", wish->name, hook_name(hook));
 		if (id)
 			return err_set(err, EBUSY, "%s: %s: another weir's program is there (id %u): "
 				       "want it detached where its pins are, which is another bpffs or the "

@@ -107,9 +107,10 @@ int hook_others(const struct weir_dev_key *key, const struct weir_dev *dev, bool
 /*
  * 0, or the id of a program of weir's that is at the hook: before this instance has attached
  * there, that of another. Its pins are in another bpffs, or it is of the namespace that the device
- * has been moved from. The namespace must be entered.
+ * has been moved from. The namespace must be entered. ret_unseen: there are programs that this
+ * process may not look at, and one of them may be weir's.
  */
-__u32 hook_stranger(const struct weir_dev_key *key);
+__u32 hook_stranger(const struct weir_dev_key *key, bool *ret_unseen);
 
 /* For hook.c: of kernel 6.6, and whether the chain of the device has dev's program. */
 int hook_tcx_type(enum weir_hook hook);

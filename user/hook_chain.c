@@ -65,14 +65,15 @@ int hook_others(const struct weir_dev_key *key, const struct weir_dev *dev, bool
 	return 0;
 }
 
-/* by its name alone: who may not look at programs takes it for somebody else's */
-static bool is_weir(__u32 id, enum weir_hook hook)
+/* by its name alone; ret_unseen: it is there, and takes CAP_SYS_ADMIN to be looked at */
+static bool is_weir(__u32 id, enum weir_hook hook, bool *ret_unseen)
 {
 	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(id);
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
 	char l3[BPF_OBJ_NAME_LEN], l2[BPF_OBJ_NAME_LEN];
 
+	*ret_unseen |= fd == -EPERM;
 	snprintf(l2, sizeof(l2), "weir_%s", hook_name(hook));
 	snprintf(l3, sizeof(l3), "weir_%s_l3", hook_name(hook));
 	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) &&
@@ -97,16 +98,17 @@ static bool is_held(const struct weir_dev_key *key, __u32 prog_id)
 }
 
 /* ret_going: it may be gone soon, since nobody holds it there */
-static __u32 look(const struct weir_dev_key *key, bool *ret_going)
+static __u32 look(const struct weir_dev_key *key, bool *ret_going, bool *ret_unseen)
 {
 	__u32 ids[2 * PROGRAMS];
 	int n = tcx_chain(key, ids), links;
 
 	/* no tcx in this kernel, or none to be seen */
 	links = n = n < 0 ? 0 : n;
+	*ret_unseen = false;
 	n += filter_programs(key->ifindex, key->hook, ids + n, PROGRAMS);
 	for (int i = 0; i < n; i++) {
-		if (!is_weir(ids[i], key->hook))
+		if (!is_weir(ids[i], key->hook, ret_unseen))
 			continue;
 		*ret_going = i < links && !is_held(key, ids[i]);
 		return ids[i];
@@ -114,16 +116,16 @@ static __u32 look(const struct weir_dev_key *key, bool *ret_going)
 	return 0;
 }
 
-__u32 hook_stranger(const struct weir_dev_key *key)
+__u32 hook_stranger(const struct weir_dev_key *key, bool *ret_unseen)
 {
 	const struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
 	bool going;
-	__u32 id = look(key, &going);
+	__u32 id = look(key, &going, ret_unseen);
 
 	/* of a link whose pin has just been removed: a worker of the kernel's is about it */
 	for (int ms = 0; id && going && ms < WAIT_MS; ms += STEP_MS) {
 		nanosleep(&step, NULL);
-		id = look(key, &going);
+		id = look(key, &going, ret_unseen);
 	}
 	return id;
 }

@@ -12,10 +12,10 @@
 
 need ip jq unshare setpriv
 # a name would make it a namespace: it has one while a link is made
-plug() { ip netns attach here $$ && link here eth0 there eth0 1 && ip netns del here; }
+plug() { ip netns attach here $$ && link here "$1" there "$1" "$2" && ip netns del here; }
 ip netns add there
 ip link set lo up
-plug
+plug eth0 1
 unit=$top/user/systemd/weir.service
 mask=$((1 << 12 | 1 << 38 | 1 << 39))	# CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF
 
@@ -78,9 +78,19 @@ until_ok "none: it rises again" raised
 # --- what else it does with what it has: a device that was replaced is taken back
 ip link del eth0
 until_ok "a device that goes is noticed" said 'the device is gone'
-plug
+plug eth0 1
 until_ok "and taken back" said 'the device is back'
 is_equal "attached" "$("$WEIR" -j show devices | jq -r '.[].state')" attached
+# --- and what it cannot see: whose the programs of others are
+plug eth1 2
+other() { unshare -m sh -c 'mount -t bpf bpf /sys/fs/bpf; exec "$@"' - "$WEIR" "$@"; }
+limited() { setpriv --bounding-set=-all,+bpf,+net_admin,+perfmon --inh-caps=-all "$WEIR" "$@"; }
+check "another weir" other attach eth1 egress qdisc keep via clsact
+is_equal "who may see it is refused" \
+	"$("$WEIR" attach eth1 egress 2>&1 | grep -o "another weir's program is there")" \
+	"another weir's program is there"
+is_equal "who may not says so, once" "$(limited attach eth1 egress qdisc keep 2>&1 |
+	grep -c 'takes CAP_SYS_ADMIN to see')" 1
 kill "$agent"
 wait "$agent"
 is_equal "SIGTERM: exit status" $? 0
