@@ -76,12 +76,14 @@ int conf_target_set(const struct opts_key *key, const char *word, void *target, 
 int conf_target_get(const struct opts_key *key, const void *target, struct opts_text *ret)
 {
 	const struct weir_class *class = target;
+	bool is_time = class->set & WEIR_SET_TARGET_TIME;
 
 	if (!(class->set & WEIR_SET_TARGET))
 		return 0;
-	return snprintf(ret->text, sizeof(ret->text), "%s",
-			signal_value_exact(class->target,
-					   class->set & WEIR_SET_TARGET_TIME).text);
+	/* a number without % is in percent, too, and easily taken for a part of 1 */
+	return snprintf(ret->text, sizeof(ret->text), "%s%s",
+			signal_value_exact(class->target, is_time).text,
+			!is_time && signal_is_share(class->signal) ? "%" : "");
 }
 
 int conf_law_set(const struct opts_key *key, const char *word, void *target, struct err *err)

@@ -204,9 +204,13 @@ static void prints_canonically(void **state)
 		"match add web dport 80,443 proto 6\n"
 		"match add default dscp 12,8,34,47-48,0-3,ef,62,11,50 src ::ffff:10.0.0.0/104,fe80::/10\n"
 		"match add web dscp 46,40,0,14\n"
-		"match add web dscp 5,1\n";
+		"match add web dscp 5,1\n"
+		"class set half control psi cpu target 0.5\n"
+		"class set own control queue target 0.5\n";
 	static const char out[] =
 		"class set web rate 2gbit burst 64kib fair on\n"
+		"class set half control \"psi cpu\" target 0.5%\n"
+		"class set own control queue target 0.5\n"
 		"match add web proto tcp dport 80,443 pref 10\n"
 		"match add default src 10.0.0.0/8,fe80::/10 dscp 0-3,cs1,11-12,af41,46-48,50,62 pref 20\n"
 		"match add web dscp cs0,af13,cs5,ef pref 30\n"
