@@ -52,7 +52,11 @@ for via in "${vias[@]}"; do
 	for other in "${vias[@]}"; do
 		refused "$via: another bpffs, via $other" elsewhere "$WEIR" -n "$here" attach eth via "$other"
 	done
-	is_most "$via: which does not go, and is not waited for, ms" $soonest 450
+	# beside what is refused for want of a device, where much else runs
+	from=${EPOCHREALTIME/./}
+	elsewhere "$WEIR" -n "$here" attach none 2> "$tmp/none"
+	took=$(((${EPOCHREALTIME/./} - from) / 1000))
+	is_most "$via: which does not go, and is not waited for, ms" $soonest $((450 + 4 * took))
 	check "$via: its other hook is free" elsewhere sh -ec "'$WEIR' -n $here attach eth ingress
 		'$WEIR' -n $here detach all"
 	check "$via: another device is free" elsewhere sh -ec "'$WEIR' -n $here attach lo
