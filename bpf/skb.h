@@ -62,25 +62,30 @@ __attribute__((noinline)) int weir_parse_skb(struct __sk_buff *skb, struct weir_
 	return reason;
 }
 
+#define WEIR_BEFORE_IP 64
+
 /*
- * Where IP begins in what arrives on a device without an Ethernet header: at once, but what IPsec
- * has unpacked (xfrm) still has the one before it that ESP came in. The kernel is asked for what
- * lies there, as no field of the context says where.
+ * Where IP begins on a device without an Ethernet header: at once, but what IPsec has unpacked
+ * (xfrm) still has the one before it that ESP came in, and what GRE without a remote sends and gets
+ * the outer header, as it names the peer. The kernel is asked for what lies there, as no field of
+ * the context says where.
  */
 __attribute__((noinline)) int weir_l3_at(struct __sk_buff *skb)
 {
 	struct weir_cursor cursor = { .skb = skb };
 	__u64 ip[2], here[2];
+	int at;
 
 	/* test runs take any packet for one with an Ethernet header */
-	if (test_clock ||
-	    bpf_skb_load_bytes_relative(skb, 0, ip, sizeof(ip), BPF_HDR_START_NET) ||
-	    weir_load(&cursor, 0, here, sizeof(here)) ||
-	    !((ip[0] ^ here[0]) | (ip[1] ^ here[1])) ||
-	    weir_load(&cursor, ETH_HLEN, here, sizeof(here)) ||
-	    (ip[0] ^ here[0]) | (ip[1] ^ here[1]))
+	if (test_clock || bpf_skb_load_bytes_relative(skb, 0, ip, sizeof(ip), BPF_HDR_START_NET))
 		return 0;
-	return ETH_HLEN;
+	for (at = 0; at < WEIR_BEFORE_IP; at += 2) {
+		if (weir_load(&cursor, at, here, sizeof(here)))
+			return 0;
+		if (!((ip[0] ^ here[0]) | (ip[1] ^ here[1])))
+			return at;
+	}
+	return 0;
 }
 
 /*

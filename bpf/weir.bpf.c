@@ -55,7 +55,6 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	struct weir_job job = {};
 	struct weir_facts *facts = &job.facts;
 	const struct weir_control *live;
-	const int unpacked = l3 && hook == WEIR_INGRESS;
 	__u32 zero = 0, generation;
 	int reason;
 
@@ -66,9 +65,9 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 	job.packet.key.hook = hook;
 	job.packet.key.ifindex = skb->ifindex;
 	/* kept there until it is measured: the stack of 6.1 has no other place */
-	if (unpacked)
+	if (l3)
 		facts->bytes = weir_l3_at(skb);
-	reason = weir_parse_skb(skb, &job.packet, unpacked ? facts->bytes : 0,
+	reason = weir_parse_skb(skb, &job.packet, l3 ? facts->bytes : 0,
 				l3 ? skb->protocol : bpf_htons(ETH_P_TEB));
 	if (reason != WEIR_R_CONFORM) {
 		weir_count_class(0, reason, 1, job.packet.len);
@@ -91,7 +90,7 @@ static __always_inline int weir_packet(struct __sk_buff *skb, enum weir_hook hoo
 		job.flow = weir_flow_get(skb, &job.packet, &facts->now, generation, 0, &job.slot,
 					 &job.why_no_flow);
 	job.bucket = weir_bucket_get(skb, &job.packet, job.class, job.flow, job.slot, facts->now);
-	weir_measure(skb, &job.packet, job.class, facts, unpacked ? facts->bytes : 0);
+	weir_measure(skb, &job.packet, job.class, facts, l3 ? facts->bytes : 0);
 
 	weir_judge(&job, live->can);
 	if (job.class->action != WEIR_OBSERVE && facts->reason < WEIR_R_FIRST_DROP)

@@ -9,7 +9,7 @@
 
 need ip jq python3
 netns here there
-modprobe -a bridge macvlan ipvlan 8021q vrf bonding 2> /dev/null || true
+modprobe -a bridge macvlan ipvlan 8021q vrf bonding ip_gre 2> /dev/null || true
 packets=20
 
 weir() { "$WEIR" -n "$here" "$@"; }
@@ -19,7 +19,7 @@ send()
 {
 	ip netns exec "$1" python3 -c '
 import socket, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, 25, sys.argv[2].encode())
 for _ in range(int(sys.argv[3])):
     try: s.sendto(b"x", (sys.argv[1], 9))
@@ -109,6 +109,48 @@ passes()
 	check "$kind: detach" weir detach all
 }
 
+bytes() { class "$here" "top-$1" bytes; }
+
+# to_many: GRE without a remote. Each packet names its peer: the outer header is before it above the
+# hook already, and still in what arrives
+to_many()
+{
+	local ns self=1 other=2 n=29 in out address
+	kind="gre to many"
+
+	for ns in "$here" "$there"; do
+		ip -n "$ns" link del top 2> /dev/null
+	done
+	ip -n "$here" link del eth 2> /dev/null
+	link "$here" eth "$there" peer 1
+	for ns in "$here" "$there"; do
+		ip -n "$ns" -batch - 2> "$tmp/out" <<- END || { skip "$kind" "no gre here"; return; }
+			link add top type gre local 10.88.1.$self key 7
+			addr add 10.99.1.$self/24 dev top
+			addr add fd99:1::$self/64 dev top nodad
+			link set top up
+			neigh replace 10.99.1.$other lladdr 10.88.1.$other dev top nud permanent
+			neigh replace fd99:1::$other lladdr 10.88.1.$other dev top nud permanent
+		END
+		self=2 other=1
+	done
+	check "$kind: attach" on ingress top
+	check "$kind: attach" on egress top
+	# n: with an IP header, a UDP header and one byte
+	for address in 10.99.1. fd99:1::; do
+		in=$(bytes ingress) out=$(bytes egress)
+		sees top ingress "$there" "${address}1"
+		sees top egress "$here" "${address}2"
+		is_equal "$kind: bytes of those inside" \
+			"$(($(bytes ingress) - in)) $(($(bytes egress) - out))" \
+			"$((packets * n)) $((packets * n))"
+		n=49
+	done
+	is_equal "$kind: flows of those inside" "$(weir -j show flows proto udp dport 9 |
+		jq -c 'map(.dst) | sort')" '["10.99.1.1","10.99.1.2","fd99:1::1","fd99:1::2"]'
+	check "$kind: detach" weir detach all
+}
+
 # refuses PATTERN
 refuses()
 {
@@ -132,6 +174,8 @@ passes macvlan macvlan mode bridge
 passes "ipvlan l2" ipvlan mode l2
 passes vlan vlan id 7
 passes bond bond mode active-backup
+
+to_many
 
 if make "ipvlan l3s" ipvlan mode l3s; then
 	refuses "what arrives passes the hook of the device below"
