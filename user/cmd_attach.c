@@ -287,12 +287,12 @@ static int prepare_qdisc(const struct instance *instance, const struct wish *wis
 				err_prefix(err, "%s: ", wish->name);
 			return rc;
 		}
-		if (rc == -EBUSY)
-			log_note("%s: %s; it keeps no departure times, so that means is left out",
-				 wish->name, err->text);
+		if (rc == -EBUSY || (rc == 1 && err->text[0]))
+			log_note("%s: %s%s", wish->name, err->text, rc == 1 ? "" :
+				 "; it keeps no departure times, so that means is left out");
 		err->text[0] = '\0';
 	}
-	rc = qdisc_keeps_edt(wish->link.ifindex, &edt, err);
+	rc = qdisc_keeps_edt(wish->link.ifindex, &edt, NULL, err);
 	if (!rc && edt)
 		dev->flags |= WEIR_DEV_EDT;
 	return rc;

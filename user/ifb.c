@@ -102,7 +102,7 @@ bool ifb_works(const struct weir_dev_key *key, const struct weir_dev *dev)
 	bool edt = false;
 
 	if (!(dev->flags & WEIR_DEV_EDT) || !link_is_up(dev->ifb_ifindex, KIND) ||
-	    qdisc_keeps_edt(dev->ifb_ifindex, &edt, &ignored) || !edt)
+	    qdisc_keeps_edt(dev->ifb_ifindex, &edt, NULL, &ignored) || !edt)
 		return false;
 	return !ifb_filters(dev) || (!qdisc_clsact_others(key->ifindex, WEIR_INGRESS, FILTER_LAST,
 							  &filters, &ignored) && filters.at);

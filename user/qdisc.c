@@ -33,8 +33,8 @@ static const char *const plain_kinds[] = {
 struct qdisc {
 	__u32 handle, parent;
 	char kind[16];
+	_Alignas(struct nlattr) __u8 options[WEIR_QDISC_SAVE];
 	__u16 len;
-	__u8 options[WEIR_QDISC_SAVE];
 	bool cut;				/* the options are longer than that */
 };
 
@@ -124,6 +124,31 @@ static bool is_edt(const struct qdisc *q)
 	return !strcmp(q->kind, "fq") || !strcmp(q->kind, "etf");
 }
 
+/* The kernel's own choice, which nobody has configured: deleting another one brings it back. */
+static bool is_default(const struct qdisc *root)
+{
+	return root && !root->handle;
+}
+
+/* the least flow_limit of any fq there, or weir's own where that is less */
+static __u32 list_flow_limit(const struct qdisc_list *list)
+{
+	__u32 least = FQ_FLOW_LIMIT;
+	const struct nlattr *attr;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct qdisc *q = &list->items[i];
+
+		if (strcmp(q->kind, "fq"))
+			continue;
+		mnl_attr_for_each_payload((const struct nlattr *)q->options, q->len)
+			if (mnl_attr_get_type(attr) == TCA_FQ_FLOW_PLIMIT &&
+			    mnl_attr_get_u32(attr) < least)
+				least = mnl_attr_get_u32(attr);
+	}
+	return least;
+}
+
 static bool list_keeps_edt(const struct qdisc_list *list)
 {
 	const struct qdisc *root = list_root(list);
@@ -192,7 +217,7 @@ static int note(struct weir_dev *dev, const char *kind, __u32 handle, const stru
 	return keeper ? keeper->keep(dev, keeper->arg, err) : 0;
 }
 
-int qdisc_keeps_edt(__u32 ifindex, bool *ret_yes, struct err *err)
+int qdisc_keeps_edt(__u32 ifindex, bool *ret_yes, bool *ret_default, struct err *err)
 {
 	_cleanup_(list_free) struct qdisc_list list;
 	int rc = list_get(ifindex, &list, err);
@@ -200,6 +225,8 @@ int qdisc_keeps_edt(__u32 ifindex, bool *ret_yes, struct err *err)
 	if (rc)
 		return rc;
 	*ret_yes = list_keeps_edt(&list);
+	if (ret_default)
+		*ret_default = is_default(list_root(&list));
 	return 0;
 }
 
@@ -246,7 +273,7 @@ static int put_leaves(const struct qdisc_list *list, const struct qdisc *root, c
 
 		if (!is_leaf(q, root) || n > LEAVES_MAX)
 			continue;
-		if (!restore && !is_edt(q))
+		if (!restore && (!is_edt(q) || root->handle == ROOT_HANDLE))
 			rc = put(list->ifindex, q->parent, LEAF_HANDLE(n), "fq", NULL, 0);
 		else if (restore && q->handle == LEAF_HANDLE(n) && is_edt(q))
 			rc = put(list->ifindex, q->parent, 0, kind, restore->qdisc_options,
@@ -300,7 +327,7 @@ static int fq_put(const struct qdisc_list *list, const struct qdisc *root, struc
 
 	if (mq && root->handle)
 		rc = check_leaves(list, root, &was, err);
-	else if (was && (!is_plain(was->kind) || was->cut))
+	else if (was && !is_default(was) && (!is_plain(was->kind) || was->cut))
 		rc = err_set(err, EBUSY, "root qdisc %s is configured: left as it is", was->kind);
 	if (!rc)
 		rc = note(dev, was ? was->kind : mq ? "mq" : "", root ? root->handle : 0, was,
@@ -324,9 +351,16 @@ int qdisc_fq_put(__u32 ifindex, struct weir_dev *dev, const struct qdisc_keeper 
 	if (rc)
 		return rc;
 	root = list_root(&list);
-	if (list_keeps_edt(&list)) {
+	if (list_keeps_edt(&list) && !is_default(root)) {
 		/* of a weir that nothing is known of any more */
-		return root->handle == ROOT_HANDLE ? note(dev, "", 0, NULL, keeper, err) : 1;
+		if (root->handle == ROOT_HANDLE)
+			return note(dev, "", 0, NULL, keeper, err);
+		err->text[0] = '\0';
+		if (list_flow_limit(&list) < FQ_FLOW_LIMIT)
+			err_set(err, EBUSY, "the fq there drops of each flow what waits beyond its "
+				"flow_limit of %u, and is left as it is: want %u, and a limit of %u",
+				list_flow_limit(&list), FQ_FLOW_LIMIT, FQ_LIMIT);
+		return 1;
 	}
 	rc = fq_put(&list, root, dev, keeper, err);
 	if (rc)

@@ -20,8 +20,8 @@ struct qdisc_keeper {
 /*
  * Puts fq at the root (under mq: at every leaf) where what is there is the kernel's default or a
  * classless qdisc that can be put back, and notes in dev what that was; the keeper, which may be
- * NULL, is told of it first. 1: fq was there already; -EBUSY: a configured qdisc that weir will not
- * touch; -ENOENT: this kernel has no fq.
+ * NULL, is told of it first. 1: another's fq was there: err is empty, or says what it drops;
+ * -EBUSY: a configured qdisc that weir will not touch; -ENOENT: this kernel has no fq.
  */
 int qdisc_fq_put(__u32 ifindex, struct weir_dev *dev, const struct qdisc_keeper *keeper,
 		 struct err *err);
@@ -29,8 +29,11 @@ int qdisc_fq_put(__u32 ifindex, struct weir_dev *dev, const struct qdisc_keeper 
 /* Puts back what qdisc_fq_put noted; leaves alone what another has put there since. */
 int qdisc_fq_restore(__u32 ifindex, const struct weir_dev *dev, struct err *err);
 
-/* Does the root, or every mq leaf, keep departure times (fq, etf)? */
-int qdisc_keeps_edt(__u32 ifindex, bool *ret_yes, struct err *err);
+/*
+ * Does the root, or every mq leaf, keep departure times (fq, etf)? And is the root the kernel's
+ * default (may be NULL)?
+ */
+int qdisc_keeps_edt(__u32 ifindex, bool *ret_yes, bool *ret_default, struct err *err);
 
 /*
  * The clsact qdisc: 1 made, 0 was there (for the ingress hook an `ingress` qdisc will do).

@@ -34,7 +34,7 @@ static enum ailment examine(const struct instance *instance, const struct hook_r
 {
 	char name[IF_NAMESIZE];
 	enum hook_state state = hook_state(instance, &r->key, &r->dev, name);
-	bool edt, before, behind;
+	bool edt, dflt, before, behind;
 	struct err ignored;
 
 	if (state == HOOK_GONE)
@@ -50,9 +50,10 @@ static enum ailment examine(const struct instance *instance, const struct hook_r
 		return ifb_works(&r->key, &r->dev) &&
 		       !hook_others(&r->key, &r->dev, &before, &behind, &ignored) && !behind ?
 		       WELL : NO_QUEUE;
-	if (r->key.hook != WEIR_EGRESS || qdisc_keeps_edt(r->key.ifindex, &edt, &ignored))
+	if (r->key.hook != WEIR_EGRESS || qdisc_keeps_edt(r->key.ifindex, &edt, &dflt, &ignored))
 		return WELL;
-	if (r->dev.flags & WEIR_DEV_EDT && !edt)
+	/* a default fq in the place of weir's drops what waits in it (flow_limit) */
+	if (r->dev.flags & WEIR_DEV_EDT && (!edt || (r->dev.flags & WEIR_DEV_QDISC && dflt)))
 		return NO_QDISC;
 	return !(r->dev.flags & WEIR_DEV_EDT) && edt ? NEW_QDISC : WELL;
 }
@@ -100,7 +101,7 @@ static void qdisc_repair(struct hook_record *r)
 	if (r->dev.flags & WEIR_DEV_QDISC) {
 		r->dev.flags &= ~WEIR_DEV_QDISC;
 		if (qdisc_fq_put(r->key.ifindex, &r->dev, NULL, &err) >= 0 &&
-		    !qdisc_keeps_edt(r->key.ifindex, &edt, &err) && edt) {
+		    !qdisc_keeps_edt(r->key.ifindex, &edt, NULL, &err) && edt) {
 			log_note("%s: its qdisc was replaced; fq is put back", r->dev.name);
 			return;
 		}
