@@ -90,8 +90,13 @@ struct control_decision control_step(const struct control_config *config,
 void control_forget(struct control_state *state);
 
 /* feed-forward is PI where the sample tells no drain rate */
-enum control_law control_law_in_force(const struct control_config *config,
-				      const struct control_sample *sample);
+static inline enum control_law control_law_in_force(const struct control_config *config,
+						    const struct control_sample *sample)
+{
+	bool blind = sample->at_ns && (!sample->drain_bps || !sample->is_time);
+
+	return config->law == CONTROL_FEED_FORWARD && blind ? CONTROL_PI : config->law;
+}
 
 /* "feed-forward", "behind", and the latter in words */
 const char *control_law_name(enum control_law law);

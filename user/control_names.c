@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * control_names.c: what laws and reasons are called, which law holds, and a state that knows
- * nothing. Pure.
+ * control_names.c: what laws and reasons are called, and a state that knows nothing. Pure.
  */
 #include <string.h>
 #include "control.h"
@@ -28,14 +27,6 @@ const char *control_reason_name(enum weir_control_reason reason)
 const char *control_reason_text(enum weir_control_reason reason)
 {
 	return reason < WEIR_C_COUNT ? reasons[reason].text : "unknown";
-}
-
-enum control_law control_law_in_force(const struct control_config *config,
-				      const struct control_sample *sample)
-{
-	bool blind = sample->at_ns && (!sample->drain_bps || !sample->is_time);
-
-	return config->law == CONTROL_FEED_FORWARD && blind ? CONTROL_PI : config->law;
 }
 
 void control_forget(struct control_state *state)

@@ -4,20 +4,7 @@
  */
 #include "control_past.h"
 
-/* how far apart the bursts of one flow are at the rate: no change shows before the next one */
-double control_pause_ns(const struct control_sample *sample, double rate)
-{
-	return sample->active && rate > 0 ? sample->active * CONTROL_BURST_BITS * 1e9 / rate : 0;
-}
-
-/* how long a rate goes on arriving */
-static double echo_ns(const struct control_config *config, const struct control_sample *sample,
-		      double rate)
-{
-	return config->delay_ns + config->pauses * control_pause_ns(sample, rate);
-}
-
-/* the same of the lowest of the last rates; where no flow pauses, they are alike */
+/* of the lowest of the last rates; where no flow pauses, they are alike */
 double control_longest_echo_ns(const struct control_config *config,
 			       const struct control_state *state,
 			       const struct control_sample *sample)
@@ -27,14 +14,7 @@ double control_longest_echo_ns(const struct control_config *config,
 	for (unsigned int i = 0; sample->active && i < CONTROL_PAST; i++)
 		if (state->past[i].rate_bps && state->past[i].rate_bps < lowest)
 			lowest = state->past[i].rate_bps;
-	return echo_ns(config, sample, lowest);
-}
-
-/* from a change of the rate to its effect at the consumer, on average */
-double control_loop_delay(const struct control_config *config, const struct control_state *state,
-			  const struct control_sample *sample)
-{
-	return 1.5 * config->interval_ns + echo_ns(config, sample, state->rate_bps);
+	return control_echo_ns(config, sample, lowest);
 }
 
 /* the rate in force so long ago; the oldest known where that is too long */
@@ -68,7 +48,7 @@ double control_pending(const struct control_config *config, const struct control
 	for (unsigned int i = 0; i < CONTROL_PAST; i++) {
 		const struct control_past *past =
 			&state->past[(state->past_at + CONTROL_PAST - 1 - i) % CONTROL_PAST];
-		double echo = echo_ns(config, sample, past->rate_bps);
+		double echo = control_echo_ns(config, sample, past->rate_bps);
 		__u64 from = now > echo ? now - (__u64)echo : 0;
 		__u64 start = past->at_ns > from ? past->at_ns : from;
 
