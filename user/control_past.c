@@ -17,20 +17,22 @@ double control_longest_echo_ns(const struct control_config *config,
 	return control_echo_ns(config, sample, lowest);
 }
 
+/* 0: the last one */
+static const struct control_past *past_before(const struct control_state *state, unsigned int n)
+{
+	return &state->past[(state->past_at + CONTROL_PAST - 1 - n) % CONTROL_PAST];
+}
+
 /* the rate in force so long ago; the oldest known where that is too long */
 __u64 control_past_rate(const struct control_state *state, __u64 when)
 {
-	__u64 rate = 0, best = 0;
-
 	for (unsigned int i = 0; i < CONTROL_PAST; i++) {
-		const struct control_past *past = &state->past[i];
+		const struct control_past *past = past_before(state, i);
 
-		if (past->rate_bps && past->at_ns <= when && past->at_ns >= best) {
-			best = past->at_ns;
-			rate = past->rate_bps;
-		}
+		if (past->rate_bps && past->at_ns <= when)
+			return past->rate_bps;
 	}
-	return rate ? rate : state->rate_bps;
+	return state->rate_bps;
 }
 
 /*
@@ -41,19 +43,22 @@ __u64 control_past_rate(const struct control_state *state, __u64 when)
 double control_pending(const struct control_config *config, const struct control_state *state,
 		       const struct control_sample *sample, double drain, __u64 now)
 {
-	__u64 to = now;
-	double sum = 0;
+	double echo = control_longest_echo_ns(config, state, sample), sum = 0;
+	__u64 since = now > echo ? now - (__u64)echo : 0, to = now;
 
-	/* newest first: each rate held from its at_ns to the next one's */
-	for (unsigned int i = 0; i < CONTROL_PAST; i++) {
-		const struct control_past *past =
-			&state->past[(state->past_at + CONTROL_PAST - 1 - i) % CONTROL_PAST];
-		double echo = control_echo_ns(config, sample, past->rate_bps);
-		__u64 from = now > echo ? now - (__u64)echo : 0;
-		__u64 start = past->at_ns > from ? past->at_ns : from;
+	/*
+	 * Newest first: each rate held from its at_ns to the next one's. What was sent before the
+	 * longest echo has all arrived.
+	 */
+	for (unsigned int i = 0; i < CONTROL_PAST && to > since; i++) {
+		const struct control_past *past = past_before(state, i);
+		__u64 from, start;
 
 		if (!past->rate_bps || past->at_ns > to)
 			break;
+		echo = control_echo_ns(config, sample, past->rate_bps);
+		from = now > echo ? now - (__u64)echo : 0;
+		start = past->at_ns > from ? past->at_ns : from;
 		if (start < to)
 			sum += (past->rate_bps / drain - 1) * (double)(to - start);
 		to = past->at_ns;
