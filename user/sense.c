@@ -74,7 +74,7 @@ static int wire_read(struct steer *steer, unsigned int slot, __u64 now_ns)
 	if (r)
 		return r;
 	c->wire_bytes = passed.bytes;
-	c->source->wire_packets = passed.packets;
+	c->wire_packets = passed.packets;
 	c->wire_at_ns = now_ns;
 	return 0;
 }
@@ -120,7 +120,7 @@ int sense_producers(struct steer *steer, unsigned int slot,
 static void udp_counters(const struct steer_class *c, const struct weir_backlog *b,
 			 struct sample_counters *counters)
 {
-	__u64 mean = c->source->wire_packets ? c->wire_bytes / c->source->wire_packets : 0;
+	__u64 mean = c->wire_packets ? c->wire_bytes / c->wire_packets : 0;
 	__u64 waiting = b->udp_packets * mean, lost = b->udp_dropped * mean;
 
 	counters->unread_bytes += waiting;
@@ -191,7 +191,7 @@ static double per_packet(struct steer_class *c, const struct weir_backlog *b, __
 	}
 	if (source->per_packet)
 		return source->per_packet;
-	return source->wire_packets ? (double)c->wire_bytes / source->wire_packets : 0;
+	return c->wire_packets ? (double)c->wire_bytes / c->wire_packets : 0;
 }
 
 /*

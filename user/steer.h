@@ -48,7 +48,6 @@ struct steer_source {
 	__u64 next_ns;			/* not looked at before */
 	struct sample_state sampler;
 	bool policed;			/* no queue takes what arrives of it */
-	__u64 wire_packets;		/* as wire_bytes below */
 	struct weir_backlog before;	/* counts at the last share: rtt, ce, loss ... */
 	bool has_before;		/* ... and they are this class's, since it follows them */
 	__u64 rtt_us, rtt_n, looked_ns;	/* rtt: since the last look, and when that was */
@@ -61,7 +60,7 @@ struct steer_source {
 
 /*
  * What a step with news of every class goes through, all of it and little else: it comes from afar
- * to the caches each time, and comes soonest as one piece. Seven cache lines.
+ * to the caches each time, and comes soonest as one piece. Eight cache lines.
  */
 struct steer_class {
 	struct steer_watch *watch;
@@ -75,7 +74,7 @@ struct steer_class {
 	struct control_config config;
 	__u64 used_bytes, used_at_ns;	/* the counters below, for used_bps */
 	double used_bps;
-	__u64 wire_bytes, wire_at_ns;	/* the class's counters, last read */
+	__u64 wire_bytes, wire_packets, wire_at_ns;	/* the class's counters, last read */
 	__u64 lease_until_ns, lease_bps, hold_until_ns;
 	__u64 left_bps, left_until_ns;	/* a lease of the agent before, which stands so long */
 	struct steer_told told;
