@@ -271,7 +271,7 @@ static long weir_level_one(__u32 slot, void *context)
 	sum = &state->windows[state->window & 1];
 	if (!rate) {
 		weir_window_forget(state);
-		state->npb_level = state->rate_bps = 0;
+		state->npb_level = state->rate_bps = state->mean_bucket = 0;
 		return 0;
 	}
 	if (!state->rate_bps || !state->npb_level) {

@@ -430,6 +430,25 @@ static void a_deep_cut_spares_what_is_sent(void **state)
 	}
 }
 
+/*
+ * Of what a low rate has made its buckets owe, nothing tells of the next one, which comes when it
+ * has expired: none of them is ahead of its clock, but all of them together are of the class's.
+ */
+static void a_rate_that_has_expired_is_forgotten(void **state)
+{
+	struct harness *h = *state;
+
+	local_flows(h);
+	lease(h, 3 * MBIT);
+	all_pass(h, 500, 2 * MSEC);
+	lease(h, 0);
+	all_pass(h, 200, 2 * MSEC);
+	lease(h, 27 * MBIT);
+	all_pass(h, 220, 54 * USEC);
+	lease(h, 12 * MBIT);
+	all_pass(h, 1000, 120 * USEC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,6 +459,7 @@ int main(void)
 		TEST(one_without_a_type_is_kept_where_it_leaves),
 		TEST(a_first_rate_spares_what_is_sent),
 		TEST(a_deep_cut_spares_what_is_sent),
+		TEST(a_rate_that_has_expired_is_forgotten),
 		TEST(class_clock_beside_the_flows),
 		TEST(burst_passes_at_once),
 		TEST(retune),
