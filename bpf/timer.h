@@ -285,10 +285,8 @@ static long weir_level_one(__u32 slot, void *context)
 	if (span < weir_window_span(class, state, tick->leased)) {
 		if (weir_window_early(class, state, rate, tick->now, tick->leased))
 			return 0;
-		/* newly limited buckets are answered within a tick, the rest at the window's end */
-		if (sum->now_limited > state->limited && level > rate / sum->now_limited)
-			level = rate / sum->now_limited;
-		weir_level_set(class, state, level, tick->now);
+		weir_level_set(class, state, weir_level_within(state, sum, rate, tick->now),
+			       tick->now);
 		return 0;
 	}
 	if (!weir_window_held(state)) {

@@ -85,6 +85,26 @@ __attribute__((noinline)) int weir_window_note(const struct weir_facts *f,
 	return 0;
 }
 
+/*
+ * Within a window: who is newly limited is answered within a tick, the rest at its end. Where
+ * nobody is, and yet the class is over its rate, all who are there share it alike at first.
+ */
+__attribute__((noinline)) __u64 weir_level_within(const struct weir_class_state *state,
+						  const struct weir_window *sum, __u64 rate,
+						  __u64 now)
+{
+	__u32 n;
+
+	if (!state || !sum)
+		return 0;
+	n = sum->now_limited;
+	if (!n && !state->limited && weir_debt(state->tat, now) > WEIR_EXCESS_MIN_NS)
+		n = sum->now_active;
+	if (n > state->limited && state->level_bps > rate / n)
+		return rate / n;
+	return state->level_bps;
+}
+
 /* The level holds the bucket back: said at once; and what such buckets owe, as a moving average. */
 static __always_inline void weir_window_limited(const struct weir_facts *f,
 						const struct weir_class *class,

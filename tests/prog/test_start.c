@@ -117,6 +117,30 @@ static void no_share_without_need(void **state)
 	assert_in_range(weir_bps(state_of(h).npb_level), RATE * 99 / 100, RATE);
 }
 
+/*
+ * Eight flows that each send nine tenths of the class's rate were counted while it was within it:
+ * none is ahead of a clock that has all of it. Their share is known some ms after the excess.
+ */
+static void who_was_there_before_the_excess(void **state)
+{
+	struct harness *h = *state;
+	int i;
+
+	prepare(h, 8);
+	for (i = 0; i < 8; i++)
+		pass(h, i, FULL);
+	h->now_ns += 4 * MSEC;
+	harness_tick(h);
+	assert_in_range(weir_bps(state_of(h).npb_level), RATE * 99 / 100, RATE);
+	for (i = 0; i < 2 * 4 * 60; i++) {
+		pass(h, i % 8, FULL);
+		h->now_ns += 17 * USEC;
+		if (i % 240 == 239)
+			harness_tick(h);
+	}
+	assert_in_range(state_of(h).level_bps, RATE / 8 * 99 / 100, RATE / 8);
+}
+
 /* each of n flows offers twice its share of the rate, in steps of 4 ms; the bytes that passed */
 static __u64 run(struct harness *h, int n, int ms)
 {
@@ -344,6 +368,7 @@ int main(void)
 		TEST(an_equal_share_at_once),
 		TEST(requests_do_not_count),
 		TEST(no_share_without_need),
+		TEST(who_was_there_before_the_excess),
 		TEST(a_rate_that_comes_later),
 		TEST(who_stays_has_the_share_of_who_leaves),
 		TEST(who_comes_from_another_class),
