@@ -21,7 +21,7 @@ Q := @
 say = @printf '  %-8s %s\n' $(1) '$(2)'
 endif
 
-USER := main clock help complete log util reasons out screen table quantity opts conf conf_class conf_match dscp conf_file policy maps maps_each view change pin dp hook hook_await hook_chain hook_name hook_state ifb rtnl qdisc filter link probe \
+USER := main clock help complete log util reasons out screen table quantity opts conf conf_class conf_match dscp conf_file policy maps maps_each view change pin dp dp_shape hook hook_await hook_chain hook_name hook_state hook_swap ifb rtnl qdisc filter link probe \
 	device cmd_attach cmd_detach cmd_apply cmd_class cmd_match cmd_show cmd_show_classes cmd_show_signals cmd_show_flows \
 	cmd_check cmd_version \
 	replay_read replay_parse replay_stats replay_link replay_run replay_show dp_replay cmd_replay

@@ -27,7 +27,7 @@ struct wish {
 	enum hook_via via;
 	__u32 max_flows;			/* 0: not said */
 	struct link link;
-	bool l3;
+	bool l3, updated;		/* for other builds' programs there are this one's now */
 	bool back, lost_alone;		/* an agent's: put back, where it is known as lost */
 	struct weir_dev lost[WEIR_HOOK_COUNT];	/* records of hooks that somebody has wiped */
 };
@@ -111,8 +111,7 @@ static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 	if (argc < 1 || !*argv[0])
 		return err_set(err, EINVAL, "attach: want DEV [egress|ingress|both] [qdisc keep|fq] "
 			       "[via tcx|clsact] [flows N]");
-	wish->name = argv[0];
-	argc--, argv++;
+	argc--, wish->name = *argv++;
 	for (int i = 0; argc && attach_directions[i]; i++) {
 		if (!strcmp(argv[0], attach_directions[i])) {
 			direction = i;
@@ -128,11 +127,9 @@ static int parse(struct wish *wish, int argc, char **argv, struct err *err)
 		    (!i || opts_choice(argv[i], attach_directions, &ignored) >= 0))
 			return bad_word(argv[i], err);
 	rc = opts_parse(attach_keys, attach_n_keys, argc, argv, wish, err);
-	if (rc) {
+	if (rc)
 		err_prefix(err, "attach: ");
-		return rc;
-	}
-	return 0;
+	return rc;
 }
 
 static int find_device(struct wish *wish, struct err *err)
@@ -160,8 +157,11 @@ static int check_hooks(const struct instance *instance, struct wish *wish, struc
 		if (r->dev.flags & WEIR_DEV_IFB && r->dev.ifb_ifindex == wish->link.ifindex)
 			return err_set(err, EINVAL, "%s: is weir's own, where what arrives at %s waits: "
 				       "want %s", wish->name, r->dev.name, r->dev.name);
-		if (r->key.ifindex == wish->link.ifindex && wish->hooks[r->key.hook] &&
-		    hook_alive(instance, &r->key, &r->dev))
+		if (r->key.ifindex != wish->link.ifindex || !wish->hooks[r->key.hook] ||
+		    !hook_alive(instance, &r->key, &r->dev))
+			continue;
+		wish->hooks[r->key.hook] = false;
+		if (!wish->updated)
 			return err_set(err, EEXIST, "%s: %s: attached already", wish->name,
 				       hook_name(r->key.hook));
 	}
@@ -432,9 +432,9 @@ static int attach(const struct instance *instance, struct wish *wish, struct err
 	} else if (instance_exists(instance)) {
 		rc = check_flows(instance, wish, err);
 		if (!rc)
+			rc = dp_update(instance, &wish->updated, err);
+		if (!rc)
 			rc = check_hooks(instance, wish, err);
-		if (!rc && !dp_is_own(instance))
-			log_note("%s: " DP_OTHER, instance->name);
 	} else {
 		/* links that a killed command has left are no stranger's */
 		rc = instance_remove_pins(instance, err);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dp.c: loads the object and pins it, takes it away again, and runs the two programs that run on
- * request: the timer's start and the walk over existing sockets. The order of pins is the order
- * of trust: hooks' programs come last, so that an instance is there whole or not at all.
+ * dp.c: loads the object and pins it, swaps it for another build's on the maps of that one, takes
+ * it away again, and runs the two programs that run on request: the timer's start and the walk over
+ * existing sockets. The order of pins is the order of trust: hooks' programs come last, so that an
+ * instance is there whole or not at all.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -11,6 +12,7 @@
 
 #include <weir/abi.h>
 #include "dp.h"
+#include "dp_shape.h"
 #include "hook.h"
 #include "log.h"
 #include "maps.h"
@@ -18,6 +20,7 @@
 
 #define SOCKOPS_LINK "link_sockops"
 #define OBJECT_LINK "object"
+#define NEW_PIN "new"
 #define WALK_PROGRAM "weir_sk_walk"
 #define TEST_PROGRAM "weir_level_at"	/* for virtual time: tests and replay load it themselves */
 
@@ -74,13 +77,16 @@ static int fail(struct err *err, int rc, const char *what)
 	return err_set(err, -rc, "%s: %s", what, failure[0] ? failure : strerror(-rc));
 }
 
-/* only: the one program to load, NULL: all but those in the mask `without` */
-static int load(const char *only, unsigned int without, __u64 cookie, __u32 max_flows,
-		struct weir_bpf **ret_skel, struct err *err)
+/*
+ * only: the one program to load, NULL: all but those in the mask `without`; max_flows 0: on the
+ * maps that the instance has
+ */
+static int load(const char *only, unsigned int without, const struct instance *instance,
+		__u32 max_flows, struct weir_bpf **ret_skel, struct err *err)
 {
 	_cleanup_(skeleton_free) struct weir_bpf *skel = NULL;
 	struct bpf_program *prog;
-	int rc;
+	int rc = 0;
 
 	failure[0] = '\0';
 	libbpf_set_print(keep_failure);
@@ -97,10 +103,16 @@ static int load(const char *only, unsigned int without, __u64 cookie, __u32 max_
 		if (skip)
 			bpf_program__set_autoload(prog, false);
 	}
-	bpf_map__set_max_entries(skel->maps.flows, max_flows);
-	bpf_map__set_max_entries(skel->maps.buckets, max_flows);
-	skel->rodata->max_flows = max_flows;
-	skel->rodata->netns_cookie = cookie;
+	if (max_flows) {
+		bpf_map__set_max_entries(skel->maps.flows, max_flows);
+		bpf_map__set_max_entries(skel->maps.buckets, max_flows);
+	} else {
+		rc = dp_shape_use(skel->obj, instance, err);
+	}
+	if (rc)
+		return rc;
+	skel->rodata->max_flows = bpf_map__max_entries(skel->maps.flows);
+	skel->rodata->netns_cookie = instance ? instance->netns_cookie : 0;
 	rc = weir_bpf__load(skel);
 	if (rc)
 		return fail(err, rc, only ? only : "cannot load the datapath");
@@ -113,18 +125,18 @@ int dp_try(const char *program, struct err *err)
 {
 	_cleanup_(skeleton_free) struct weir_bpf *skel = NULL;
 
-	return load(program, 0, 0, DP_FLOWS_MIN, &skel, err);
+	return load(program, 0, NULL, DP_FLOWS_MIN, &skel, err);
 }
 
 /* All of it, or where that fails, what remains without the optional programs at fault. */
-static int load_what_works(__u64 cookie, __u32 max_flows, struct weir_bpf **ret_skel,
-			   struct err *err)
+static int load_what_works(const struct instance *instance, __u32 max_flows,
+			   struct weir_bpf **ret_skel, struct err *err)
 {
 	unsigned int without = 0;
 	struct err why;
-	int rc = load(NULL, 0, cookie, max_flows, ret_skel, err);
+	int rc = load(NULL, 0, instance, max_flows, ret_skel, err);
 
-	if (!rc || rc == -EPERM || rc == -ENOMEM)
+	if (!rc || rc == -EPERM || rc == -ENOMEM || rc == -EPROTO)
 		return rc;
 	for (unsigned int i = 0; i < ARRAY_SIZE(optional_programs); i++) {
 		if (dp_try(optional_programs[i], &why)) {
@@ -132,7 +144,7 @@ static int load_what_works(__u64 cookie, __u32 max_flows, struct weir_bpf **ret_
 			without |= 1U << i;
 		}
 	}
-	return without ? load(NULL, without, cookie, max_flows, ret_skel, err) : rc;
+	return without ? load(NULL, without, instance, max_flows, ret_skel, err) : rc;
 }
 
 static int pin_fd(const struct instance *instance, int fd, const char *name, struct err *err)
@@ -154,8 +166,7 @@ static int pin_maps(const struct instance *instance, struct weir_bpf *skel, stru
 	int rc;
 
 	bpf_object__for_each_map(map, skel->obj) {
-		/* .rodata and the like are kept by their programs, and bpffs takes no dot */
-		if (strchr(bpf_map__name(map), '.'))
+		if (!dp_shape_is_pinned(map))
 			continue;
 		rc = pin_fd(instance, bpf_map__fd(map), bpf_map__name(map), err);
 		if (rc)
@@ -283,8 +294,7 @@ int dp_create(const struct instance *instance, __u32 max_flows, struct err *err)
 		return err_set(err, EEXIST, "%s: is there already", instance->dir);
 	rc = instance_remove_pins(instance, err);
 	if (!rc)
-		rc = load_what_works(instance->netns_cookie, max_flows ?: DP_FLOWS_DEFAULT,
-				     &skel, err);
+		rc = load_what_works(instance, max_flows ?: DP_FLOWS_DEFAULT, &skel, err);
 	if (rc)
 		return rc;
 	rc = instance_sign(instance, err);
@@ -334,6 +344,98 @@ int dp_program_fd(const struct instance *instance, enum weir_hook hook, bool l3,
 int dp_queue_fd(const struct instance *instance, struct err *err)
 {
 	return program_fd(instance, "weir_waits", err);
+}
+
+/* What was pinned has a successor, and that is in its place at once. */
+static int repin_programs(const struct instance *instance, struct weir_bpf *skel, struct err *err)
+{
+	char path[320], new_path[320];
+	struct bpf_program *prog;
+	int rc = instance_path(instance, NEW_PIN, new_path, sizeof(new_path));
+
+	bpf_object__for_each_program(prog, skel->obj) {
+		if (rc || bpf_program__fd(prog) < 0)
+			continue;
+		/* of a command that was killed */
+		unlink(new_path);
+		rc = pin_fd(instance, bpf_program__fd(prog), NEW_PIN, err);
+		if (rc)
+			return rc;
+		rc = instance_path(instance, bpf_program__name(prog), path, sizeof(path));
+		if (!rc && rename(new_path, path))
+			rc = -errno;
+	}
+	return rc ? err_set(err, -rc, "%s: cannot pin the programs: %s", instance->dir,
+			    strerror(-rc)) : 0;
+}
+
+static int swap_sockops(const struct instance *instance, struct weir_bpf *skel, struct err *err)
+{
+	_cleanup_close_ int link = get_pin(instance, SOCKOPS_LINK);
+	int rc = link == -ENOENT ? 0 : link;
+
+	if (link >= 0)
+		rc = hook_sockops_swap(link, bpf_program__fd(skel->progs.weir_sockops));
+	return rc ? err_set(err, -rc, "cannot swap the program of sockets: %s", strerror(-rc)) : 0;
+}
+
+/* A means that is there must not stay with the other build's program. */
+static int check_means(const struct instance *instance, struct weir_bpf *skel, struct err *err)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(optional_programs); i++) {
+		const char *name = optional_programs[i];
+		_cleanup_close_ int fd = get_pin(instance, name);
+		struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, name);
+
+		if (fd >= 0 && bpf_program__fd(prog) < 0)
+			return err_set(err, EPROTO, "this kernel does not take its %s", name);
+	}
+	return 0;
+}
+
+int dp_update(const struct instance *instance, bool *ret_updated, struct err *err)
+{
+	_cleanup_(skeleton_free) struct weir_bpf *skel = NULL;
+	char path[320];
+	int rc;
+
+	*ret_updated = false;
+	if (dp_is_own(instance))
+		return 0;
+	rc = load_what_works(instance, 0, &skel, err);
+	if (!rc)
+		rc = check_means(instance, skel, err);
+	if (rc) {
+		err_prefix(err, "%s: cannot swap the programs of another build for this one's%s: ",
+			   instance->name, rc == -EPROTO ? " (want `weir detach all`, and attach "
+			   "again)" : "");
+		return rc;
+	}
+	/* nobody's until all is: whoever comes after a command that was killed begins anew */
+	rc = instance_path(instance, OBJECT_LINK, path, sizeof(path));
+	if (!rc && unlink(path) && errno != ENOENT)
+		rc = -errno;
+	if (rc)
+		return err_set(err, -rc, "%s: cannot remove it: %s", path, strerror(-rc));
+	/* first what others put on meanwhile: an agent goes by the pins */
+	rc = repin_programs(instance, skel, err);
+	if (!rc)
+		rc = hook_swap_all(instance, err);
+	if (!rc)
+		rc = swap_sockops(instance, skel, err);
+	if (!rc)
+		rc = start_timer(skel, err);
+	if (!rc)
+		rc = object_sign(instance, err);
+	if (rc) {
+		err_prefix(err, "%s: not all programs are swapped, want it done again: ",
+			   instance->name);
+		return rc;
+	}
+	log_note("%s: the programs of another build of weir are swapped for this one's, on all "
+		 "devices", instance->name);
+	*ret_updated = true;
+	return 0;
 }
 
 static int walk(int prog_fd)

@@ -43,12 +43,21 @@ int dp_sockets_release(const struct instance *instance, struct err *err);
 int dp_queue_fd(const struct instance *instance, struct err *err);
 
 /*
- * Is the instance of the object that this command carries? Another's programs go on as they are:
- * nothing replaces them. Only whoever has the bits of it can tell, which the kernel does not keep.
+ * Where the programs are another build's, those of this command's object take their place, on the
+ * same maps: at each hook at once. Refused with nothing changed, -EPROTO, where the maps are of
+ * another shape or the kernel does not take what it took of the other's. Where it fails in between,
+ * or is killed, both are at work until it is done again. The lock must be held, the namespace
+ * entered.
+ */
+int dp_update(const struct instance *instance, bool *ret_updated, struct err *err);
+
+/*
+ * Is the instance of the object that this command carries? Another's programs go on as they are
+ * until dp_update(). Only whoever has the bits of it can tell, which the kernel does not keep.
  */
 bool dp_is_own(const struct instance *instance);
-#define DP_OTHER "the programs that are attached are of another build of weir; to have this one's: " \
-	"`weir show config > FILE`, `weir detach all`, attach again, and `weir apply FILE`"
+#define DP_OTHER "the programs that are attached are of another build of weir; `weir attach DEV`, " \
+	"of a device that has them, puts this one's in their place"
 
 /* Loads one program of the object and drops it again: 0 where this kernel takes it. */
 int dp_try(const char *program, struct err *err);

@@ -113,11 +113,11 @@ static void put_redirect(struct nlmsghdr *nlh, __u32 to)
 	mnl_attr_nest_end(nlh, list);
 }
 
-int filter_queue_put(__u32 ifindex, int prog_fd, __u32 to, struct err *err)
+int filter_queue_put(__u32 ifindex, int prog_fd, __u32 to, bool replace, struct err *err)
 {
 	char buf[RTNL_BYTES];
-	struct nlmsghdr *nlh = queue_request(buf, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL,
-					     ifindex);
+	struct nlmsghdr *nlh = queue_request(buf, RTM_NEWTFILTER, NLM_F_CREATE |
+					     (replace ? NLM_F_REPLACE : NLM_F_EXCL), ifindex);
 	struct nlattr *options = mnl_attr_nest_start(nlh, TCA_OPTIONS);
 	int rc;
 

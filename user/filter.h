@@ -23,8 +23,11 @@ int filter_count(__u32 ifindex, enum weir_hook hook, __u32 priority, struct filt
 /* The ids of the BPF programs among them; how many, 0 also where there is no clsact. */
 size_t filter_programs(__u32 ifindex, enum weir_hook hook, __u32 *ids, size_t max);
 
-/* At ingress, behind all others: what the program matches goes to the device `to`. */
-int filter_queue_put(__u32 ifindex, int prog_fd, __u32 to, struct err *err);
+/*
+ * At ingress, behind all others: what the program matches goes to the device `to`. -EEXIST where
+ * it is there, unless it is to be replaced, which is at once.
+ */
+int filter_queue_put(__u32 ifindex, int prog_fd, __u32 to, bool replace, struct err *err);
 
 /* 0 also where there is none. */
 int filter_queue_del(__u32 ifindex, struct err *err);

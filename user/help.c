@@ -23,7 +23,8 @@ static const struct command commands[] = {
 	{ "attach", cmd_attach, "put weir on a device",
 	  { { .args = "DEV", .words = attach_directions, .tables = { TABLE(attach) } } },
 	  "On both hooks unless one is named; fq becomes the root qdisc where that is the kernel's\n"
-	  "default or can be put back." },
+	  "default or can be put back. Programs that another build has attached are swapped for\n"
+	  "this one's first, on all devices; nothing is lost by that." },
 	{ "detach", cmd_detach, "take it off again, restore what was there",
 	  { { .verb = "all" }, { .args = "DEV", .words = attach_directions } },
 	  "With the last hook the policy and its counters go." },

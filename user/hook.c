@@ -100,8 +100,8 @@ int hook_iterator_run(int link)
 	return n < 0 ? -errno : 0;
 }
 
-static int link_path(const struct instance *instance, const struct weir_dev_key *key, char *path,
-		     size_t size)
+int hook_link_path(const struct instance *instance, const struct weir_dev_key *key, char *path,
+		   size_t size)
 {
 	char file[64];
 
@@ -127,7 +127,7 @@ static int filter_there(const struct weir_dev_key *key, const struct weir_dev *d
 
 	if (rc == -ENOENT || rc == -EINVAL /* no qdisc or chain */ || rc == -ENODEV)
 		return 0;
-	return rc ? rc : opts.prog_id == dev->prog_id;
+	return rc ? rc : hook_has(dev, opts.prog_id);
 }
 
 static bool link_there(const struct instance *instance, const struct weir_dev_key *key)
@@ -137,7 +137,7 @@ static bool link_there(const struct instance *instance, const struct weir_dev_ke
 	__u32 len = sizeof(info);
 	char path[320];
 
-	if (link_path(instance, key, path, sizeof(path)))
+	if (hook_link_path(instance, key, path, sizeof(path)))
 		return false;
 	fd = bpf_obj_get(path);
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
@@ -164,7 +164,7 @@ int hook_alive(const struct instance *instance, const struct weir_dev_key *key,
 	return yes;
 }
 
-static int prog_id(int fd, __u32 *ret_id, struct err *err)
+int hook_prog_id(int fd, __u32 *ret_id, struct err *err)
 {
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
@@ -206,7 +206,7 @@ static int attach_tcx(const struct instance *instance, const struct maps *maps,
 {
 	_cleanup_close_ int link = -1;
 	char path[320];
-	int rc = link_path(instance, key, path, sizeof(path));
+	int rc = hook_link_path(instance, key, path, sizeof(path));
 
 	if (rc)
 		return err_set(err, -rc, "%s: path too long", instance->dir);
@@ -302,7 +302,7 @@ static int attach(const struct instance *instance, const struct maps *maps,
 		if (rc)
 			return rc;
 	}
-	rc = prog_id(prog_fd, &dev->prog_id, err);
+	rc = hook_prog_id(prog_fd, &dev->prog_id, err);
 	if (rc)
 		return rc;
 	if (via != HOOK_VIA_CLSACT) {
@@ -341,7 +341,7 @@ static int detach_tcx(const struct instance *instance, const struct weir_dev_key
 {
 	_cleanup_close_ int link = -1;
 	char path[320];
-	int rc = link_path(instance, key, path, sizeof(path));
+	int rc = hook_link_path(instance, key, path, sizeof(path));
 
 	if (rc)
 		return err_set(err, -rc, "%s: path too long", instance->dir);

@@ -112,6 +112,25 @@ int hook_others(const struct weir_dev_key *key, const struct weir_dev *dev, bool
  */
 __u32 hook_stranger(const struct weir_dev_key *key, bool *ret_unseen);
 
+/*
+ * Puts the pinned programs in the place of those at each hook that is there, and in that of the
+ * queue's filter: at once, so that no packet meets none. The namespace must be entered.
+ */
+int hook_swap_all(const struct instance *instance, struct err *err);
+/* the same for what hook_sockops_link() has made */
+int hook_sockops_swap(int link_fd, int prog_fd);
+
+/* Is it dev's program? Of one that is just swapped, either is. */
+static inline bool hook_has(const struct weir_dev *dev, __u32 prog_id)
+{
+	return prog_id && (prog_id == dev->prog_id || prog_id == dev->prog_next);
+}
+
+/* For hook.c and hook_swap.c. */
+int hook_link_path(const struct instance *instance, const struct weir_dev_key *key, char *path,
+		   size_t size);
+int hook_prog_id(int fd, __u32 *ret_id, struct err *err);
+
 /* For hook.c: of kernel 6.6, and whether the chain of the device has dev's program. */
 int hook_tcx_type(enum weir_hook hook);
 bool hook_in_chain(const struct weir_dev_key *key, const struct weir_dev *dev);

@@ -38,7 +38,7 @@ bool hook_in_chain(const struct weir_dev_key *key, const struct weir_dev *dev)
 	int n = tcx_chain(key, ids);
 
 	for (int i = 0; i < n; i++)
-		if (ids[i] == dev->prog_id)
+		if (hook_has(dev, ids[i]))
 			return true;
 	return false;
 }
@@ -60,7 +60,7 @@ int hook_others(const struct weir_dev_key *key, const struct weir_dev *dev, bool
 	if (rc)
 		return rc;
 	*ret_before = filters.before;
-	*ret_behind = (n && ids[n - 1] != dev->prog_id) || filters.behind > ifb_filters(dev) ||
+	*ret_behind = (n && !hook_has(dev, ids[n - 1])) || filters.behind > ifb_filters(dev) ||
 		      (key->hook == WEIR_INGRESS && link_has_generic_xdp(key->ifindex));
 	return 0;
 }

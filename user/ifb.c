@@ -52,7 +52,7 @@ static int make(const struct maps *maps, const struct weir_dev_key *key, int pro
 	if (rc >= 0)
 		rc = link_up(dev->ifb_ifindex, err);
 	if (!rc && !(dev->flags & WEIR_DEV_TCX))
-		rc = filter_queue_put(key->ifindex, prog_fd, dev->ifb_ifindex, err);
+		rc = filter_queue_put(key->ifindex, prog_fd, dev->ifb_ifindex, false, err);
 	return rc;
 }
 

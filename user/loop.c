@@ -138,7 +138,7 @@ static void conf_of_new(struct loop *loop)
 	policy_read(loop);
 }
 
-/* the pins may have gone, or be those of another attach; -errno: they cannot be used */
+/* the maps may have gone, or be those of another attach, not of an update; -errno: no use */
 static int instance_look(struct loop *loop)
 {
 	char path[320];
@@ -146,8 +146,8 @@ static int instance_look(struct loop *loop)
 	ino_t now = 0;
 	int r;
 
-	instance_path(&loop->instance, INSTANCE_MARKER, path, sizeof(path));
-	if (!stat(path, &st))
+	instance_path(&loop->instance, "control", path, sizeof(path));
+	if (instance_exists(&loop->instance) && !stat(path, &st))
 		now = st.st_ino;
 	if (now == loop->seen)
 		return 0;

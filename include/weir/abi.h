@@ -408,7 +408,7 @@ struct weir_dev {
 	__u16 reserved;
 	char qdisc_kind[16];		/* the root qdisc that was there; "" none */
 	__u32 qdisc_handle;		/* its handle; 0: the kernel's default */
-	__u32 reserved2;
+	__u32 prog_next;		/* takes prog_id's place right now, or has; 0: none */
 	__u8 qdisc_options[WEIR_QDISC_SAVE];	/* its TCA_OPTIONS as dumped */
 };
 

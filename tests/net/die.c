@@ -11,6 +11,7 @@
 #include <linux/bpf.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -60,6 +61,7 @@ static int changes(long command)
 	case BPF_MAP_DELETE_ELEM:
 	case BPF_OBJ_PIN:
 	case BPF_LINK_CREATE:
+	case BPF_LINK_UPDATE:
 	case BPF_LINK_DETACH:
 	case BPF_PROG_TEST_RUN:
 		return 1;
@@ -99,6 +101,7 @@ long syscall(long number, ...)
 WRAP(ssize_t, sendto, (int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
 		       socklen_t length), fd, buf, n, flags, to, length)
 WRAP(ssize_t, send, (int fd, const void *buf, size_t n, int flags), fd, buf, n, flags)
+WRAP(int, rename, (const char *from, const char *to), from, to)
 WRAP(int, mkdir, (const char *path, mode_t mode), path, mode)
 WRAP(int, rmdir, (const char *path), path)
 WRAP(int, unlink, (const char *path), path)
