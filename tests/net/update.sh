@@ -9,6 +9,7 @@
 #     here (weir on eth, egress) ---- there (then on peer, ingress)
 . "$(dirname "$0")/die.sh"
 
+SECONDS_RUN=${WEIR_TEST_SECONDS:-5}
 need ip tc jq bpftool
 other=$tmp/other shape=$tmp/shape
 # a word of the object's debugging text: nothing that it does; and the name of a map's member
